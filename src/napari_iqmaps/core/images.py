@@ -1,0 +1,311 @@
+"""What an image is: the one place that turns an array into luminance planes, and the one place that says no.
+
+Every subject works on float32 luminance planes on the scale of 8-bit code values (0..255), whatever the dtype,
+the value range and the channels of the array it was given. NaN marks a hole: a pixel without a value.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .errors import InputError
+
+WHITE = 255.0
+"""Luminance of the top of the value range."""
+
+REC709_WEIGHTS = (0.2126, 0.7152, 0.0722)
+"""Weights of red, green and blue in the luminance; applied to gamma-coded values, as the published method does."""
+
+DataRange = float | tuple[float, float] | None
+
+_KNOWN_RANGES: dict[str, tuple[float, float]] = {"bool": (0, 1), "uint8": (0, 255), "uint16": (0, 65535)}
+_SMALLEST_COLOUR_SIDE = 16
+
+
+@dataclass(frozen=True, eq=False)
+class Planes:
+    """An array seen as a stack of luminance planes; pixels are converted when they are read.
+
+    Attributes
+    ----------
+    array : numpy.ndarray or dask.array.Array
+        Shape ``(..., height, width)`` or, with colour, ``(..., height, width, channels)``.
+    has_channels : bool
+        Whether the last axis holds channels (1 grey, 3 RGB, 4 RGB and an ignored alpha).
+    data_range : tuple of float
+        The values that stand for black and for white.
+    """
+
+    array: Any
+    has_channels: bool
+    data_range: tuple[float, float]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape without the channel axis: ``(..., height, width)``."""
+        shape: tuple[int, ...] = self.array.shape[:-1] if self.has_channels else self.array.shape
+        return shape
+
+    @property
+    def is_lazy(self) -> bool:
+        """Whether the pixels are in a dask array."""
+        return is_dask(self.array)
+
+    def read(self, plane: tuple[int, ...], rows: Any, columns: Any) -> npt.NDArray[np.float32]:
+        """Read a window of one plane as luminance.
+
+        Parameters
+        ----------
+        plane : tuple of int
+            Index along the leading axes; empty for a single image.
+        rows, columns : slice or numpy.ndarray of int
+            Which rows and columns, as slices or as index arrays (which may repeat, as reflection does).
+
+        Returns
+        -------
+        numpy.ndarray
+            float32, shape ``(rows, columns)``, 0 (black) .. 255 (white), NaN in holes.
+        """
+        pixels = self.array[plane]
+        if isinstance(rows, slice) and isinstance(columns, slice):
+            window = pixels[rows, columns]
+        else:
+            window = np.take(np.take(pixels, _indices(rows, pixels.shape[0]), axis=0),
+                             _indices(columns, pixels.shape[1]), axis=1)  # fmt: skip
+        return luminance(window, self.data_range, has_channels=self.has_channels)
+
+    def lazy_luminance(self) -> Any:
+        """Give the luminance of all planes as a dask array; nothing is computed.
+
+        Returns
+        -------
+        dask.array.Array
+            float32, the shape of `shape`, NaN in holes.
+        """
+        array = self.array
+        options = {"data_range": self.data_range, "has_channels": self.has_channels}
+        if not self.has_channels:
+            return array.map_blocks(luminance, dtype=np.float32, meta=np.empty((0,) * array.ndim, np.float32), **options)
+        array = array.rechunk({array.ndim - 1: -1})
+        return array.map_blocks(
+            luminance,
+            dtype=np.float32,
+            drop_axis=array.ndim - 1,
+            meta=np.empty((0,) * (array.ndim - 1), np.float32),
+            **options,
+        )
+
+
+def is_dask(array: object) -> bool:
+    """Tell whether an object is a dask array, without importing dask."""
+    return type(array).__module__.split(".")[0] == "dask"
+
+
+def luminance(
+    pixels: npt.NDArray[Any], data_range: tuple[float, float], *, has_channels: bool
+) -> npt.NDArray[np.float32]:
+    """Convert pixels to luminance on the 0..255 scale of 8-bit code values.
+
+    Parameters
+    ----------
+    pixels : numpy.ndarray
+        Any real dtype; with `has_channels`, the last axis holds 1, 3 or 4 channels, of which a fourth (alpha) is
+        ignored.
+    data_range : tuple of float
+        The values of black and of white. Values outside it are clipped to it: no display shows them.
+    has_channels : bool
+        Whether the last axis holds channels.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32 luminance, NaN where any colour channel is NaN, infinite or masked.
+
+    Notes
+    -----
+    ``Y = .2126 R + .7152 G + .0722 B`` on gamma-coded values, as in Kottayil et al. (ICIP 2018).
+    """
+    mask = np.ma.getmaskarray(pixels) if isinstance(pixels, np.ma.MaskedArray) else None
+    values = np.ma.getdata(pixels)
+    if not has_channels:
+        result = _scaled(values, data_range)
+    elif values.shape[-1] == 1:
+        result = _scaled(values[..., 0], data_range)
+    else:
+        result = np.zeros(values.shape[:-1], np.float32)
+        for channel, weight in enumerate(REC709_WEIGHTS):
+            result += np.float32(weight) * _scaled(values[..., channel], data_range)
+    if mask is not None:
+        result[mask[..., :3].any(axis=-1) if has_channels else mask] = np.nan
+    return result
+
+
+def as_planes(
+    image: Any, *, data_range: DataRange = None, channel_axis: int | None = None, name: str = "image"
+) -> Planes:
+    """Check an array against the contract for images and see it as luminance planes.
+
+    Parameters
+    ----------
+    image : array_like or dask.array.Array
+        A grey image ``(height, width)``, a stack ``(..., height, width)``, or either with a channel axis. bool,
+        integer or real floating point; a masked array's masked pixels are holes.
+    data_range : float or (float, float), optional
+        The values of black and of white; one number means ``(0, number)``. Known for bool (0, 1), uint8
+        (0, 255) and uint16 (0, 65535), and **required for every other dtype**: it is never guessed from the data.
+    channel_axis : int, optional
+        Which axis holds the channels, as in scikit-image. None means grey.
+    name : str
+        What to call the image in messages.
+
+    Returns
+    -------
+    Planes
+        The image; nothing has been copied or computed, beyond what ``numpy.asanyarray`` does.
+
+    Raises
+    ------
+    InputError
+        If the array is empty, has under two image axes, is not of real numbers, needs a `data_range` or has an
+        unusable one, or has a channel axis out of range or of a number of channels without a luminance.
+    """
+    array = image if is_dask(image) else _as_array(image, name)
+    _check_dtype(array, name)
+    used_range = _resolve_range(array.dtype, data_range, name)
+    has_channels = channel_axis is not None
+    if channel_axis is not None:
+        array = _channels_last(array, channel_axis, name)
+    _check_shape(array, has_channels, name)
+    return Planes(array, has_channels, used_range)
+
+
+def check_same_shape(first: Planes, second: Planes, names: Sequence[str]) -> None:
+    """Refuse two images of different sizes.
+
+    Parameters
+    ----------
+    first, second : Planes
+        The images.
+    names : sequence of str
+        What to call them in the message.
+
+    Raises
+    ------
+    InputError
+        If the shapes differ, colour aside.
+    """
+    if first.shape != second.shape:
+        sizes = ["x".join(map(str, planes.shape)) for planes in (first, second)]
+        raise InputError(
+            f"The {names[0]} and the {names[1]} differ in size ({sizes[0]}, {sizes[1]}). "
+            "Register them first, or crop both to the same pixels."
+        )
+
+
+def _scaled(values: npt.NDArray[Any], data_range: tuple[float, float]) -> npt.NDArray[np.float32]:
+    low, high = data_range
+    # Up to 16 bits float32 is exact; wider numbers lose their offset unless it is subtracted in float64.
+    work = np.float32 if values.dtype.itemsize <= 2 or values.dtype.str[1:] == "f4" else np.float64
+    scaled = np.array(values, dtype=work, order="C")
+    holes = None if values.dtype.kind in "bui" else ~np.isfinite(scaled)
+    scaled -= work(low)
+    # Dividing (not multiplying by the inverse) makes uint16 = 257 x uint8 give the same numbers exactly.
+    scaled /= work((high - low) / WHITE)
+    np.clip(scaled, 0, WHITE, out=scaled)
+    result = scaled.astype(np.float32, copy=False)
+    if holes is not None:
+        result[holes] = np.nan
+    return result
+
+
+def _as_array(image: Any, name: str) -> npt.NDArray[Any]:
+    try:
+        return np.asanyarray(image)
+    except ValueError as error:
+        raise InputError(f"The {name} is not an array: {error}. Give rows of equal length.") from None
+
+
+def _indices(selection: Any, length: int) -> Any:
+    return np.arange(length)[selection] if isinstance(selection, slice) else selection
+
+
+def _check_dtype(array: Any, name: str) -> None:
+    kind = array.dtype.kind
+    if kind in "buif":
+        return
+    if kind == "c":
+        raise InputError(f"The {name} is complex ({array.dtype}). Take its magnitude, abs(image), or its phase first.")
+    if kind in "OSUT":
+        raise InputError(
+            f"The {name} holds {array.dtype} values, not numbers. Give an array of numbers with equally long rows; "
+            "read a file with napari_iqmaps.read_image(path) first."
+        )
+    raise InputError(f"The {name} has dtype {array.dtype}, which is not of real numbers. Convert it first.")
+
+
+def _resolve_range(dtype: np.dtype[Any], data_range: DataRange, name: str) -> tuple[float, float]:
+    if data_range is None:
+        known = _KNOWN_RANGES.get(dtype.name)
+        if known is None:
+            raise InputError(
+                f"The {name} is {dtype.name}, and the values of black and white cannot be known from that. Say "
+                "data_range=(black, white), such as (0, 1) for a float image scaled to one."
+            )
+        return known
+    try:
+        pair = np.asarray(data_range, dtype=float)
+    except (TypeError, ValueError):
+        raise InputError(f"data_range is {data_range!r}; give (black, white) or one number for white.") from None
+    if pair.shape == ():
+        pair = np.array([0.0, float(pair)])
+    if pair.shape != (2,):
+        raise InputError(f"data_range has {pair.size} values; give (black, white) or one number for white.")
+    low, high = map(float, pair)
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise InputError(f"data_range is ({low:g}, {high:g}); both values must be finite.")
+    if high <= low:
+        raise InputError(f"data_range is ({low:g}, {high:g}); white must lie above black. Swap them or widen the range.")
+    return low, high
+
+
+def _channels_last(array: Any, channel_axis: int, name: str) -> Any:
+    if isinstance(channel_axis, bool) or not isinstance(channel_axis, int | np.integer):
+        raise InputError(f"channel_axis is {channel_axis!r}; give the number of an axis, or None for a grey image.")
+    if not -array.ndim <= channel_axis < array.ndim:
+        raise InputError(
+            f"channel_axis is {channel_axis}, but the {name} has axes 0 to {array.ndim - 1} "
+            f"(shape {tuple(array.shape)}). Use -1 for channels in the last axis, None for a grey image."
+        )
+    channel_axis %= array.ndim
+    channels = array.shape[channel_axis]
+    if channels not in (1, 3, 4):
+        raise InputError(
+            f"The {name} has {channels} channels along axis {channel_axis}; a luminance is defined for 1 (grey), 3 (RGB) "
+            "and 4 (RGB and alpha). Choose one channel, or pass channel_axis=None with that axis in front to get one "
+            "map per channel."
+        )
+    order = [axis for axis in range(array.ndim) if axis != channel_axis] + [channel_axis]
+    return array.transpose(order)
+
+
+def _check_shape(array: Any, has_channels: bool, name: str) -> None:
+    shape = array.shape[:-1] if has_channels else array.shape
+    if len(shape) < 2:
+        axes = "beside its channels " if has_channels else ""
+        raise InputError(
+            f"The {name} has {len(shape)} axes {axes}(shape {tuple(array.shape)}); an image needs two, height and width."
+        )
+    if 0 in shape:
+        raise InputError(f"The {name} is empty (shape {tuple(array.shape)}). Check how it was read or cropped.")
+    looks_colour = not has_channels and len(shape) == 3 and shape[-1] in (3, 4)
+    if looks_colour and min(shape[:2]) >= _SMALLEST_COLOUR_SIDE:
+        raise InputError(
+            f"The {name} has shape {tuple(array.shape)}, which without channel_axis would be {shape[0]} planes of only "
+            f"{shape[2]} pixels' width. Pass channel_axis=-1 if the last axis holds colours."
+        )

@@ -1,0 +1,235 @@
+"""What a result is: a map that lines up with the pixels of its image, and a score that reduces it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from .errors import InputError
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What the numbers of one kind of map mean; the only place that knows.
+
+    Attributes
+    ----------
+    name : str
+        Key in `KINDS`.
+    title : str
+        Name for people.
+    unit : str
+        Unit of the values.
+    limits : tuple of float
+        Lowest and highest value that the kind can take.
+    colormap : str
+        A perceptually ordered colormap known to napari and to matplotlib.
+    low_means, high_means : str
+        How a low and a high value read.
+    score_means : str
+        What the score, the mean of the map over its valid pixels, says; has a place ``{score}``.
+    fixed_scale : bool
+        Show the whole of `limits` always (True), or the range of the map at hand (False).
+    """
+
+    name: str
+    title: str
+    unit: str
+    limits: tuple[float, float]
+    colormap: str
+    low_means: str
+    high_means: str
+    score_means: str
+    fixed_scale: bool
+
+    def display_limits(self, values: np.ndarray) -> tuple[float, float]:
+        """Give the two values between which a map of this kind is coloured.
+
+        Parameters
+        ----------
+        values : numpy.ndarray
+            The map, any shape; NaN is left out.
+
+        Returns
+        -------
+        tuple of float
+            The natural limits of the kind, or, for a kind without a fixed scale, from the bottom of the kind's
+            range to the 99.5th percentile of the map, so that a few extreme pixels do not darken the rest.
+        """
+        if self.fixed_scale:
+            return self.limits
+        finite = values[np.isfinite(values)]
+        if finite.size == 0:
+            return self.limits
+        high = float(np.percentile(finite, 99.5))
+        return 0.0, max(high, 1e-3)
+
+
+KINDS: Mapping[str, Kind] = MappingProxyType(
+    {
+        kind.name: kind
+        for kind in (
+            Kind(
+                name="threshold",
+                title="Visibility threshold",
+                unit="luminance code values (0..255)",
+                limits=(0.01, 100.0),
+                colormap="viridis",
+                low_means="small distortions show",
+                high_means="distortions hide",
+                score_means="On average a distortion below {score} code values (of 255) is barely visible here.",
+                fixed_scale=False,
+            ),
+            Kind(
+                name="visibility",
+                title="Visibility of the difference",
+                unit="probability",
+                limits=(0.0, 1.0),
+                colormap="magma",
+                low_means="not seen",
+                high_means="surely seen",
+                score_means="Visibility of the difference {score}, from 0 (not seen) to 1 (seen everywhere).",
+                fixed_scale=True,
+            ),
+        )
+    }
+)
+
+
+@dataclass(frozen=True, eq=False)
+class QualityMap:
+    """A map that lines up with the pixels of its image, and the score that reduces it.
+
+    Attributes
+    ----------
+    values : numpy.ndarray or dask.array.Array
+        float32, shape ``(..., height, width)``: the image's shape without its channel axis. NaN where there is
+        no answer. A dask array, not yet computed, when the input was one.
+    kind : str
+        A key of `KINDS`, which holds unit, limits, direction and meaning.
+    score : float or numpy.ndarray or dask.array.Array
+        Mean of the valid pixels: a float for one image, an array of the shape of the leading axes for a stack
+        (lazy when `values` is). NaN where a plane has no valid pixel.
+    info : mapping
+        Where the numbers come from: method, weights and their sha256, parameters, value range used, version.
+
+    Raises
+    ------
+    InputError
+        If `kind` is not in `KINDS`.
+    """
+
+    values: Any
+    kind: str
+    score: Any
+    info: Mapping[str, Any]
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise InputError(f"There is no kind of map called {self.kind!r}. Known kinds: {', '.join(KINDS)}.")
+        object.__setattr__(self, "info", MappingProxyType(dict(self.info)))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the provenance as a plain dict: a read-only view cannot travel between processes."""
+        return type(self), (self.values, self.kind, self.score, dict(self.info))
+
+    @property
+    def meaning(self) -> Kind:
+        """The row of the table of kinds that explains these values."""
+        return KINDS[self.kind]
+
+    @property
+    def is_lazy(self) -> bool:
+        """Whether the values are a dask array that has not been computed."""
+        return not isinstance(self.values, np.ndarray)
+
+    def compute(self) -> QualityMap:
+        """Give the same map with its values and its score in memory.
+
+        Returns
+        -------
+        QualityMap
+            This map itself when nothing is lazy.
+        """
+        if not self.is_lazy:
+            return self
+        values = np.asarray(self.values)
+        return replace(self, values=values, score=mean_of_valid(values))
+
+    def sentence(self) -> str:
+        """Say the score in words, with its reservations.
+
+        Returns
+        -------
+        str
+            One sentence or two. A stack is summed up by the mean and the range of its planes.
+        """
+        if self.is_lazy:
+            return f"{self.meaning.title}: not computed yet."
+        scores = np.atleast_1d(np.asarray(self.score, dtype=float)).ravel()
+        valid = scores[np.isfinite(scores)]
+        if valid.size == 0:
+            return f"{self.meaning.title}: no answer, the image has no valid pixel."
+        text = self.meaning.score_means.format(score=f"{valid.mean():.3g}")
+        if scores.size > 1:
+            text += f" Mean of {valid.size} planes, which range from {valid.min():.3g} to {valid.max():.3g}."
+        if valid.size < scores.size:
+            text += f" {scores.size - valid.size} planes have no valid pixel."
+        if reason := self.info.get("not_enough_evidence"):
+            text += f" Not enough evidence: {reason}"
+        return text
+
+    def __repr__(self) -> str:
+        shape = " x ".join(map(str, self.values.shape))
+        return f"<QualityMap {self.kind}, {shape}, {self.meaning.unit}: {self.sentence()}>"
+
+
+def mean_of_valid(values: np.ndarray) -> float | np.ndarray:
+    """Average each plane over its valid pixels.
+
+    Parameters
+    ----------
+    values : numpy.ndarray
+        Shape ``(..., height, width)``, NaN where there is no answer.
+
+    Returns
+    -------
+    float or numpy.ndarray
+        A float for one plane, an array of the leading shape otherwise; NaN for a plane without a valid pixel.
+    """
+    lead = values.shape[:-2]
+    means = np.empty(lead, dtype=float)
+    for index in np.ndindex(*lead):
+        plane = values[index]
+        valid = np.isfinite(plane)
+        count = int(valid.sum())
+        # float64 accumulation: a float32 sum over 16 million pixels loses three digits.
+        total = float(plane.sum(where=valid, dtype=np.float64))
+        means[index] = total / count if count else math.nan
+    return float(means) if means.ndim == 0 else means
+
+
+def lazy_mean_of_valid(values: Any) -> Any:
+    """Average each plane of a dask array over its valid pixels, when asked.
+
+    Parameters
+    ----------
+    values : dask.array.Array
+        Shape ``(..., height, width)``, NaN where there is no answer.
+
+    Returns
+    -------
+    dask.array.Array
+        float64, the leading shape.
+    """
+    import dask.array as da
+
+    valid = da.isfinite(values)
+    count = valid.sum(axis=(-2, -1))
+    total = da.where(valid, values, 0).sum(axis=(-2, -1), dtype=np.float64)
+    return da.where(count > 0, total / da.maximum(count, 1), np.nan)

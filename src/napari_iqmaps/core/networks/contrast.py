@@ -1,0 +1,56 @@
+"""The three-number threshold model: how much local contrast hides a distortion, in closed form."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from .local_statistics import local_mean_and_std
+from .pnet import PNet
+
+
+class ContrastModel(nn.Module):
+    """Visibility threshold from the local standard deviation, with three numbers.
+
+    ``T = exp(k) softplus(p0 + p1 s)``, where s is the mean over the 32x32 patch of the local standard deviation
+    (7x7 Gaussian, sigma 1) of the luminance. It has the geometry of `PNet`, so the two exchange freely: instant,
+    explainable, and the bar that the network has to beat.
+
+    Attributes
+    ----------
+    offset, slope, log_scale : torch.nn.Parameter
+        p0, p1 (per code value of local standard deviation) and k.
+
+    Notes
+    -----
+    Not in the paper: it rests on the observation that the published map is almost an affine function of s. The
+    softplus keeps T positive and bends only where s is near zero.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.offset = nn.Parameter(torch.tensor(1.0))
+        self.slope = nn.Parameter(torch.tensor(0.1))
+        self.log_scale = nn.Parameter(torch.tensor(0.0))
+
+    def forward(self, luminance: Tensor, stride: int = 4) -> Tensor:
+        """Give the threshold of every patch.
+
+        Parameters
+        ----------
+        luminance : torch.Tensor
+            float32, shape ``(images, 1, height, width)`` with both sides at least 38; 0..255.
+        stride : int
+            Pixels from one patch to the next.
+
+        Returns
+        -------
+        torch.Tensor
+            Thresholds in code values, ``(images, 1, (height - 38) // stride + 1, (width - 38) // stride + 1)``.
+        """
+        _, deviation = local_mean_and_std(luminance)
+        contrast = functional.avg_pool2d(deviation, PNet.PATCH, stride)
+        return self.log_scale.exp() * functional.softplus(self.offset + self.slope * contrast)
+
+

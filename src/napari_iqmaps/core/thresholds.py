@@ -1,0 +1,184 @@
+"""From a trained threshold model to local operators that tiling can run: cells, centring, upsampling, holes.
+
+Imports torch; the public functions in `visibility` load this module when they are called, not before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from scipy import ndimage
+from torch import Tensor, nn
+from torch.nn import functional
+
+from . import holes, weights
+from .networks.contrast import ContrastModel
+from .networks.dense import DensePNet
+from .networks.pnet import PNet
+
+Plane = npt.NDArray[np.float32]
+
+
+class CellGrid:
+    """Turns a window of pixels into thresholds at its pixels, with each cell centred on its patch.
+
+    Parameters
+    ----------
+    evaluate : callable
+        From luminance ``(1, 1, height, width)`` to the thresholds of all patches at the stride.
+    stride : int
+        1, 2, 4 or 8 pixels from cell to cell.
+    device : torch.device
+        Where `evaluate` runs.
+
+    Notes
+    -----
+    A patch of even side has its centre between two pixels, at ``k + 15.5``. Cells sit at ``(stride - 1) / 2`` plus
+    multiples of the stride, one more on each side of the tile, so that bilinear interpolation reaches every pixel
+    and none is extrapolated. At stride 1 a pixel lies amid four cells and takes their mean.
+    """
+
+    def __init__(self, evaluate: Callable[[Tensor], Tensor], stride: int, device: torch.device) -> None:
+        self.evaluate = evaluate
+        self.stride = stride
+        self.device = device
+        self.margin = PNet.NEIGHBOURHOOD // 2 + stride // 2
+
+    def __call__(self, window: Plane) -> Plane:
+        """Give the threshold at each pixel of a window but its margin.
+
+        Parameters
+        ----------
+        window : numpy.ndarray
+            float32 luminance without holes, ``(height + 2 margin, width + 2 margin)``.
+
+        Returns
+        -------
+        numpy.ndarray
+            float32, ``(height, width)``.
+        """
+        with torch.inference_mode():
+            pixels = torch.from_numpy(np.ascontiguousarray(window)).to(self.device)[None, None]
+            cells = self.evaluate(pixels)
+            if self.stride == 1:
+                centred = functional.avg_pool2d(cells, 2, 1)
+            else:
+                fine = functional.interpolate(cells, scale_factor=self.stride, mode="bilinear", align_corners=False)
+                centred = fine[..., self.stride : -self.stride, self.stride : -self.stride]
+            plane: Plane = centred[0, 0].cpu().numpy()
+            return plane
+
+
+class ThresholdOperator:
+    """Threshold at every pixel of one image; NaN in its holes."""
+
+    def __init__(self, grid: CellGrid, tile: int) -> None:
+        self.grid = grid
+        self.halo = grid.margin + holes.REACH
+        self.multiple = grid.stride
+        self.tile = tile
+
+    def __call__(self, windows: Sequence[Plane]) -> Plane:
+        (window,) = windows
+        thresholds = self.grid(_cropped(holes.fill(window), holes.REACH))
+        return _with_holes_of(_cropped(window, self.halo), thresholds)
+
+
+class VisibilityOperator:
+    """Probability of seeing the difference at every pixel of a pair; NaN in the holes of either."""
+
+    def __init__(self, grid: CellGrid, tile: int, window: int) -> None:
+        self.grid = grid
+        self.window = window
+        self.halo = max(grid.margin + holes.REACH, window // 2)
+        self.multiple = grid.stride
+        self.tile = tile
+
+    def __call__(self, windows: Sequence[Plane]) -> Plane:
+        test, reference = windows
+        thresholds = self.grid(_cropped(holes.fill(test), self.halo - self.grid.margin))
+        signed = test - reference
+        difference = _cropped(_windowed_mean(np.abs(signed), self.window), self.halo)
+        return _with_holes_of(_cropped(signed, self.halo), 1 - np.exp(-difference / thresholds))
+
+
+def cell_grid(model: str, record: weights.WeightsRecord, stride: int, device: torch.device) -> CellGrid:
+    """Build the evaluator of a threshold model; the last ones stay ready.
+
+    Parameters
+    ----------
+    model : str
+        ``"pnet"`` or ``"contrast"``.
+    record : WeightsRecord
+        Verified weights of that model.
+    stride : int
+        Pixels from cell to cell.
+    device : torch.device
+        Where to run.
+
+    Returns
+    -------
+    CellGrid
+        Ready to be called.
+    """
+    return _cell_grid(model, record.path.as_posix(), record.sha256, stride, str(device))
+
+
+# The key holds the sha256: a file that changed under the same path is another model. Two places, because a map and
+# a visibility map of one session often differ in stride, and a P-net's tables take some hundred megabytes.
+@lru_cache(maxsize=2)
+def _cell_grid(model: str, path: str, sha256: str, stride: int, device: str) -> CellGrid:
+    network = load_network(model, path)
+    target = torch.device(device)
+    network.to(target)
+    if isinstance(network, PNet):
+        return CellGrid(DensePNet(network, stride), stride, target)
+    return CellGrid(lambda pixels: network(pixels, stride), stride, target)
+
+
+def load_network(model: str, path: str) -> nn.Module:
+    """Read a threshold network from a verified file.
+
+    Parameters
+    ----------
+    model : str
+        ``"pnet"`` or ``"contrast"``.
+    path : str
+        A safetensors file.
+
+    Returns
+    -------
+    torch.nn.Module
+        On the CPU, float32, in evaluation mode.
+
+    Raises
+    ------
+    WeightsError
+        If the tensors do not fit the network.
+    """
+    network: nn.Module = {"pnet": PNet, "contrast": ContrastModel}[model]()
+    weights.load_into(network, path)
+    return network.eval()
+
+
+def _cropped(plane: Plane, margin: int) -> Plane:
+    return plane[margin:-margin, margin:-margin] if margin else plane
+
+
+def _with_holes_of(source: Plane, plane: Plane) -> Plane:
+    return np.where(np.isfinite(source), plane, np.float32(np.nan))
+
+
+def _windowed_mean(plane: Plane, window: int) -> Plane:
+    """Average over a square window, counting only pixels that exist."""
+    valid = np.isfinite(plane)
+    if valid.all():
+        mean: Plane = ndimage.uniform_filter(plane, window)
+        return mean
+    weight = ndimage.uniform_filter(valid.astype(np.float32), window)
+    total = ndimage.uniform_filter(np.where(valid, plane, np.float32(0)), window)
+    return np.divide(total, weight, out=np.zeros_like(total), where=weight > 0.5 / window**2)

@@ -1,0 +1,136 @@
+"""A local operator over planes of any size: numpy in tiles with the exact halo, dask lazily.
+
+An operator says how far it looks (its halo); a tile is read with that margin, reflected at the image's border, so
+that a tile's interior is what the whole image gives, and memory is bounded by the tile, not by the image.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from itertools import product
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from .errors import InputError
+from .images import Planes
+
+Progress = Callable[[int, int], object]
+
+
+class LocalOperator(Protocol):
+    """What can be tiled.
+
+    Attributes
+    ----------
+    halo : int
+        Pixels of margin that an answer needs on every side.
+    multiple : int
+        Tiles start at multiples of this, and have a multiple of it as their side (the cell grid of a network).
+    tile : int
+        Side of the tile that suits the operator: large enough to be efficient, small enough that the time between
+        two calls of ``progress`` stays well under half a second.
+    """
+
+    halo: int
+    multiple: int
+    tile: int
+
+    def __call__(self, windows: Sequence[npt.NDArray[np.float32]]) -> npt.NDArray[np.float32]:
+        """Turn one window an input, each ``(height + 2 halo, width + 2 halo)``, into ``(height, width)``."""
+        ...
+
+
+def apply(
+    operator: LocalOperator, inputs: Sequence[Planes], *, tile: int | None = None, progress: Progress | None = None
+) -> Any:
+    """Apply a local operator to every plane.
+
+    Parameters
+    ----------
+    operator : LocalOperator
+        What to apply.
+    inputs : sequence of Planes
+        The images it takes, of equal shape. If one is lazy, the answer is lazy.
+    tile : int, optional
+        Side of a tile in pixels, rounded up to the operator's multiple. None takes the operator's own.
+    progress : callable, optional
+        Called with ``(tiles done, tiles in all)`` before the first tile and after each. What it raises stops the
+        work; raise `Cancelled`. For a lazy input nothing is done here, so it is not called.
+
+    Returns
+    -------
+    numpy.ndarray or dask.array.Array
+        float32, the inputs' shape.
+
+    Raises
+    ------
+    InputError
+        If `tile` is not a whole number of at least 1.
+    """
+    side = _tile_side(operator, tile)
+    if any(planes.is_lazy for planes in inputs):
+        from .lazy import apply_lazily  # dask is an optional dependency
+
+        return apply_lazily(operator, inputs, side)
+    shape = inputs[0].shape
+    height, width = shape[-2:]
+    corners = list(
+        product(np.ndindex(*shape[:-2]), range(0, height, side), range(0, width, side))
+    )
+    result = np.empty(shape, np.float32)
+    if progress is not None:
+        progress(0, len(corners))
+    for done, (plane, top, left) in enumerate(corners, start=1):
+        bottom, right = min(top + side, height), min(left + side, width)
+        rows = window_indices(top, bottom, height, operator)
+        columns = window_indices(left, right, width, operator)
+        answer = operator([planes.read(plane, rows, columns) for planes in inputs])
+        result[(*plane, slice(top, bottom), slice(left, right))] = answer[: bottom - top, : right - left]
+        if progress is not None:
+            progress(done, len(corners))
+    return result
+
+
+def window_indices(start: int, stop: int, length: int, operator: LocalOperator) -> slice | npt.NDArray[np.intp]:
+    """Say which rows (or columns) a tile has to read, its halo included.
+
+    Parameters
+    ----------
+    start, stop : int
+        The tile, with ``stop <= length``; the window is widened to the operator's multiple.
+    length : int
+        Rows (or columns) that the image has.
+    operator : LocalOperator
+        Gives halo and multiple.
+
+    Returns
+    -------
+    slice or numpy.ndarray of int
+        A slice inside the image, or the indices with what lies outside reflected at the border pixel (which is
+        not repeated), as often as it takes for images smaller than the halo.
+    """
+    low = start - operator.halo
+    high = start + math.ceil((stop - start) / operator.multiple) * operator.multiple + operator.halo
+    if low >= 0 and high <= length:
+        return slice(low, high)
+    return reflected(np.arange(low, high), length)
+
+
+def reflected(indices: npt.NDArray[np.intp], length: int) -> npt.NDArray[np.intp]:
+    """Fold indices outside ``0..length-1`` back, without repeating the border (``c b | a b c | b a``)."""
+    if length == 1:
+        return np.zeros_like(indices)
+    period = 2 * (length - 1)
+    folded = np.mod(indices, period)
+    return np.minimum(folded, period - folded)
+
+
+def _tile_side(operator: LocalOperator, tile: int | None) -> int:
+    if tile is None:
+        tile = operator.tile
+    if isinstance(tile, bool) or not isinstance(tile, int | np.integer) or tile < 1:
+        raise InputError(f"tile is {tile!r}; give the side of a tile in pixels, a whole number of at least 1.")
+    return math.ceil(int(tile) / operator.multiple) * operator.multiple

@@ -1,0 +1,205 @@
+"""Trained weights by name or path: found in the registry, verified, and read without running any code.
+
+The registry (``weights/registry.toml``) is the record of every file that ships: network, bytes, sha256, licence,
+training command, data and figures. A file of the user's own is taken by its path and told by its header.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .errors import WeightsError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+_FOLDER = "_weights"
+
+
+@dataclass(frozen=True)
+class WeightsRecord:
+    """What is known of a file of weights.
+
+    Attributes
+    ----------
+    name : str
+        Name in the registry, or the file's path.
+    network : str
+        The network that the weights belong to, such as ``"pnet"``.
+    path : pathlib.Path
+        The file.
+    sha256 : str
+        Of the whole file, as verified.
+    details : mapping
+        The registry's further fields, or the header's for a file given by path.
+    """
+
+    name: str
+    network: str
+    path: Path
+    sha256: str
+    details: Mapping[str, Any]
+
+
+@cache
+def registry() -> dict[str, dict[str, Any]]:
+    """Read the registry that ships with the package.
+
+    Returns
+    -------
+    dict
+        Name to record, in the order of the file.
+    """
+    text = _folder().joinpath("registry.toml").read_text(encoding="utf-8")
+    return tomllib.loads(text)["weights"]  # type: ignore[no-any-return]
+
+
+def default_name(network: str) -> str:
+    """Give the name of the default weights of a network.
+
+    Parameters
+    ----------
+    network : str
+        Such as ``"pnet"``.
+
+    Returns
+    -------
+    str
+        The name in the registry.
+
+    Raises
+    ------
+    WeightsError
+        If the registry has no default for it.
+    """
+    for name, record in registry().items():
+        if record["network"] == network and record.get("default", False):
+            return name
+    raise WeightsError(f"No weights ship for the network {network!r}. Pass weights=PATH to a safetensors file.")
+
+
+def find(name_or_path: str | Path, network: str) -> WeightsRecord:
+    """Find weights and verify them.
+
+    Parameters
+    ----------
+    name_or_path : str or pathlib.Path
+        A name in the registry, or the path of a ``.safetensors`` file.
+    network : str
+        The network that they must belong to.
+
+    Returns
+    -------
+    WeightsRecord
+        The verified record.
+
+    Raises
+    ------
+    WeightsError
+        If there is no such name or file, if the file is no safetensors file, if it is not the registered one
+        (sha256), or if it belongs to another network.
+    """
+    registered = registry().get(str(name_or_path))
+    if registered is not None:
+        record = _registered(str(name_or_path), registered)
+    else:
+        record = _from_path(Path(name_or_path))
+    if record.network != network:
+        raise WeightsError(f"{record.name} holds weights of the network {record.network!r}; {network!r} is needed here.")
+    return record
+
+
+def load_into(network: nn.Module, path: str | Path) -> None:
+    """Read the tensors of a verified file into a network, as float32 whatever precision they are stored in.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        Takes the tensors, in place.
+    path : str or pathlib.Path
+        A safetensors file.
+
+    Raises
+    ------
+    WeightsError
+        If names or shapes of the tensors are not the network's.
+    """
+    from safetensors.torch import load_file
+
+    tensors = {name: tensor.float() for name, tensor in load_file(path).items()}
+    try:
+        network.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise WeightsError(f"The tensors in {path} do not fit {type(network).__name__}: {error}") from None
+
+
+def verify() -> list[WeightsRecord]:
+    """Check every registered file against its sha256.
+
+    Returns
+    -------
+    list of WeightsRecord
+        The verified records.
+
+    Raises
+    ------
+    WeightsError
+        At the first file that is missing or changed.
+    """
+    return [_registered(name, record) for name, record in registry().items()]
+
+
+def sha256_of(path: Path) -> str:
+    """Give the sha256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _folder() -> Path:
+    # The package is always on disk (safetensors maps files into memory), so the traversable is a path.
+    return Path(str(resources.files("napari_iqmaps"))) / _FOLDER
+
+
+def _registered(name: str, record: Mapping[str, Any]) -> WeightsRecord:
+    path = _folder() / record["file"]
+    if not path.is_file():
+        raise WeightsError(f"The weights {name!r} should be in {path}, but the file is missing. Reinstall napari-iqmaps.")
+    found = sha256_of(path)
+    if found != record["sha256"]:
+        raise WeightsError(
+            f"The weights {name!r} have changed: sha256 {found[:12]}... instead of {record['sha256'][:12]}... in {path}. "
+            "Reinstall napari-iqmaps, or pass weights=PATH if you mean to use your own."
+        )
+    return WeightsRecord(name, record["network"], path, found, dict(record))
+
+
+def _from_path(path: Path) -> WeightsRecord:
+    if not path.is_file():
+        names = ", ".join(registry())
+        raise WeightsError(f"There are no weights {str(path)!r}: neither a registered name ({names}) nor a file.")
+    details = _header(path)
+    if "network" not in details:
+        raise WeightsError(
+            f"{path} does not say which network it belongs to (no 'network' in its header). "
+            "Weights written by 'iqmaps train' do."
+        )
+    return WeightsRecord(str(path), details["network"], path, sha256_of(path), details)
+
+
+def _header(path: Path) -> dict[str, str]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return dict(file.metadata() or {})
+    except SafetensorError as error:
+        raise WeightsError(
+            f"{path} is not a whole safetensors file ({error}). Weights in other formats are not read, for they can run code."
+        ) from None
