@@ -17,9 +17,9 @@ class WeightsError(IqmapsError):
     """Trained weights are unknown, missing, changed since they were registered, or of another network."""
 
 
-class NotEnoughEvidence(IqmapsError):
+class NotEnoughEvidence(IqmapsError):  # noqa: N818 - the public name
     """A number was asked for that the given data cannot support."""
 
 
-class Cancelled(IqmapsError):
+class Cancelled(IqmapsError):  # noqa: N818 - the public name, and no error
     """Raise this inside a ``progress`` callback to stop a long computation cleanly."""

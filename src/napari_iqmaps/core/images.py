@@ -91,7 +91,9 @@ class Planes:
         array = self.array
         options = {"data_range": self.data_range, "has_channels": self.has_channels}
         if not self.has_channels:
-            return array.map_blocks(luminance, dtype=np.float32, meta=np.empty((0,) * array.ndim, np.float32), **options)
+            return array.map_blocks(
+                luminance, dtype=np.float32, meta=np.empty((0,) * array.ndim, np.float32), **options
+            )
         array = array.rechunk({array.ndim - 1: -1})
         return array.map_blocks(
             luminance,
@@ -211,12 +213,13 @@ def check_same_shape(first: Planes, second: Planes, names: Sequence[str]) -> Non
 def _scaled(values: npt.NDArray[Any], data_range: tuple[float, float]) -> npt.NDArray[np.float32]:
     low, high = data_range
     # Up to 16 bits float32 is exact; wider numbers lose their offset unless it is subtracted in float64.
-    work = np.float32 if values.dtype.itemsize <= 2 or values.dtype.str[1:] == "f4" else np.float64
-    scaled = np.array(values, dtype=work, order="C")
+    exact = values.dtype.itemsize <= 2 or values.dtype.str[1:] == "f4"
+    scaled: npt.NDArray[Any] = np.array(values, dtype=np.float32 if exact else np.float64, order="C")
     holes = None if values.dtype.kind in "bui" else ~np.isfinite(scaled)
-    scaled -= work(low)
-    # Dividing (not multiplying by the inverse) makes uint16 = 257 x uint8 give the same numbers exactly.
-    scaled /= work((high - low) / WHITE)
+    scaled -= low
+    # In this order both steps are exact for 8 and 16 bits, so that uint16 = 257 x uint8 gives the same numbers.
+    scaled *= WHITE
+    scaled /= high - low
     np.clip(scaled, 0, WHITE, out=scaled)
     result = scaled.astype(np.float32, copy=False)
     if holes is not None:
@@ -270,7 +273,9 @@ def _resolve_range(dtype: np.dtype[Any], data_range: DataRange, name: str) -> tu
     if not (math.isfinite(low) and math.isfinite(high)):
         raise InputError(f"data_range is ({low:g}, {high:g}); both values must be finite.")
     if high <= low:
-        raise InputError(f"data_range is ({low:g}, {high:g}); white must lie above black. Swap them or widen the range.")
+        raise InputError(
+            f"data_range is ({low:g}, {high:g}); white must lie above black. Swap them or widen the range."
+        )
     return low, high
 
 
@@ -286,9 +291,9 @@ def _channels_last(array: Any, channel_axis: int, name: str) -> Any:
     channels = array.shape[channel_axis]
     if channels not in (1, 3, 4):
         raise InputError(
-            f"The {name} has {channels} channels along axis {channel_axis}; a luminance is defined for 1 (grey), 3 (RGB) "
-            "and 4 (RGB and alpha). Choose one channel, or pass channel_axis=None with that axis in front to get one "
-            "map per channel."
+            f"The {name} has {channels} channels along axis {channel_axis}; a luminance is defined for 1 (grey), "
+            "3 (RGB) and 4 (RGB and alpha). Choose one channel, or pass channel_axis=None with that axis in front to "
+            "get one map per channel."
         )
     order = [axis for axis in range(array.ndim) if axis != channel_axis] + [channel_axis]
     return array.transpose(order)
@@ -299,7 +304,8 @@ def _check_shape(array: Any, has_channels: bool, name: str) -> None:
     if len(shape) < 2:
         axes = "beside its channels " if has_channels else ""
         raise InputError(
-            f"The {name} has {len(shape)} axes {axes}(shape {tuple(array.shape)}); an image needs two, height and width."
+            f"The {name} has {len(shape)} axes {axes}(shape {tuple(array.shape)}); "
+            "an image needs two, height and width."
         )
     if 0 in shape:
         raise InputError(f"The {name} is empty (shape {tuple(array.shape)}). Check how it was read or cropped.")

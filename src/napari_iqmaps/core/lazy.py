@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,7 +11,7 @@ import numpy.typing as npt
 from dask.array.overlap import overlap
 
 from .images import Planes
-from .tiling import LocalOperator, window_indices
+from .tiling import LocalOperator, reflected, rounded_up
 
 
 def apply_lazily(operator: LocalOperator, inputs: Sequence[Planes], side: int) -> Any:
@@ -40,17 +39,18 @@ def apply_lazily(operator: LocalOperator, inputs: Sequence[Planes], side: int) -
     """
     height, width = inputs[0].shape[-2:]
     # A block must be no smaller than the margin that its neighbour takes from it.
-    side = max(side, math.ceil(operator.halo / operator.multiple) * operator.multiple)
+    side = max(side, rounded_up(operator.halo, operator.multiple))
     out_chunks = tuple(_sides(length, side, operator.halo) for length in (height, width))
     windows = [_blocks_with_halo(planes, operator, out_chunks) for planes in inputs]
     lead = windows[0].ndim - 2
 
     def block(*parts: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         index = (0,) * lead
-        return operator([part[index] for part in parts])[(None,) * lead]
+        answer: npt.NDArray[np.float32] = operator([part[index] for part in parts])[(None,) * lead]
+        return answer
 
     chunks = windows[0].chunks[:lead] + tuple(
-        (*sizes[:-1], math.ceil(sizes[-1] / operator.multiple) * operator.multiple) for sizes in out_chunks
+        (*sizes[:-1], rounded_up(sizes[-1], operator.multiple)) for sizes in out_chunks
     )
     answer = da.map_blocks(
         block, *windows, dtype=np.float32, chunks=chunks, meta=np.empty((0,) * windows[0].ndim, np.float32)
@@ -73,11 +73,11 @@ def _blocks_with_halo(planes: Planes, operator: LocalOperator, chunks: tuple[tup
     lead = array.ndim - 2
     for axis, sizes in zip((lead, lead + 1), chunks, strict=True):
         length = sum(sizes)
-        indices = window_indices(0, length, length, operator)
-        array = da.take(array, indices, axis=axis)
+        covered = rounded_up(length, operator.multiple)
+        array = da.take(array, reflected(np.arange(-operator.halo, covered + operator.halo), length), axis=axis)
         padded = np.asarray(sizes)
         padded[0] += operator.halo
-        padded[-1] += len(indices) - padded.sum()
+        padded[-1] += covered - length + operator.halo
         array = array.rechunk({axis: tuple(int(size) for size in padded)})
     array = array.rechunk(dict.fromkeys(range(lead), 1))
     depth = {axis: operator.halo if axis >= lead else 0 for axis in range(array.ndim)}

@@ -74,7 +74,15 @@ class CellGrid:
 
 
 class ThresholdOperator:
-    """Threshold at every pixel of one image; NaN in its holes."""
+    """Threshold at every pixel of one image; NaN in its holes.
+
+    Parameters
+    ----------
+    grid : CellGrid
+        Gives the thresholds.
+    tile : int
+        Side of a tile in pixels.
+    """
 
     def __init__(self, grid: CellGrid, tile: int) -> None:
         self.grid = grid
@@ -83,13 +91,24 @@ class ThresholdOperator:
         self.tile = tile
 
     def __call__(self, windows: Sequence[Plane]) -> Plane:
+        """See `LocalOperator`; takes one window."""
         (window,) = windows
         thresholds = self.grid(_cropped(holes.fill(window), holes.REACH))
         return _with_holes_of(_cropped(window, self.halo), thresholds)
 
 
 class VisibilityOperator:
-    """Probability of seeing the difference at every pixel of a pair; NaN in the holes of either."""
+    """Probability of seeing the difference at every pixel of a pair; NaN in the holes of either.
+
+    Parameters
+    ----------
+    grid : CellGrid
+        Gives the thresholds.
+    tile : int
+        Side of a tile in pixels.
+    window : int
+        Side of the square over which the absolute difference is averaged.
+    """
 
     def __init__(self, grid: CellGrid, tile: int, window: int) -> None:
         self.grid = grid
@@ -99,6 +118,7 @@ class VisibilityOperator:
         self.tile = tile
 
     def __call__(self, windows: Sequence[Plane]) -> Plane:
+        """See `LocalOperator`; takes the windows of test and reference."""
         test, reference = windows
         thresholds = self.grid(_cropped(holes.fill(test), self.halo - self.grid.margin))
         signed = test - reference
@@ -177,8 +197,12 @@ def _windowed_mean(plane: Plane, window: int) -> Plane:
     """Average over a square window, counting only pixels that exist."""
     valid = np.isfinite(plane)
     if valid.all():
-        mean: Plane = ndimage.uniform_filter(plane, window)
-        return mean
-    weight = ndimage.uniform_filter(valid.astype(np.float32), window)
-    total = ndimage.uniform_filter(np.where(valid, plane, np.float32(0)), window)
+        return _box(plane, window)
+    weight = _box(valid.astype(np.float32), window)
+    total = _box(np.where(valid, plane, np.float32(0)), window)
     return np.divide(total, weight, out=np.zeros_like(total), where=weight > 0.5 / window**2)
+
+
+def _box(plane: Plane, window: int) -> Plane:
+    mean: Plane = ndimage.uniform_filter(plane, window)
+    return mean

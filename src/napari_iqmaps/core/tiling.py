@@ -77,9 +77,7 @@ def apply(
         return apply_lazily(operator, inputs, side)
     shape = inputs[0].shape
     height, width = shape[-2:]
-    corners = list(
-        product(np.ndindex(*shape[:-2]), range(0, height, side), range(0, width, side))
-    )
+    corners = list(product(np.ndindex(*shape[:-2]), range(0, height, side), range(0, width, side)))
     result = np.empty(shape, np.float32)
     if progress is not None:
         progress(0, len(corners))
@@ -112,11 +110,15 @@ def window_indices(start: int, stop: int, length: int, operator: LocalOperator) 
         A slice inside the image, or the indices with what lies outside reflected at the border pixel (which is
         not repeated), as often as it takes for images smaller than the halo.
     """
-    low = start - operator.halo
-    high = start + math.ceil((stop - start) / operator.multiple) * operator.multiple + operator.halo
+    low, high = start - operator.halo, start + rounded_up(stop - start, operator.multiple) + operator.halo
     if low >= 0 and high <= length:
         return slice(low, high)
     return reflected(np.arange(low, high), length)
+
+
+def rounded_up(number: int, multiple: int) -> int:
+    """Give the smallest multiple that is not below the number."""
+    return math.ceil(number / multiple) * multiple
 
 
 def reflected(indices: npt.NDArray[np.intp], length: int) -> npt.NDArray[np.intp]:
@@ -125,7 +127,8 @@ def reflected(indices: npt.NDArray[np.intp], length: int) -> npt.NDArray[np.intp
         return np.zeros_like(indices)
     period = 2 * (length - 1)
     folded = np.mod(indices, period)
-    return np.minimum(folded, period - folded)
+    mirrored: npt.NDArray[np.intp] = np.minimum(folded, period - folded)
+    return mirrored
 
 
 def _tile_side(operator: LocalOperator, tile: int | None) -> int:
@@ -133,4 +136,4 @@ def _tile_side(operator: LocalOperator, tile: int | None) -> int:
         tile = operator.tile
     if isinstance(tile, bool) or not isinstance(tile, int | np.integer) or tile < 1:
         raise InputError(f"tile is {tile!r}; give the side of a tile in pixels, a whole number of at least 1.")
-    return math.ceil(int(tile) / operator.multiple) * operator.multiple
+    return rounded_up(int(tile), operator.multiple)

@@ -151,9 +151,8 @@ def visibility_map(
     Cancelled
         If `progress` raised it.
     """
-    options = {"data_range": data_range, "channel_axis": channel_axis}
-    test_planes = as_planes(test, **options, name="test image")
-    reference_planes = as_planes(reference, **options, name="reference image")
+    test_planes = as_planes(test, data_range=data_range, channel_axis=channel_axis, name="test image")
+    reference_planes = as_planes(reference, data_range=data_range, channel_axis=channel_axis, name="reference image")
     check_same_shape(test_planes, reference_planes, ("test image", "reference image"))
     _check_window(window)
     grid, info = _evaluator(model, stride, weights, device)

@@ -106,13 +106,13 @@ def find(name_or_path: str | Path, network: str) -> WeightsRecord:
         If there is no such name or file, if the file is no safetensors file, if it is not the registered one
         (sha256), or if it belongs to another network.
     """
-    registered = registry().get(str(name_or_path))
-    if registered is not None:
-        record = _registered(str(name_or_path), registered)
-    else:
-        record = _from_path(Path(name_or_path))
+    name = str(name_or_path)
+    registered = registry().get(name)
+    record = _registered(name, registered) if registered else _from_path(Path(name_or_path))
     if record.network != network:
-        raise WeightsError(f"{record.name} holds weights of the network {record.network!r}; {network!r} is needed here.")
+        raise WeightsError(
+            f"{record.name} holds weights of the network {record.network!r}; {network!r} is needed here."
+        )
     return record
 
 
@@ -170,12 +170,14 @@ def _folder() -> Path:
 def _registered(name: str, record: Mapping[str, Any]) -> WeightsRecord:
     path = _folder() / record["file"]
     if not path.is_file():
-        raise WeightsError(f"The weights {name!r} should be in {path}, but the file is missing. Reinstall napari-iqmaps.")
+        raise WeightsError(
+            f"The weights {name!r} should be in {path}, but the file is missing. Reinstall napari-iqmaps."
+        )
     found = sha256_of(path)
     if found != record["sha256"]:
         raise WeightsError(
-            f"The weights {name!r} have changed: sha256 {found[:12]}... instead of {record['sha256'][:12]}... in {path}. "
-            "Reinstall napari-iqmaps, or pass weights=PATH if you mean to use your own."
+            f"The weights {name!r} have changed: sha256 {found[:12]}... instead of {record['sha256'][:12]}... "
+            f"in {path}. Reinstall napari-iqmaps, or pass weights=PATH if you mean to use your own."
         )
     return WeightsRecord(name, record["network"], path, found, dict(record))
 
@@ -201,5 +203,6 @@ def _header(path: Path) -> dict[str, str]:
             return dict(file.metadata() or {})
     except SafetensorError as error:
         raise WeightsError(
-            f"{path} is not a whole safetensors file ({error}). Weights in other formats are not read, for they can run code."
+            f"{path} is not a whole safetensors file ({error}). Weights in other formats are not read, for they can "
+            "run code."
         ) from None

@@ -85,14 +85,14 @@ class DensePNet:
                 return self._net(x, self.stride)  # type: ignore[no-any-return]
             if self._table is None:
                 self._table = self._transformed_weights()
-            features = self._features(x, rows, columns)
+            cells = self._cells(x, rows, columns)
             z = torch.empty(rows, columns)
             corners = list(product(self._starts(rows), self._starts(columns)))
             for first in range(0, len(corners), self._BLOCKS_AT_ONCE):
                 some = corners[first : first + self._BLOCKS_AT_ONCE]
                 spectrum = self._empty_spectrum(len(some))
                 for block, (row, column) in enumerate(some):
-                    self._transform(self._block(features, row, column), spectrum[..., block, :])
+                    self._transform(self._block(cells, row, column), spectrum[..., block, :])
                 self._write(z, self._log_threshold(self._product(spectrum)), some)
             return self._net.threshold(z)[None, None]
 
@@ -108,62 +108,55 @@ class DensePNet:
         last = max(cells - self._valid_cells, 0)
         return [min(start, last) for start in range(0, cells, self._valid_cells)]
 
-    def _features(self, x: Tensor, rows: int, columns: int) -> Tensor:
-        """Features as (h, w, 32), with at least one block and a whole number of cells."""
-        need = [
-            (max(cells, self._valid_cells) + self._kernel_cells - 1) * self.stride
-            + PNet.NEIGHBOURHOOD
-            - self._net.dense.weight.shape[-1]
-            for cells in (rows, columns)
+    def _cells(self, x: Tensor, rows: int, columns: int) -> Tensor:
+        """Features as (cell rows, cell columns, pixels of a cell x 32), one block at least."""
+        reach = PNet.NEIGHBOURHOOD - self._net.dense.weight.shape[-1]
+        shape = [max(n, self._valid_cells) + self._kernel_cells - 1 for n in (rows, columns)]
+        missing = [
+            max(n * self.stride + reach - have, 0)
+            for n, have in zip(shape, x.shape[-2:], strict=True)
         ]
-        missing = [max(n - have, 0) for n, have in zip(need, x.shape[-2:], strict=True)]
         if any(missing):  # what is added meets zero weights, or only cells that are dropped
             x = F.pad(x, (0, missing[1], 0, missing[0]), mode="replicate")
-        return self._net.features(x)[0].permute(1, 2, 0).contiguous()
+        features = self._net.features(x)[0].permute(1, 2, 0)
+        return self._regroup(features[: shape[0] * self.stride, : shape[1] * self.stride])
 
-    def _block(self, features: Tensor, row: int, column: int) -> Tensor:
-        """View one block: rows of pixels, columns of cells, a cell's pixels beside its channels."""
-        side = self._block_cells * self.stride
-        top, left = row * self.stride, column * self.stride
-        block = features[top : top + side, left : left + side]
-        return block.unflatten(1, (self._block_cells, self.stride)).flatten(2)
+    def _block(self, cells: Tensor, row: int, column: int) -> Tensor:
+        return cells[row : row + self._block_cells, column : column + self._block_cells]
+
+    def _regroup(self, pixels: Tensor) -> Tensor:
+        """Turn (rows, columns, channels) of pixels into those of cells of stride x stride."""
+        cells = pixels.unflatten(1, (-1, self.stride)).unflatten(0, (-1, self.stride))
+        return cells.transpose(1, 2).flatten(2)
 
     def _empty_spectrum(self, blocks: int) -> Tensor:
-        """Axes: frequency along x, along y, real and imaginary part, block, channel."""
+        """Axes: frequency along y, along x, real and imaginary part, block, channel."""
         n = self._block_cells
         return torch.empty(n // 2 + 1, n, 2, blocks, 32 * self.stride**2)
 
     def _transform(self, block: Tensor, spectrum: Tensor) -> None:
-        """Fourier transform of one block (pixel rows, cells, channels) into its spectrum."""
+        """Fourier transform of one block (cell rows, cell columns, channels) into its spectrum."""
         n = self._block_cells
-        rows, _, channels = block.shape
-        along_x = torch.empty(2, rows, n // 2 + 1, channels)
-        for part, matrix in enumerate(_analysis_real(n)):
-            torch.bmm(matrix.expand(rows, -1, -1), block, out=along_x[part])
-        # Pixel row = stride * cell + phase: for one phase, the parts and cells lie evenly spaced.
-        phases = along_x.unflatten(1, (n, self.stride)).unbind(2)
-        for phase, half in enumerate(phases):
-            operand = half.flatten(0, 1).transpose(0, 1)
-            target = spectrum[..., phase * channels : (phase + 1) * channels]
-            for part, matrix in enumerate(_analysis_complex(n)):
-                batch = matrix.expand(len(operand), -1, -1)
-                torch.bmm(batch, operand, out=target[:, :, part])
+        along_y = torch.mm(_analysis_real(n), block.flatten(1))
+        along_y = along_y.view(n // 2 + 1, 2 * n, -1)
+        for part, matrix in enumerate(_analysis_complex(n)):
+            torch.bmm(matrix.expand(len(along_y), -1, -1), along_y, out=spectrum[:, :, part])
 
     def _transformed_weights(self) -> Tensor:
         """Transform the dense layer: each of its outputs is a block, zero outside the kernel."""
         weight = self._net.dense.weight  # (100, 32, 28, 28)
-        outputs, channels, side, _ = weight.shape
-        table = self._empty_spectrum(outputs)
-        canvas = torch.zeros(self._block_cells * self.stride, self._block_cells * self.stride, 32)
-        for output in range(outputs):
-            canvas[:side, :side] = weight[output].permute(1, 2, 0)
-            self._transform(self._block(canvas, 0, 0), table[..., output, :])
+        table = self._empty_spectrum(len(weight))
+        side = self._block_cells * self.stride
+        canvas = torch.zeros(side, side, weight.shape[1])
+        for output, kernel in enumerate(weight.permute(0, 2, 3, 1)):
+            canvas[: kernel.shape[0], : kernel.shape[1]] = kernel
+            self._transform(self._regroup(canvas), table[..., output, :])
         return table
 
     def _product(self, spectrum: Tensor) -> Tensor:
-        """Multiply with the conjugate table, and go back along y.
+        """Multiply with the conjugate table, and go back along x.
 
-        Returns axes: frequency along x, real and imaginary part, y, block, output.
+        Returns axes: frequency along y, real and imaginary part, x, block, output.
         """
         assert self._table is not None  # noqa: S101 - made by the caller
         frequencies, n, _, blocks, _ = spectrum.shape
@@ -181,7 +174,7 @@ class DensePNet:
         return result.view(frequencies, 2, self._valid_cells, blocks, outputs)
 
     def _log_threshold(self, product: Tensor) -> Tensor:
-        """Go back along x, and apply the last layer: axes x, y, block."""
+        """Go back along y, and apply the last layer: axes y, x, block."""
         _, _, valid, blocks, outputs = product.shape
         synthesis = _synthesis_real(self._block_cells)[:valid]
         hidden = torch.mm(synthesis, product.flatten(0, 1).flatten(1))
@@ -192,7 +185,7 @@ class DensePNet:
     def _write(self, z: Tensor, blocks: Tensor, corners: list[tuple[int, int]]) -> None:
         for (row, column), values in zip(corners, blocks.unbind(-1), strict=True):
             target = z[row : row + self._valid_cells, column : column + self._valid_cells]
-            target.copy_(values.T[: target.shape[0], : target.shape[1]])
+            target.copy_(values[: target.shape[0], : target.shape[1]])
 
 
 def _angles(rows: int, columns: int, n: int) -> tuple[Tensor, Tensor]:
@@ -203,9 +196,9 @@ def _angles(rows: int, columns: int, n: int) -> tuple[Tensor, Tensor]:
 
 
 def _analysis_real(n: int) -> Tensor:
-    """Transform n reals: (2, n // 2 + 1, n), giving real and imaginary parts."""
+    """Transform n reals into n // 2 + 1 pairs (real, imaginary): (2 (n // 2 + 1), n)."""
     cosine, sine = _angles(n // 2 + 1, n, n)
-    return torch.stack([cosine, -sine]).float()
+    return torch.stack([cosine, -sine], dim=1).flatten(0, 1).float()
 
 
 def _analysis_complex(n: int) -> Tensor:

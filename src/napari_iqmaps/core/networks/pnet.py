@@ -122,7 +122,7 @@ class PNet(nn.Module):
             In channels-last order.
         """
         augmented = self.augment(x)
-        return F.relu(self.convolution(augmented))
+        return F.relu_(self.convolution(augmented))
 
     def head(self, features: Tensor, stride: int = 4) -> Tensor:
         """Reduce the 28x28 features of each patch to its threshold.

@@ -1,0 +1,48 @@
+"""Files are written whole or not at all: what a reader finds under the final name is always complete."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from .errors import InputError
+
+
+@contextmanager
+def written_whole(path: str | Path) -> Iterator[Path]:
+    """Give a temporary path beside `path`, and move it there when the block ends without an error.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        Where the file shall be. A file that is there stays untouched until the new one is complete; a symbolic link
+        is followed, so that it is what it points to that is replaced.
+
+    Yields
+    ------
+    pathlib.Path
+        Where to write, in the same folder (moving within a folder cannot stop halfway).
+
+    Raises
+    ------
+    InputError
+        If the folder is missing, or the system refuses to write (rights, space).
+    """
+    target = Path(os.path.realpath(path))
+    if not target.parent.is_dir():
+        raise InputError(f"The folder {target.parent} does not exist, so {target.name} cannot go there. Create it first.")
+    if target.is_dir():
+        raise InputError(f"{target} is a folder. Give the name of a file in it.")
+    # Not tempfile: its files are private to the user, and a result should have the rights of any new file.
+    part = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
+    try:
+        yield part
+        part.replace(target)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise InputError(f"{target} could not be written ({reason}); nothing there has changed.") from error
+    finally:
+        part.unlink(missing_ok=True)

@@ -1,0 +1,1 @@
+"""The napari face: layers, threads and widgets around the core, and no numbers of its own."""

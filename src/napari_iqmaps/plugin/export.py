@@ -1,0 +1,125 @@
+"""Export of a result: its map as a file, its score as a row of a table. Writing runs in a thread like any work."""
+
+from __future__ import annotations
+
+import csv
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from qtpy.QtWidgets import QFileDialog, QWidget
+
+from ..core.errors import InputError
+from ..core.io import write_map, write_scores
+from .results import Result, computed
+from .tasks import Progress, Task
+
+_OURS = {"file", "kind", "score"}
+
+
+def save_map(result: Result, path: str | Path, progress: Progress) -> Path:
+    """Write the map of a result; called in a thread.
+
+    Parameters
+    ----------
+    result : Result
+        A lazy one is computed first.
+    path : str or pathlib.Path
+        ``.tif`` for the values, ``.png`` for a picture with a legend.
+    progress : callable
+        As in `napari_iqmaps.plugin.results.computed`.
+
+    Returns
+    -------
+    pathlib.Path
+        The file.
+    """
+    return write_map(computed(result, progress).quality_map, path)
+
+
+def append_row(result: Result, path: str | Path, progress: Progress) -> Path:
+    """Write the row of a result into a table, after the rows that are there; called in a thread.
+
+    Parameters
+    ----------
+    result : Result
+        A lazy one is computed first.
+    path : str or pathlib.Path
+        A new ``.csv`` file, or one with earlier rows. A column that only one of them has is added to all.
+    progress : callable
+        As in `napari_iqmaps.plugin.results.computed`.
+
+    Returns
+    -------
+    pathlib.Path
+        The file.
+
+    Raises
+    ------
+    InputError
+        If the file exists and is not a table of scores.
+    """
+    path = Path(path)
+    return write_scores([*_rows_of(path), computed(result, progress).row()], path)
+
+
+def ask_for_map(parent: QWidget, result: Result) -> Task | None:
+    """Ask where to save a map, and make the task that does it.
+
+    Parameters
+    ----------
+    parent : QWidget
+        Over which the dialog opens.
+    result : Result
+        What to save.
+
+    Returns
+    -------
+    Task or None
+        Not started; None if the user closed the dialog.
+    """
+    suggestion = f"{result.names[0]}_{result.quality_map.kind}.tif"
+    return _asked(
+        parent, "Save the map", suggestion, "Values (*.tif *.tiff);;Picture with legend (*.png)", save_map, result
+    )
+
+
+def ask_for_row(parent: QWidget, result: Result) -> Task | None:
+    """Ask for a table, and make the task that adds the row of a result to it.
+
+    Parameters
+    ----------
+    parent : QWidget
+        Over which the dialog opens.
+    result : Result
+        What to save.
+
+    Returns
+    -------
+    Task or None
+        Not started; None if the user closed the dialog.
+    """
+    return _asked(parent, "Add the row to a table", "scores.csv", "Table (*.csv)", append_row, result)
+
+
+def _asked(parent: QWidget, title: str, suggestion: str, filters: str, work: Any, result: Result) -> Task | None:
+    options = QFileDialog.Option.DontConfirmOverwrite if work is append_row else QFileDialog.Option(0)
+    path, chosen = QFileDialog.getSaveFileName(parent, title, suggestion, filters, options=options)
+    if not path:
+        return None
+    if not Path(path).suffix:
+        path += ".csv" if work is append_row else ".png" if "png" in chosen else ".tif"
+    return Task(partial(work, result, path), f"Writing {Path(path).name}")
+
+
+def _rows_of(path: Path) -> list[dict[str, Any]]:
+    if not path.exists():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        table = csv.DictReader(file)
+        if not set(table.fieldnames or ()) >= _OURS:
+            raise InputError(
+                f"{path.name} exists and is not a table of scores: it has no columns {', '.join(sorted(_OURS))}. "
+                "Choose another file."
+            )
+        return list(table)

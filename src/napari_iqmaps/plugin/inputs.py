@@ -1,0 +1,177 @@
+"""The upper part of every widget: which layers, which region, and what stands for black and white."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from magicgui.widgets import ComboBox, Container, LineEdit, PushButton
+from napari.layers import Image, Shapes
+
+from ..core.errors import InputError
+from .following import Connections
+from .layers import is_map, pixels_of
+from .options import number_from
+
+
+@dataclass(frozen=True)
+class InputSlot:
+    """One image that a core function takes.
+
+    Attributes
+    ----------
+    name : str
+        Short name; the function's arguments come in the order of the slots.
+    label : str
+        What the user reads.
+    tooltip : str
+        What the image is for.
+    optional : bool
+        Whether "none" can be chosen.
+    """
+
+    name: str
+    label: str
+    tooltip: str
+    optional: bool = False
+
+
+class LayerChoosers(Container):  # type: ignore[type-arg]
+    """One chooser a slot, and one for the region; they follow the viewer's layers.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer or napari.components.ViewerModel
+        Whose layers can be chosen.
+    slots : sequence of InputSlot
+        The images.
+    """
+
+    def __init__(self, viewer: Any, slots: Sequence[InputSlot]) -> None:
+        self._viewer = viewer
+        self.images = {
+            slot.name: ComboBox(
+                name=slot.name,
+                label=slot.label,
+                tooltip=slot.tooltip,
+                nullable=slot.optional,
+                choices=self._choices(lambda layer: isinstance(layer, Image) and not is_map(layer)),
+            )
+            for slot in slots
+        }
+        self.region = ComboBox(
+            name="region",
+            label="Region",
+            tooltip="A Shapes layer: compute inside its rectangles, ellipses and polygons only.",
+            nullable=True,
+            choices=self._choices(lambda layer: isinstance(layer, Shapes)),
+        )
+        super().__init__(widgets=[*self.images.values(), self.region], labels=True)
+        self.margins = (0, 0, 0, 0)
+        self.connections = Connections()
+        for name in ("inserted", "removed", "reordered", "renamed"):
+            self.connections.connect(getattr(viewer.layers.events, name), self._on_layers)
+        selected = viewer.layers.selection.active
+        first = next(iter(self.images.values()))
+        if selected is not None and any(choice is selected for choice in first.choices):
+            first.value = selected
+
+    def chosen(self) -> list[Any]:
+        """Give the layers that are chosen.
+
+        Returns
+        -------
+        list of napari.layers.Layer
+            Images in the order of the slots, then the region; those not chosen are left out.
+        """
+        values = [chooser.value for chooser in (*self.images.values(), self.region)]
+        return [value for value in values if value is not None]
+
+    def _choices(self, accepts: Callable[[Any], bool]) -> Callable[[Any], list[Any]]:
+        return lambda _chooser: [layer for layer in self._viewer.layers if accepts(layer)]
+
+    def _on_layers(self, _event: Any = None) -> None:
+        self.reset_choices()
+
+
+class RangeEdit(Container):  # type: ignore[type-arg]
+    """Two fields in which the user states which values stand for black and white.
+
+    Notes
+    -----
+    Empty fields mean: what the dtype says (bool, uint8, uint16), or else the core's refusal. Nothing is ever filled
+    in by itself, because a range that was guessed from the data gives thresholds that mean nothing; the button fills
+    in the layer's contrast limits, visibly, and pressing it is the user's statement.
+    """
+
+    def __init__(self) -> None:
+        tooltip = (
+            "The values that stand for black and for white. Leave empty for bool, uint8 and uint16 to use the whole "
+            "range of the type; a 12-bit camera in uint16 wants 0 and 4095; float images always need both."
+        )
+        self.black = LineEdit(name="black", tooltip=tooltip)
+        self.white = LineEdit(name="white", tooltip=tooltip)
+        self.take = PushButton(
+            text="from contrast limits",
+            tooltip="Fill in the layer's contrast limits. By pressing you state that they are black and white.",
+        )
+        super().__init__(widgets=[self.black, self.white, self.take], layout="horizontal", labels=False)
+        self.label = "Black, white"
+        self.margins = (0, 0, 0, 0)
+        self._layer: Any = None
+        self.take.changed.connect(self._fill)
+
+    def describe(self, layer: Any) -> None:
+        """Show what empty fields would mean for a layer.
+
+        Parameters
+        ----------
+        layer : napari.layers.Image or None
+            The image that is chosen.
+        """
+        if layer is not self._layer:
+            # A range stated for one image says nothing about another.
+            self.black.value = self.white.value = ""
+        self._layer = layer
+        known = _range_of_type(layer)
+        for edit, text in zip((self.black, self.white), known or ("black?", "white?"), strict=True):
+            edit.native.setPlaceholderText(text)
+
+    def value_given(self) -> tuple[float, float] | None:
+        """Read the range that the user stated.
+
+        Returns
+        -------
+        tuple of float or None
+            None if both fields are empty.
+
+        Raises
+        ------
+        InputError
+            If a field holds no number, or only one is filled in.
+        """
+        black = number_from(self.black.value, "Black")
+        white = number_from(self.white.value, "White")
+        if black is None and white is None:
+            return None
+        if black is None or white is None:
+            missing = "black" if black is None else "white"
+            raise InputError(f"Only one end of the value range is given. Fill in the value of {missing} too.")
+        return black, white
+
+    def _fill(self) -> None:
+        if self._layer is not None:
+            low, high = self._layer.contrast_limits
+            self.black.value, self.white.value = f"{low:.6g}", f"{high:.6g}"
+
+
+def _range_of_type(layer: Any) -> tuple[str, str] | None:
+    from ..core.images import as_planes
+
+    try:
+        pixels = pixels_of(layer)
+        low, high = as_planes(pixels.data, channel_axis=pixels.channel_axis).data_range
+    except InputError:
+        return None
+    return f"{low:g}", f"{high:g}"

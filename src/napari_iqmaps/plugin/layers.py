@@ -1,0 +1,242 @@
+"""Between napari layers and the core: what a layer holds as an image, and a map as a layer on the same pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from napari.layers import Image
+
+from ..core.errors import InputError
+from ..core.maps import QualityMap
+
+METADATA_KEY = "iqmaps"
+"""Where a map's provenance lives in the metadata of its layer."""
+
+_SPATIAL = ("scale", "translate", "rotate", "shear", "units", "axis_labels")
+_MOST_CHANNELS = 16
+
+
+@dataclass(frozen=True, eq=False)
+class LayerPixels:
+    """What the core needs from an image layer.
+
+    Attributes
+    ----------
+    name : str
+        The layer's name.
+    data : numpy.ndarray or dask.array.Array
+        The pixels; of a multiscale layer the finest level.
+    channel_axis : int or None
+        -1 for an RGB layer, None for a grey one.
+    """
+
+    name: str
+    data: Any
+    channel_axis: int | None
+
+    @property
+    def plane_shape(self) -> tuple[int, int]:
+        """Height and width."""
+        shape = self.data.shape if self.channel_axis is None else self.data.shape[:-1]
+        return int(shape[-2]), int(shape[-1])
+
+
+def pixels_of(layer: Any, role: str = "image") -> LayerPixels:
+    """Take the pixels of a layer, or say why it cannot be used.
+
+    Parameters
+    ----------
+    layer : napari.layers.Layer or None
+        What was chosen.
+    role : str
+        What the layer is needed as, for messages.
+
+    Returns
+    -------
+    LayerPixels
+        A view of the data; nothing is copied or computed.
+
+    Raises
+    ------
+    InputError
+        If nothing was chosen, the layer holds no image, or its last axis holds channels that napari shows as columns.
+    """
+    if layer is None:
+        raise InputError(f"No {role} is chosen. Open or add an image layer, then choose it as the {role}.")
+    if not isinstance(layer, Image):
+        kind = type(layer).__name__
+        raise InputError(
+            f"The layer {layer.name!r} is a {kind} layer, and the {role} must be an Image layer. Choose an image, or "
+            "convert the layer to one (right click on it in the layer list)."
+        )
+    data = layer.data[0] if layer.multiscale else layer.data
+    if not layer.rgb:
+        _refuse_channels_as_columns(layer.name, data.shape)
+    return LayerPixels(layer.name, data, -1 if layer.rgb else None)
+
+
+def common_channel_axis(images: Sequence[LayerPixels]) -> int | None:
+    """Give the channel axis that images share.
+
+    Parameters
+    ----------
+    images : sequence of LayerPixels
+        One or more images that will be compared.
+
+    Returns
+    -------
+    int or None
+        -1 for RGB, None for grey.
+
+    Raises
+    ------
+    InputError
+        If some are RGB and some grey.
+    """
+    axes = {image.channel_axis for image in images}
+    if len(axes) > 1:
+        colour = ", ".join(repr(image.name) for image in images if image.channel_axis is not None)
+        grey = ", ".join(repr(image.name) for image in images if image.channel_axis is None)
+        raise InputError(
+            f"{colour} is RGB and {grey} is grey, and only like can be compared with like. Convert one of them first."
+        )
+    return axes.pop()
+
+
+def spatial_state(layer: Any) -> dict[str, Any]:
+    """Give everything that says where a layer's pixels lie in the world.
+
+    Parameters
+    ----------
+    layer : napari.layers.Layer
+        Any layer. An RGB image has one dimension less than its array, as the map of it has.
+
+    Returns
+    -------
+    dict
+        Keyword arguments for a layer of the same number of dimensions.
+    """
+    return {name: getattr(layer, name) for name in _SPATIAL} | {"affine": np.array(layer.affine.affine_matrix)}
+
+
+def as_layer(quality_map: QualityMap, source: Any, *, contrast_limits: tuple[float, float] | None = None) -> Image:
+    """Make the layer that shows a map on the pixels that it is about.
+
+    Parameters
+    ----------
+    quality_map : QualityMap
+        The map; a lazy one stays lazy.
+    source : napari.layers.Image
+        The layer that the map was computed from.
+    contrast_limits : tuple of float, optional
+        Between which values to colour. None takes those that the map's kind asks for, which needs all the values.
+
+    Returns
+    -------
+    napari.layers.Image
+        With scale, translate, rotate, shear, affine, units and axis labels of the source; holes are transparent.
+    """
+    limits = contrast_limits or quality_map.meaning.display_limits(np.asarray(quality_map.values))
+    layer = Image(
+        quality_map.values,
+        name=map_name(quality_map, source.name),
+        colormap=quality_map.meaning.colormap,
+        contrast_limits=limits,
+        metadata=_metadata(quality_map, source.name, limits),
+        # A map three or four pixels wide would otherwise be taken for colours, a ragged stack for a pyramid.
+        rgb=False,
+        multiscale=False,
+        **spatial_state(source),
+    )
+    if hasattr(layer, "colorbar"):
+        layer.colorbar.visible = True
+    return layer
+
+
+def update_layer(
+    layer: Any, quality_map: QualityMap, source: Any, *, contrast_limits: tuple[float, float] | None = None
+) -> None:
+    """Put a new map into the layer of an earlier one, and leave what the user has tuned.
+
+    Parameters
+    ----------
+    layer : napari.layers.Image
+        A layer made by `as_layer`.
+    quality_map, source, contrast_limits
+        As in `as_layer`.
+
+    Notes
+    -----
+    Name, colormap, opacity and blending are the user's from the first result on. The contrast limits follow the
+    map only as long as they are the ones that this module set.
+    """
+    limits = contrast_limits or quality_map.meaning.display_limits(np.asarray(quality_map.values))
+    earlier = layer.metadata.get(METADATA_KEY, {}).get("display_limits")
+    untouched = earlier is not None and np.allclose(layer.contrast_limits, earlier)
+    layer.data = quality_map.values
+    for name, value in spatial_state(source).items():
+        setattr(layer, name, value)
+    layer.metadata = {**layer.metadata, **_metadata(quality_map, source.name, limits)}
+    if untouched:
+        layer.contrast_limits = limits
+
+
+def is_map(layer: Any) -> bool:
+    """Tell whether a layer shows a map made by this package.
+
+    Parameters
+    ----------
+    layer : napari.layers.Layer
+        Any layer.
+
+    Returns
+    -------
+    bool
+        Whether its metadata says so.
+    """
+    return METADATA_KEY in layer.metadata
+
+
+def map_name(quality_map: QualityMap, source_name: str) -> str:
+    """Name a map after its image and what it shows.
+
+    Parameters
+    ----------
+    quality_map : QualityMap
+        The map.
+    source_name : str
+        Name of the image.
+
+    Returns
+    -------
+    str
+        Such as ``"coffee: visibility threshold"``.
+    """
+    return f"{source_name}: {quality_map.meaning.title.lower()}"
+
+
+def _metadata(quality_map: QualityMap, source_name: str, limits: tuple[float, float]) -> Mapping[str, Any]:
+    return {
+        METADATA_KEY: {
+            **quality_map.info,
+            "kind": quality_map.kind,
+            "unit": quality_map.meaning.unit,
+            "score": quality_map.score,
+            "sentence": quality_map.sentence(),
+            "source": source_name,
+            "display_limits": tuple(limits),
+        }
+    }
+
+
+def _refuse_channels_as_columns(name: str, shape: tuple[int, ...]) -> None:
+    """Stop at a stack of slivers, which is nearly always an image with its channels in the last axis."""
+    if len(shape) >= 3 and shape[-1] < _MOST_CHANNELS <= min(shape[-3:-1]):
+        raise InputError(
+            f"The layer {name!r} has shape {tuple(shape)} and is not RGB, so it reads as {shape[-3]} planes of only "
+            f"{shape[-1]} pixels' width. If its last axis holds {shape[-1]} channels, split it into one layer a channel "
+            "(right click, Split Stack after moving that axis to the front), or add it with rgb=True if it has 3 or 4."
+        )

@@ -1,0 +1,167 @@
+"""Option widgets made from the signatures of core functions, so that an option added there appears here by itself."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from ast import literal_eval
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal, get_args, get_type_hints
+
+from docstring_parser import parse
+from magicgui.widgets import FileEdit, LineEdit, create_widget
+from magicgui.widgets.bases import ValueWidget
+
+from ..core.errors import InputError
+
+FROM_LAYERS = frozenset({"data_range", "channel_axis", "progress"})
+"""Parameters that the frame answers itself: from the layers, and from the task."""
+
+Function = Callable[..., Any]
+
+
+def make_options(functions: Iterable[Function]) -> dict[str, ValueWidget]:
+    """Make one widget for each option that any of some functions takes.
+
+    Parameters
+    ----------
+    functions : iterable of callable
+        Core functions; options are their keyword-only parameters. Choices come from ``Literal`` annotations, or
+        from the braces of the docstring (``{"auto", "cpu"}``); what the docstring says becomes the tooltip.
+
+    Returns
+    -------
+    dict
+        Name to widget, in the order of the signatures.
+    """
+    widgets: dict[str, ValueWidget] = {}
+    for function in functions:
+        # Path is imported for type checkers only in the core, which keeps its import light.
+        hints = get_type_hints(function, localns={"Path": Path})
+        documents = _documentation(function)
+        for name, parameter in inspect.signature(function).parameters.items():
+            if parameter.kind is not parameter.KEYWORD_ONLY or name in FROM_LAYERS or name in widgets:
+                continue
+            type_text, description = documents.get(name, ("", ""))
+            widget = _widget(name, hints[name], parameter.default, type_text)
+            widget.tooltip = description
+            widgets[name] = widget
+    return widgets
+
+
+def read_options(widgets: Mapping[str, ValueWidget], function: Function) -> dict[str, Any]:
+    """Read the options that one function takes.
+
+    Parameters
+    ----------
+    widgets : mapping
+        As made by `make_options`.
+    function : callable
+        The core function that is about to be called.
+
+    Returns
+    -------
+    dict
+        Keyword arguments; an empty field is None.
+    """
+    taken = inspect.signature(function).parameters
+    return {name: _value(widget) for name, widget in widgets.items() if name in taken}
+
+
+def takes(function: Function, name: str) -> bool:
+    """Tell whether a function has a parameter.
+
+    Parameters
+    ----------
+    function : callable
+        A core function.
+    name : str
+        The parameter's name.
+
+    Returns
+    -------
+    bool
+        Whether it is in the signature.
+    """
+    return name in inspect.signature(function).parameters
+
+
+def number_from(text: str, what: str) -> float | None:
+    """Read a number that the user typed.
+
+    Parameters
+    ----------
+    text : str
+        As typed; blank means not given.
+    what : str
+        What the number is, for the message.
+
+    Returns
+    -------
+    float or None
+        The number.
+
+    Raises
+    ------
+    InputError
+        If the text is not a number.
+    """
+    if not text.strip():
+        return None
+    try:
+        return float(text.replace(",", "."))
+    except ValueError:
+        raise InputError(f"{what} is {text!r}, which is not a number. Type one such as 0 or 1.5.") from None
+
+
+def _widget(name: str, annotation: Any, default: Any, type_text: str) -> ValueWidget:
+    label = name.replace("_", " ")
+    kinds = set(get_args(annotation)) or {annotation}
+    choices = _choices(annotation, type_text)
+    if choices:
+        return create_widget(value=default, annotation=Literal[choices], name=name, label=label)  # type: ignore[return-value]
+    if Path in kinds:
+        return FileEdit(name=name, label=label, nullable=True, filter="*.safetensors", value=default)
+    if kinds == {int, type(None)} or (int in kinds and default is None):
+        return _AutomaticNumber(name, label)
+    if kinds <= {int, float, bool, str}:
+        options = {"min": 1, "max": 1_000_000} if annotation is int else {}
+        return create_widget(value=default, annotation=annotation, name=name, label=label, options=options)  # type: ignore[return-value]
+    text = "" if default is None else str(default)
+    return LineEdit(value=text, name=name, label=label, nullable=True)
+
+
+class _AutomaticNumber(LineEdit):
+    """A whole number, or nothing for the core's own choice."""
+
+    def __init__(self, name: str, label: str) -> None:
+        super().__init__(name=name, label=label, value="")
+        self.native.setPlaceholderText("automatic")
+
+
+def _value(widget: ValueWidget) -> Any:
+    value = widget.value
+    if isinstance(widget, _AutomaticNumber):
+        number = number_from(str(value), widget.label)
+        # 64.5 goes to the core as it is: what is not a whole number is the core's to refuse.
+        return int(number) if number is not None and number.is_integer() else number
+    if isinstance(widget, FileEdit):
+        return None if value is None or str(value) in ("", ".") else str(value)
+    return None if value == "" else value
+
+
+def _choices(annotation: Any, type_text: str) -> tuple[Any, ...]:
+    if braces := re.search(r"\{.*?\}", type_text):
+        # As a list, because the order of the docstring (the default first) is meant.
+        return tuple(literal_eval(f"[{braces.group()[1:-1]}]"))
+    return get_args(annotation) if getattr(annotation, "__origin__", None) is Literal else ()
+
+
+def _documentation(function: Function) -> dict[str, tuple[str, str]]:
+    """Give type and description of every parameter; numpydoc documents some together (``stride, tile``)."""
+    return {
+        name.strip(): (entry.type_name or "", entry.description or "")
+        for entry in parse(function.__doc__ or "").params
+        for name in entry.arg_name.split(",")
+    }

@@ -1,0 +1,189 @@
+"""A region of interest, from the shapes that a user drew: compute around it, answer only inside it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from napari.layers import Shapes
+from skimage.draw import polygon
+
+from ..core.errors import InputError
+from ..core.images import is_dask
+from ..core.maps import QualityMap, lazy_mean_of_valid, mean_of_valid
+from .layers import LayerPixels
+
+MARGIN = 64
+"""Pixels computed around the region, so that its values are those of the whole image: operators look less far."""
+
+_ALIGNMENT = 8  # the cells of a network lie on a grid of up to 8 pixels, which has to keep its phase
+_WITH_AREA = ("rectangle", "ellipse", "polygon")
+_CIRCLE = np.linspace(0, 2 * np.pi, 180, endpoint=False)
+
+
+@dataclass(frozen=True, eq=False)
+class Region:
+    """Part of the planes of an image.
+
+    Attributes
+    ----------
+    name : str
+        Name of the layer that it was drawn in.
+    mask : numpy.ndarray of bool
+        Which pixels of the bounding box belong to it.
+    corner : tuple of int
+        Row and column of the bounding box's first pixel.
+    plane_shape : tuple of int
+        Height and width of the image.
+    """
+
+    name: str
+    mask: npt.NDArray[np.bool_]
+    corner: tuple[int, int]
+    plane_shape: tuple[int, int]
+
+    def crop(self, image: LayerPixels, margin: int = MARGIN) -> LayerPixels:
+        """Cut the region and a margin out of an image.
+
+        Parameters
+        ----------
+        image : LayerPixels
+            An image of `plane_shape`.
+        margin : int
+            Pixels to keep around the bounding box, where the image has them.
+
+        Returns
+        -------
+        LayerPixels
+            A view of the part that has to be computed.
+        """
+        window = self._window(margin)
+        index = (..., *window) if image.channel_axis is None else (..., *window, slice(None))
+        return replace(image, data=image.data[index])
+
+    def restore(self, quality_map: QualityMap, margin: int = MARGIN) -> QualityMap:
+        """Put the map of a crop back in its place.
+
+        Parameters
+        ----------
+        quality_map : QualityMap
+            Map of what `crop` gave for the same margin.
+        margin : int
+            As given to `crop`.
+
+        Returns
+        -------
+        QualityMap
+            Of the image's size, NaN outside the region; its score is about the region alone.
+        """
+        window = self._window(margin)
+        inside = tuple(
+            slice(first - part.start, first - part.start + size)
+            for first, part, size in zip(self.corner, window, self.mask.shape, strict=True)
+        )
+        values = quality_map.values[(..., *inside)]
+        info = {
+            **quality_map.info,
+            "region": self.name,
+            "region_box": self._box(),
+            "region_pixels": int(self.mask.sum()),
+        }
+        if quality_map.is_lazy:
+            whole = self._restored_lazily(values)
+            return replace(quality_map, values=whole, score=lazy_mean_of_valid(whole), info=info)
+        masked = np.where(self.mask, values, np.float32(np.nan))
+        whole = np.full((*values.shape[:-2], *self.plane_shape), np.nan, np.float32)
+        top, left, bottom, right = self._box()
+        whole[..., top:bottom, left:right] = masked
+        return replace(quality_map, values=whole, score=mean_of_valid(masked), info=info)
+
+    def _restored_lazily(self, values: Any) -> Any:
+        import dask.array as da
+
+        top, left, bottom, right = self._box()
+        height, width = self.plane_shape
+        padding = [(0, 0)] * (values.ndim - 2) + [(top, height - bottom), (left, width - right)]
+        masked = da.where(self.mask, values, np.float32(np.nan))
+        return da.pad(masked, padding, mode="constant", constant_values=np.float32(np.nan))
+
+    def _box(self) -> tuple[int, int, int, int]:
+        (top, left), (height, width) = self.corner, self.mask.shape
+        return top, left, top + height, left + width
+
+    def _window(self, margin: int) -> tuple[slice, slice]:
+        top, left, bottom, right = self._box()
+        rows, columns = (
+            slice(max(0, (first - margin) // _ALIGNMENT * _ALIGNMENT), min(length, last + margin))
+            for first, last, length in zip((top, left), (bottom, right), self.plane_shape, strict=True)
+        )
+        return rows, columns
+
+
+def region_of(shapes: Any, image_layer: Any, plane_shape: tuple[int, int]) -> Region:
+    """Turn drawn shapes into a region of an image.
+
+    Parameters
+    ----------
+    shapes : napari.layers.Shapes
+        Rectangles, ellipses and polygons count, wherever and in whatever scale their layer lies; lines and paths
+        have no area and are left out. In a stack the shapes hold for every plane.
+    image_layer : napari.layers.Image
+        The layer on whose pixels the shapes lie.
+    plane_shape : tuple of int
+        Height and width of the image.
+
+    Returns
+    -------
+    Region
+        All pixels whose centre lies in one of the shapes.
+
+    Raises
+    ------
+    InputError
+        If the layer has no shape with an area, or none that touches the image.
+    """
+    if not isinstance(shapes, Shapes):
+        raise InputError(f"The region has to be a Shapes layer; {shapes.name!r} is a {type(shapes).__name__} layer.")
+    outlines = [
+        _outline(kind, _in_pixels(vertices, shapes, image_layer))
+        for vertices, kind in zip(shapes.data, shapes.shape_type, strict=True)
+        if kind in _WITH_AREA
+    ]
+    if not outlines:
+        raise InputError(
+            f"The Shapes layer {shapes.name!r} has no shape with an area. Draw a rectangle, an ellipse or a polygon "
+            "in it, or choose no region."
+        )
+    mask = np.zeros(plane_shape, bool)
+    for outline in outlines:
+        mask[polygon(outline[:, 0], outline[:, 1], plane_shape)] = True
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if rows.size == 0:
+        raise InputError(
+            f"No pixel of {image_layer.name!r} ({plane_shape[0]}x{plane_shape[1]}) lies in the shapes of "
+            f"{shapes.name!r}. Draw the region over the image."
+        )
+    box = mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    return Region(shapes.name, box.copy(), (int(rows[0]), int(columns[0])), plane_shape)
+
+
+def _in_pixels(vertices: npt.NDArray[Any], shapes: Any, image_layer: Any) -> npt.NDArray[np.float64]:
+    """Take vertices through the world, so that the two layers may have transforms of their own."""
+    points = []
+    for vertex in vertices:
+        world = np.asarray(shapes.data_to_world(vertex), dtype=float)
+        # napari aligns layers of different dimensions at their last axes.
+        padded = np.concatenate([np.zeros(max(0, image_layer.ndim - world.size)), world])[-image_layer.ndim :]
+        points.append(np.asarray(image_layer.world_to_data(padded))[-2:])
+    return np.asarray(points, dtype=float)
+
+
+def _outline(kind: str, corners: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    if kind != "ellipse":
+        return corners
+    # An ellipse is stored as the four corners around it; in a rotated or sheared image they are a parallelogram.
+    centre = corners.mean(axis=0)
+    first, second = (corners[1] - corners[0]) / 2, (corners[3] - corners[0]) / 2
+    return centre + np.cos(_CIRCLE)[:, None] * first + np.sin(_CIRCLE)[:, None] * second

@@ -1,0 +1,226 @@
+"""From a request to a result: what runs in the thread, where its map goes in the viewer, and how it is exported."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..core.maps import QualityMap, mean_of_valid
+from ..core.scores import score_row
+from .layers import LayerPixels, as_layer, common_channel_axis, update_layer
+from .regions import MARGIN, Region
+from .tasks import Progress
+
+BINS = 100
+_SAMPLE_SIDE = 512
+
+
+@dataclass(frozen=True, eq=False)
+class Histogram:
+    """How the values of a map are distributed.
+
+    Attributes
+    ----------
+    shares : numpy.ndarray
+        Share of the valid pixels in each bin.
+    edges : numpy.ndarray
+        Bounds of the bins, one more than there are bins.
+    """
+
+    shares: npt.NDArray[np.float64]
+    edges: npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """A map and what is shown of it.
+
+    Attributes
+    ----------
+    quality_map : QualityMap
+        The map.
+    limits : tuple of float
+        Between which values it is coloured.
+    histogram : Histogram or None
+        None for a lazy map, and for one without a valid pixel.
+    names : tuple of str
+        Names of the layers that it was computed from, in the order of the function's arguments.
+    """
+
+    quality_map: QualityMap
+    limits: tuple[float, float]
+    histogram: Histogram | None
+    names: tuple[str, ...]
+
+    @classmethod
+    def of(cls, quality_map: QualityMap, names: Sequence[str]) -> Result:
+        """Look at a map once, in the thread that made it, so that showing it costs nothing.
+
+        Parameters
+        ----------
+        quality_map : QualityMap
+            Any map.
+        names : sequence of str
+            The layers that it comes from.
+
+        Returns
+        -------
+        Result
+            With the colour limits and, if the values are in memory, the histogram.
+        """
+        values = _sample(quality_map)
+        limits = quality_map.meaning.display_limits(values)
+        histogram = None if quality_map.is_lazy else _histogram(quality_map)
+        return cls(quality_map, limits, histogram, tuple(names))
+
+    def row(self) -> dict[str, Any]:
+        """Sum the result up as a row of a table.
+
+        Returns
+        -------
+        dict
+            As `napari_iqmaps.core.io.score_row` makes it, with the names of the layers and of the region.
+        """
+        image, *reference = self.names
+        row = score_row(self.quality_map, file=image, **({"reference": reference[0]} if reference else {}))
+        return row | {name: value for name, value in self.quality_map.info.items() if name.startswith("region")}
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """All that a run needs, taken from the viewer before it starts: the thread touches no layer.
+
+    Attributes
+    ----------
+    function : callable
+        The core function.
+    images : tuple of LayerPixels
+        Its images, in order.
+    options : mapping
+        Its keyword arguments besides the channel axis and the progress.
+    region : Region or None
+        Where to answer; None means everywhere.
+    """
+
+    function: Callable[..., QualityMap]
+    images: tuple[LayerPixels, ...]
+    options: Mapping[str, Any]
+    region: Region | None = None
+
+    def run(self, progress: Progress) -> Result:
+        """Compute; called in a thread.
+
+        Parameters
+        ----------
+        progress : callable
+            Handed to the core.
+
+        Returns
+        -------
+        Result
+            The map with what is shown of it.
+        """
+        images = self.images
+        # The window of a visibility map may look farther than its network.
+        margin = max(MARGIN, int(self.options.get("window") or 0))
+        if self.region is not None:
+            images = tuple(self.region.crop(image, margin) for image in images)
+        quality_map = self.function(
+            *(image.data for image in images),
+            channel_axis=common_channel_axis(images),
+            progress=progress,
+            **self.options,
+        )
+        if self.region is not None:
+            quality_map = self.region.restore(quality_map, margin)
+        return Result.of(quality_map, [image.name for image in images])
+
+
+def place(viewer: Any, result: Result, source: Any, earlier: Any = None) -> Any:
+    """Show a result as one layer: the earlier one if it is still there, a new one otherwise.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer or napari.components.ViewerModel
+        Where.
+    result : Result
+        What.
+    source : napari.layers.Image
+        The layer whose pixels the map lines up with.
+    earlier : napari.layers.Image, optional
+        The layer of an earlier run for the same inputs.
+
+    Returns
+    -------
+    napari.layers.Image
+        The layer that shows the map.
+    """
+    if earlier is not None and any(layer is earlier for layer in viewer.layers):
+        update_layer(earlier, result.quality_map, source, contrast_limits=result.limits)
+        return earlier
+    layer = as_layer(result.quality_map, source, contrast_limits=result.limits)
+    selected = list(viewer.layers.selection)
+    viewer.add_layer(layer)
+    # The user goes on with the image, not with the map that has just come in.
+    if selected:
+        viewer.layers.selection = selected
+    return layer
+
+
+def computed(result: Result, progress: Progress) -> Result:
+    """Compute all planes of a lazy result; called in a thread.
+
+    Parameters
+    ----------
+    result : Result
+        Any result.
+    progress : callable
+        Called with the chunks done and in all; what it raises stops the work.
+
+    Returns
+    -------
+    Result
+        The same with its values, score and histogram in memory.
+    """
+    quality_map = result.quality_map
+    if not quality_map.is_lazy:
+        return result
+    from dask.callbacks import Callback
+
+    thread = threading.get_ident()
+
+    def after_chunk(_key: Any, _value: Any, _graph: Any, state: Mapping[str, Any], _worker: Any) -> None:
+        # dask calls back for every computation of the process; the viewer's own slicing is none of ours.
+        if threading.get_ident() == thread:
+            done = len(state["finished"])
+            progress(done, done + sum(len(state[group]) for group in ("ready", "waiting", "running")))
+
+    with Callback(posttask=after_chunk):
+        values = np.asarray(quality_map.values)
+    return Result.of(replace(quality_map, values=values, score=mean_of_valid(values)), result.names)
+
+
+def _sample(quality_map: QualityMap) -> npt.NDArray[np.float32]:
+    """Give all values, or of a lazy map the middle of its middle plane."""
+    values = quality_map.values
+    if not quality_map.is_lazy:
+        return np.asarray(values)
+    middle = tuple(length // 2 for length in values.shape[:-2])
+    window = tuple(
+        slice(max(0, length // 2 - _SAMPLE_SIDE // 2), length // 2 + _SAMPLE_SIDE // 2) for length in values.shape[-2:]
+    )
+    return np.asarray(values[(*middle, *window)])
+
+
+def _histogram(quality_map: QualityMap) -> Histogram | None:
+    finite = quality_map.values[np.isfinite(quality_map.values)]
+    if finite.size == 0:
+        return None
+    bounds = quality_map.meaning.limits if quality_map.meaning.fixed_scale else (0.0, max(float(finite.max()), 1e-3))
+    counts, edges = np.histogram(finite, bins=BINS, range=bounds)
+    return Histogram(counts / finite.size, edges)

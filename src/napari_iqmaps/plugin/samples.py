@@ -1,0 +1,133 @@
+"""Images to try the maps on, from the set that scikit-image brings along, or made here; nothing is downloaded."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from skimage import data
+
+LayerData = tuple[npt.NDArray[Any], dict[str, Any], str]
+
+MARK_AMPLITUDE = 4
+"""Code values by which the mark of `marked_photo` brightens the photo."""
+
+_PIXEL_MICROMETRES = 0.16
+_SECTION_MICROMETRES = 0.5
+
+
+def photo() -> list[LayerData]:
+    """Give a photo with flat, textured and sharp parts.
+
+    Returns
+    -------
+    list of LayerData
+        One RGB layer.
+    """
+    return [_layer(data.coffee(), "coffee")]
+
+
+def marked_photo() -> list[LayerData]:
+    """Give a photo and the same with a text in it, brighter by four code values.
+
+    Returns
+    -------
+    list of LayerData
+        The photo and the marked photo: the text is seen on the smooth parts and hides in the texture.
+    """
+    image = data.coffee()
+    mark = np.zeros(image.shape[:2], np.uint8)
+    height = image.shape[0]
+    for row in range(5):
+        bottom = (2 * row + 1) * height // 10 + 12
+        cv2.putText(mark, "VISIBLE?", (30, bottom), cv2.FONT_HERSHEY_DUPLEX, 2.4, 1, 6, cv2.LINE_8)
+    marked = np.clip(image.astype(np.int16) + MARK_AMPLITUDE * mark[..., None], 0, 255).astype(np.uint8)
+    return [_layer(image, "coffee"), _layer(marked, "coffee, marked")]
+
+
+def distorted_pair() -> list[LayerData]:
+    """Give a photo and the same after strong JPEG compression.
+
+    Returns
+    -------
+    list of LayerData
+        The reference and the distorted copy.
+    """
+    image = data.astronaut()
+    return [_layer(image, "astronaut"), _layer(jpeg(image, quality=10), "astronaut, JPEG 10")]
+
+
+def nuclei() -> list[LayerData]:
+    """Give a made-up fluorescence image: nuclei and small spots with shot noise, in micrometres.
+
+    Returns
+    -------
+    list of LayerData
+        One uint16 layer.
+    """
+    image = _fluorescence(sections=1)[0]
+    scale = (_PIXEL_MICROMETRES,) * 2
+    return [_layer(image, "nuclei", scale=scale, units=("um", "um"), axis_labels=("y", "x"), colormap="gray")]
+
+
+def nuclei_stack() -> list[LayerData]:
+    """Give the same kind of image as a stack of sections through the focus.
+
+    Returns
+    -------
+    list of LayerData
+        One uint16 layer with the axes z, y and x.
+    """
+    scale = (_SECTION_MICROMETRES, _PIXEL_MICROMETRES, _PIXEL_MICROMETRES)
+    options = {"scale": scale, "units": ("um",) * 3, "axis_labels": ("z", "y", "x"), "colormap": "gray"}
+    return [_layer(_fluorescence(sections=7, side=256), "nuclei stack", **options)]
+
+
+def jpeg(image: npt.NDArray[np.uint8], *, quality: int) -> npt.NDArray[np.uint8]:
+    """Compress an RGB image and read it back.
+
+    Parameters
+    ----------
+    image : numpy.ndarray
+        uint8, ``(height, width, 3)``.
+    quality : int
+        1 (worst) to 100.
+
+    Returns
+    -------
+    numpy.ndarray
+        uint8, the same shape.
+    """
+    _, code = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
+    decoded = cv2.imdecode(code, cv2.IMREAD_COLOR)
+    return np.ascontiguousarray(np.asarray(decoded, np.uint8)[..., ::-1])
+
+
+def _layer(image: npt.NDArray[Any], name: str, **options: Any) -> LayerData:
+    return image, {"name": name, **options}, "image"
+
+
+def _fluorescence(sections: int, side: int = 512) -> npt.NDArray[np.uint16]:
+    """Make nuclei (textured ellipses) and spots, blurred with the distance from focus, with Poisson noise."""
+    random = np.random.default_rng(7)
+    sharp = np.zeros((side, side), np.float32)
+    for _ in range(side * side // 6500):
+        centre = random.uniform(0, side, 2)
+        axes = random.uniform(11, 22, 2)
+        shape = np.zeros_like(sharp)
+        cv2.ellipse(
+            shape, centre.astype(int).tolist(), axes.astype(int).tolist(), random.uniform(0, 180), 0, 360, 1.0, -1
+        )
+        sharp = np.maximum(sharp, shape * np.float32(random.uniform(0.35, 1)))
+    grain = cv2.GaussianBlur(random.normal(size=sharp.shape).astype(np.float32), (0, 0), 3)
+    sharp *= 1 + 1.5 * grain
+    rows, columns = random.integers(0, side, (2, side // 2))
+    sharp[rows, columns] += random.uniform(4, 12, rows.size).astype(np.float32)
+    stack = []
+    for section in range(sections):
+        blur = 1.2 + 1.5 * abs(section - (sections - 1) / 2)
+        photons = 12 + 500 * np.clip(cv2.GaussianBlur(sharp, (0, 0), blur), 0, None)
+        stack.append(random.poisson(photons) * 80.0)
+    return np.clip(np.stack(stack), 0, 65535).astype(np.uint16)

@@ -1,0 +1,147 @@
+"""Work in a thread: the only place of the plugin that knows threads, progress, cancelling and what errors become."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from napari.qt.threading import FunctionWorker, create_worker
+from napari.utils import progress as progress_bar
+from napari.utils.notifications import notification_manager, show_error
+from qtpy.QtCore import QObject, Signal
+
+from ..core.errors import Cancelled, IqmapsError
+
+Progress = Callable[[int, int], None]
+
+# A task has to live until its thread has ended, also when the widget that started it is gone.
+_running: set[Task] = set()
+
+
+class Task(QObject):
+    """One piece of work in a thread, with a bar in napari's activity dock and a way to stop it.
+
+    Parameters
+    ----------
+    work : callable
+        Called in a thread with a progress callable, which it calls with ``(done, total)`` and lets raise.
+    description : str
+        What the bar says.
+
+    Notes
+    -----
+    All signals arrive in the main thread; `ended` comes last and always. A result that is ready when the task has been
+    cancelled is dropped. napari itself cancels the task when its window closes.
+    """
+
+    returned = Signal(object)
+    failed = Signal(str)
+    cancelled = Signal()
+    ended = Signal()
+    _progressed = Signal(int, int)
+
+    def __init__(self, work: Callable[[Progress], Any], description: str) -> None:
+        super().__init__()
+        self._work = work
+        self._description = description
+        self._bar: progress_bar | None = None
+        self._settled = False
+        self._progressed.connect(self._show_progress)
+        self._worker: FunctionWorker = create_worker(
+            _Call(self._run, description),
+            _start_thread=False,
+            _connect={
+                "returned": self._on_returned,
+                "errored": self._on_errored,
+                "warned": _on_warned,
+                "finished": self._on_finished,
+            },
+        )
+
+    def start(self) -> None:
+        """Start the thread."""
+        _running.add(self)
+        self._bar = progress_bar(total=0, desc=self._description)
+        self._worker.start()
+
+    def cancel(self) -> None:
+        """Ask the work to stop at its next call of progress; returns at once."""
+        self._worker.quit()
+
+    def _run(self) -> Any:
+        self._check(0, 0)
+        return self._work(self._check)
+
+    def _check(self, done: int, total: int) -> None:
+        """Be the progress callable; runs in the thread."""
+        if self._worker.abort_requested:
+            raise Cancelled("Stopped by the user.")
+        if total:
+            self._progressed.emit(done, total)
+
+    def _show_progress(self, done: int, total: int) -> None:
+        if self._bar is None:
+            return
+        if self._bar.total != total:
+            self._bar.total = total
+        self._bar.update(done - self._bar.n)
+
+    def _on_returned(self, result: Any) -> None:
+        self._settled = True
+        self.returned.emit(result)
+
+    def _on_errored(self, error: Exception) -> None:
+        self._settled = True
+        if isinstance(error, Cancelled):
+            self.cancelled.emit()
+        else:
+            self.failed.emit(report(error))
+
+    def _on_finished(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+        if not self._settled:
+            self.cancelled.emit()
+        _running.discard(self)
+        self.ended.emit()
+
+
+def report(error: Exception) -> str:
+    """Show an error to the user; nothing is swallowed.
+
+    Parameters
+    ----------
+    error : Exception
+        An `IqmapsError` becomes its message, which says how to mend it. Anything else is a fault of the program and
+        goes to napari's own handler, with its traceback.
+
+    Returns
+    -------
+    str
+        What a widget can say about it.
+    """
+    if isinstance(error, IqmapsError):
+        show_error(str(error))
+        return str(error)
+    notification_manager.receive_error(type(error), error, error.__traceback__)
+    return f"Unexpected {type(error).__name__}: {error}"
+
+
+class _Call:
+    """A function whose text is fit for napari's list of running tasks."""
+
+    def __init__(self, function: Callable[[], Any], description: str) -> None:
+        self._function = function
+        self._description = description
+        self.__name__ = description
+
+    def __call__(self) -> Any:
+        return self._function()
+
+    def __repr__(self) -> str:
+        return self._description
+
+
+def _on_warned(arguments: tuple[Any, ...]) -> None:
+    notification_manager.receive_warning(*arguments)

@@ -1,0 +1,87 @@
+"""What a map says about itself."""
+
+import pickle
+
+import dask.array as da
+import matplotlib
+import numpy as np
+import pytest
+
+from napari_iqmaps import KINDS, InputError, QualityMap
+from napari_iqmaps.core.maps import lazy_mean_of_valid, mean_of_valid
+
+
+def quality_map(values, kind="visibility", **info):
+    return QualityMap(values, kind, mean_of_valid(values), info)
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS.keys())
+def test_every_row_of_the_table_can_be_shown_and_read(kind):
+    assert kind.limits[0] < kind.limits[1]
+    assert kind.colormap in matplotlib.colormaps
+    assert "{score}" in kind.score_means
+    low, high = kind.display_limits(np.array([[kind.limits[0], kind.limits[1], np.nan]], np.float32))
+    assert kind.limits[0] <= high <= kind.limits[1] or low < high
+
+
+def test_a_few_extreme_pixels_do_not_darken_the_rest():
+    values = np.full((100, 100), 3.0, np.float32)
+    values[0, :5] = 100
+    assert KINDS["threshold"].display_limits(values) == (0, 3)
+    assert KINDS["visibility"].display_limits(values) == (0, 1)
+    assert KINDS["threshold"].display_limits(np.full((3, 3), np.nan)) == KINDS["threshold"].limits
+
+
+def test_an_unknown_kind_is_refused_with_the_known_ones():
+    with pytest.raises(InputError, match="'beauty'.*threshold, visibility"):
+        QualityMap(np.zeros((2, 2)), "beauty", 0.0, {})
+
+
+def test_the_mean_is_over_valid_pixels_of_each_plane():
+    values = np.array([[[0, 1], [np.nan, 0.5]], [[np.nan, np.nan], [np.nan, np.nan]]], np.float32)
+    assert np.array_equal(mean_of_valid(values), [0.5, np.nan], equal_nan=True)
+    assert mean_of_valid(values[0]) == 0.5
+    assert isinstance(mean_of_valid(values[0]), float)
+    lazy = lazy_mean_of_valid(da.from_array(values, chunks=1))
+    assert np.array_equal(lazy.compute(), [0.5, np.nan], equal_nan=True)
+
+
+def test_the_mean_of_many_pixels_keeps_its_digits():
+    values = np.full((4096, 4096), 0.1, np.float32)
+    assert mean_of_valid(values) == pytest.approx(float(np.float32(0.1)), rel=1e-9)
+
+
+def test_the_sentence_gives_the_score_and_its_reservations():
+    one = np.full((2, 2), 0.25, np.float32)
+    assert "0.25" in quality_map(one).sentence()
+    stack = np.stack([one, one * 3, one * np.nan])
+    said = quality_map(stack).sentence()
+    assert "0.5" in said
+    assert "2 planes" in said
+    assert "from 0.25 to 0.75" in said
+    assert "1 planes have no valid pixel" in said
+    assert "no answer" in quality_map(one * np.nan).sentence()
+    assert "Not enough evidence: too small" in quality_map(one, not_enough_evidence="too small").sentence()
+
+
+def test_a_lazy_map_says_so_and_computes_to_the_same_numbers():
+    values = np.random.default_rng(0).random((2, 5, 6)).astype(np.float32)
+    array = da.from_array(values, chunks=3)
+    lazy = QualityMap(array, "visibility", lazy_mean_of_valid(array), {"a": 1})
+    assert lazy.is_lazy
+    assert "not computed" in repr(lazy)
+    eager = lazy.compute()
+    assert not eager.is_lazy
+    assert eager.compute() is eager
+    assert np.array_equal(eager.values, values)
+    np.testing.assert_allclose(eager.score, values.mean((1, 2)), rtol=1e-6)
+    np.testing.assert_allclose(np.asarray(lazy.score), eager.score, rtol=1e-6)
+
+
+def test_the_record_cannot_be_changed_and_survives_pickling():
+    original = quality_map(np.zeros((2, 2), np.float32), model="pnet")
+    with pytest.raises(TypeError):
+        original.info["model"] = "other"
+    copy = pickle.loads(pickle.dumps(original))
+    assert copy.info == original.info
+    assert np.array_equal(copy.values, original.values)

@@ -1,0 +1,252 @@
+"""Thresholds and visible differences, as a user calls them."""
+
+import dask.array as da
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from skimage import data
+
+import napari_iqmaps as iq
+from napari_iqmaps.core import weights
+from napari_iqmaps.core.thresholds import load_network
+from napari_iqmaps.core.tiling import reflected
+from napari_iqmaps.core.visibility import MODELS, STRIDES
+
+PHOTO = data.camera()[150:290, 180:331]
+
+
+@pytest.fixture(scope="module", params=MODELS)
+def model(request):
+    return request.param
+
+
+def noisy(image, sigma, seed=0):
+    return np.clip(image + np.random.default_rng(seed).normal(0, sigma, image.shape), 0, 255).round().astype(np.uint8)
+
+
+def cut_out_patches(image, centres_y, centres_x):
+    """The 38x38 neighbourhoods around centres between pixels, one array a patch, border reflected."""
+    offsets = np.arange(-18, 20)
+    patches = [
+        image[np.ix_(reflected(int(y) + offsets, image.shape[0]), reflected(int(x) + offsets, image.shape[1]))]
+        for y in centres_y
+        for x in centres_x
+    ]
+    return torch.from_numpy(np.stack(patches)).float()[:, None]
+
+
+@pytest.mark.parametrize("stride", STRIDES)
+def test_the_dense_map_is_the_patch_by_patch_one_interpolated(model, stride):
+    """An independent way to the map: cut out every patch, evaluate it alone, interpolate linearly at its centre."""
+    image = PHOTO[:53, :46]
+    network = load_network(model, str(weights.find(weights.default_name(model), model).path))
+    first = (stride - 1) / 2 - (stride if stride > 1 else 0)
+    centres = [np.arange(first, size + stride, stride) for size in image.shape]
+    if stride == 1:
+        centres = [np.arange(-0.5, size + 0.5) for size in image.shape]
+    with torch.inference_mode():
+        patches = cut_out_patches(image, *[np.floor(line) for line in centres])
+        cells = torch.cat([network(batch, 1) for batch in patches.split(256)]).numpy()
+    cells = cells.reshape(*map(len, centres)).astype(float)
+    rows = np.stack([np.interp(np.arange(image.shape[0]), centres[0], column) for column in cells.T], axis=1)
+    expected = np.stack([np.interp(np.arange(image.shape[1]), centres[1], row) for row in rows])
+    found = iq.threshold_map(image, model=model, stride=stride).values
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("tile", [1, 37, 64, 4096])
+def test_tiles_equal_the_whole(model, tile):
+    image = PHOTO[:70, :90] if tile == 1 else PHOTO
+    whole = iq.threshold_map(image, model=model, stride=8, tile=4096)
+    tiled = iq.threshold_map(image, model=model, stride=8, tile=tile)
+    np.testing.assert_allclose(tiled.values, whole.values, rtol=1e-5)
+    assert tiled.score == pytest.approx(whole.score, rel=1e-5)
+
+
+def test_dask_equals_numpy_and_is_lazy(model):
+    stack = np.stack([PHOTO, PHOTO[::-1]])
+    eager = iq.threshold_map(stack, model=model)
+    lazy = iq.threshold_map(da.from_array(stack, chunks=(1, 50, 60)), model=model, tile=64)
+    assert lazy.is_lazy
+    assert lazy.values.shape == stack.shape
+    np.testing.assert_allclose(lazy.compute().values, eager.values, rtol=1e-5)
+    np.testing.assert_allclose(np.asarray(lazy.score), eager.score, rtol=1e-5)
+    pair = iq.visibility_map(da.from_array(noisy(PHOTO, 4), chunks=77), PHOTO, model=model)
+    assert pair.is_lazy
+    np.testing.assert_allclose(pair.values, iq.visibility_map(noisy(PHOTO, 4), PHOTO, model=model).values, atol=1e-5)
+
+
+def test_the_same_picture_gives_the_same_map_whatever_its_type(model):
+    expected = iq.threshold_map(PHOTO, model=model).values
+    same = [
+        (PHOTO.astype(np.uint16) * 257, {}),
+        (PHOTO.astype(">u2") * 257, {}),
+        (PHOTO.astype(np.int32) - 100, {"data_range": (-100, 155)}),
+        (PHOTO.astype(np.float16), {"data_range": 255}),
+        (PHOTO / 255, {"data_range": (0, 1)}),
+        (np.repeat(PHOTO[..., None], 3, axis=-1), {"channel_axis": -1}),
+        (PHOTO[::-1, ::-1].copy()[::-1, ::-1], {}),
+    ]
+    for image, options in same:
+        image.flags.writeable = False
+        found = iq.threshold_map(image, model=model, **options)
+        np.testing.assert_allclose(found.values, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(1, 60), (60, 1), (1, 1), (3, 3), (2, 77), (41, 33)])
+def test_every_size_gets_an_answer_at_every_pixel(model, shape):
+    image = np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
+    result = iq.threshold_map(image, model=model)
+    assert result.values.shape == shape
+    assert result.values.dtype == np.float32
+    assert np.isfinite(result.values).all()
+    assert ((result.values >= 0.01) & (result.values <= 100)).all()
+    assert ("not_enough_evidence" in result.info) == (image.size < 32 * 32)
+
+
+@pytest.mark.parametrize(
+    "image", [np.zeros((50, 60), np.uint8), np.full((50, 60), 255, np.uint8), np.ones((50, 60), bool)]
+)
+def test_a_constant_image_has_a_constant_map(model, image):
+    values = iq.threshold_map(image, model=model).values
+    np.testing.assert_allclose(values, values[0, 0], rtol=1e-5)
+
+
+def test_holes_stay_holes_and_harm_nothing_else(model):
+    image = PHOTO.astype(np.float32)
+    whole = iq.threshold_map(image, model=model, data_range=255).values
+    holed = image.copy()
+    holed[60, 70] = np.nan
+    holed[64:66, 70:73] = np.inf
+    result = iq.threshold_map(holed, model=model, data_range=255)
+    holes = ~np.isfinite(holed)
+    assert np.array_equal(np.isnan(result.values), holes)
+    far = np.ones_like(holes)
+    far[60 - 24 : 66 + 24, 70 - 24 : 73 + 24] = False
+    np.testing.assert_allclose(result.values[far], whole[far], rtol=1e-5)
+    near = ~far & ~holes
+    np.testing.assert_allclose(result.values[near], whole[near], rtol=0.1)
+    assert result.score == pytest.approx(np.nanmean(result.values), rel=1e-5)
+    tiled = iq.threshold_map(holed, model=model, data_range=255, tile=20)
+    np.testing.assert_allclose(tiled.values, result.values, rtol=1e-5)
+    lazy = iq.threshold_map(da.from_array(holed, chunks=40), model=model, data_range=255, tile=32)
+    np.testing.assert_allclose(lazy.values, result.values, rtol=1e-5)
+
+
+def test_nothing_but_holes_has_no_score(model):
+    result = iq.threshold_map(np.full((40, 40), np.nan), model=model, data_range=1)
+    assert np.isnan(result.score)
+    assert np.isnan(result.values).all()
+    assert "no valid pixel" in result.sentence()
+
+
+def test_a_stack_is_one_map_and_one_score_a_plane(model):
+    stack = np.stack([PHOTO, PHOTO // 2, PHOTO[::-1]])[:, None]
+    result = iq.threshold_map(stack, model=model)
+    assert result.values.shape == stack.shape
+    assert result.score.shape == (3, 1)
+    single = iq.threshold_map(stack[1, 0], model=model)
+    np.testing.assert_allclose(result.values[1, 0], single.values, rtol=1e-6)
+    assert result.score[1, 0] == pytest.approx(single.score)
+
+
+def test_equal_images_show_no_difference(model):
+    result = iq.visibility_map(PHOTO, PHOTO, model=model)
+    assert not result.values.any()
+    assert result.score == 0
+
+
+@settings(deadline=None, max_examples=10)
+@given(st.integers(0, 100), st.sampled_from(MODELS))
+def test_visibility_is_a_probability(seed, model):
+    rng = np.random.default_rng(seed)
+    test, reference = rng.integers(0, 256, (2, 40, 45)).astype(np.uint8)
+    values = iq.visibility_map(test, reference, model=model).values
+    assert ((values >= 0) & (values <= 1)).all()
+
+
+def test_a_difference_as_large_as_the_threshold_is_seen_with_63_percent(model):
+    """What the unit of the map means: q(T) = 1 - 1/e."""
+    reference = np.full((80, 80), 100.0)
+    test = reference + iq.threshold_map(reference, model=model, data_range=255).score
+    values = iq.visibility_map(test, reference, model=model, data_range=255).values
+    np.testing.assert_allclose(values, 1 - np.exp(-1), rtol=0.02)
+
+
+def test_more_noise_is_never_less_visible(model):
+    scores = [iq.visibility_map(noisy(PHOTO, sigma), PHOTO, model=model).score for sigma in (1, 2, 4, 8, 16, 32)]
+    assert scores == sorted(scores)
+    assert scores[-1] - scores[0] > 0.2
+
+
+def test_the_window_averages_the_difference():
+    reference = np.full((60, 60), 100, np.uint8)
+    test = reference.copy()
+    test[30, 30] = 140
+    for window in (1, 5, 11):
+        values = iq.visibility_map(test, reference, model="contrast", window=window).values
+        assert (values > 0).sum() == window**2
+    with pytest.raises(iq.InputError, match="window is 4.*odd"):
+        iq.visibility_map(test, reference, model="contrast", window=4)
+
+
+def test_a_hole_in_either_image_is_a_hole_of_the_pair(model):
+    reference = PHOTO.astype(float)
+    test = noisy(PHOTO, 5).astype(float)
+    whole = iq.visibility_map(test, reference, model=model, data_range=255).values
+    test[60, 70] = np.nan
+    reference[90, 80] = np.inf
+    values = iq.visibility_map(test, reference, model=model, data_range=255).values
+    assert np.argwhere(np.isnan(values)).tolist() == [[60, 70], [90, 80]]
+    np.testing.assert_allclose(values[:30], whole[:30], rtol=1e-5)
+
+
+def test_the_record_says_how_to_repeat_the_map(model):
+    info = iq.threshold_map(PHOTO, model=model, stride=8).info
+    record = weights.find(weights.default_name(model), model)
+    assert info["weights_sha256"] == record.sha256
+    assert info["version"] == iq.__version__
+    assert (info["method"], info["model"], info["stride"], info["data_range"]) == ("threshold_map", model, 8, (0, 255))
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"model": "best"}, "model 'best'.*pnet, contrast"),
+        ({"stride": 3}, "stride is 3.*1, 2, 4, 8"),
+        ({"device": "abacus"}, "device 'abacus'.*auto, cpu, cuda, mps"),
+        ({"device": "cpu:nine"}, "device 'cpu:nine'"),
+        ({"tile": 0}, "tile is 0"),
+    ],
+)
+def test_bad_options_are_refused_with_what_would_do(options, says):
+    with pytest.raises(iq.InputError, match=says):
+        iq.threshold_map(PHOTO, **options)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has CUDA")
+def test_a_device_that_is_not_there_is_refused():
+    with pytest.raises(iq.InputError, match="no usable 'cuda'"):
+        iq.threshold_map(PHOTO, device="cuda")
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+def test_cuda_agrees_with_the_cpu(model):
+    gpu = iq.threshold_map(PHOTO, model=model, device="cuda").values
+    np.testing.assert_allclose(gpu, iq.threshold_map(PHOTO, model=model, device="cpu").values, rtol=1e-3)
+
+
+def test_a_pair_of_different_sizes_is_refused():
+    with pytest.raises(iq.InputError, match=r"test image.*reference image.*140x151, 140x150.*[Rr]egister"):
+        iq.visibility_map(PHOTO, PHOTO[:, 1:])
+
+
+def test_cancelling_leaves_by_the_exception_that_was_raised():
+    def progress(done, total):
+        if done:
+            raise iq.Cancelled
+
+    with pytest.raises(iq.Cancelled):
+        iq.threshold_map(PHOTO, tile=32, progress=progress)

@@ -1,0 +1,76 @@
+"""Who may import whom, what an import costs, and what is in the package."""
+
+import subprocess
+import sys
+import textwrap
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+GUI = ("napari", "qtpy", "magicgui", "superqt", "PyQt6", "PySide6")
+
+
+def run(code):
+    return subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=False)
+
+
+def test_importing_the_package_loads_nothing_heavy():
+    heavy = (*GUI, "torch", "numpy", "scipy", "skimage", "cv2", "matplotlib", "click", "rich")
+    found = run(f"""
+        import sys, napari_iqmaps
+        print([name for name in {heavy!r} if name in sys.modules])
+    """)
+    assert found.stdout.strip() == "[]", found.stderr
+
+
+def test_the_core_and_the_command_line_work_where_there_is_no_gui():
+    """With every GUI package blocked, every module of core and cli imports, and a map is made."""
+    found = run(f"""
+        import importlib, pkgutil, sys
+        for name in {GUI!r}:
+            sys.modules[name] = None
+        import numpy as np
+        import napari_iqmaps as iq
+        for part in ("core", "cli"):
+            package = importlib.import_module(f"napari_iqmaps.{{part}}")
+            for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
+                importlib.import_module(module.name)
+        print(iq.threshold_map(np.zeros((40, 40), np.uint8), model="contrast").values.shape)
+    """)
+    assert found.stdout.strip() == "(40, 40)", found.stderr
+
+
+def test_the_import_contracts_hold():
+    command = [Path(sys.executable).with_name("lint-imports"), "--config", ROOT / "pyproject.toml"]
+    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stdout + found.stderr
+
+
+@pytest.mark.parametrize("command", ["ruff check", "ruff format --check", "mypy"])
+def test_the_code_is_clean(command):
+    """The linters are part of the test command, so that what passes on one machine passes on all."""
+    found = subprocess.run(
+        [sys.executable, "-m", *command.split()], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert found.returncode == 0, found.stdout + found.stderr
+
+
+def test_no_file_is_longer_than_a_room():
+    lengths = {path: len(path.read_text().splitlines()) for path in (ROOT / "src").rglob("*.py")}
+    assert {str(path): length for path, length in lengths.items() if length > 400} == {}
+
+
+def test_the_wheel_holds_the_manifest_and_the_weights(tmp_path):
+    """Built as a user's pip would; an editable install alone would not notice a missing file."""
+    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--quiet", "--wheel-dir", tmp_path, ROOT]
+    subprocess.run(command, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    assert names.count("napari_iqmaps/napari.yaml") == 1
+    assert "napari_iqmaps/_weights/registry.toml" in names
+    assert "napari_iqmaps/py.typed" in names
+    weights = {path.name for path in (ROOT / "weights").glob("*.safetensors")}
+    assert {Path(name).name for name in names if name.endswith(".safetensors")} == weights
+    assert not [name for name in names if name.startswith(("weights/", "tests/"))]
