@@ -33,7 +33,7 @@ def written_whole(path: str | Path) -> Iterator[Path]:
     """
     target = Path(os.path.realpath(path))
     if not target.parent.is_dir():
-        raise InputError(f"The folder {target.parent} does not exist, so {target.name} cannot go there. Create it first.")
+        raise InputError(f"The folder {target.parent} for {target.name} does not exist. Create it first.")
     if target.is_dir():
         raise InputError(f"{target} is a folder. Give the name of a file in it.")
     # Not tempfile: its files are private to the user, and a result should have the rights of any new file.

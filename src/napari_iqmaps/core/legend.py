@@ -211,4 +211,5 @@ def _reduced(plane: npt.NDArray[Any], block: int) -> npt.NDArray[Any]:
     valid = np.isfinite(blocks)
     count = valid.sum(axis=(1, 3))
     total = blocks.sum(axis=(1, 3), where=valid)
-    return np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
+    means: npt.NDArray[np.float32] = np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
+    return means

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import matplotlib
@@ -58,9 +59,13 @@ class Pen:
     def __init__(self, em: float) -> None:
         self.em = em
         self.figure = Figure(figsize=(1, 1), dpi=_DPI, facecolor="white")
-        self._canvas = FigureCanvasAgg(self.figure)
+        self._canvas: Any = FigureCanvasAgg(self.figure)
         self._renderer = self._canvas.get_renderer()
         self._width = self._height = _DPI
+
+    def save(self, path: Path, text: Mapping[str, str]) -> None:
+        """Write the figure as PNG; not by ``savefig``, which the user's matplotlib settings can bend."""
+        self._canvas.print_png(path, metadata=dict(text))
 
     def resize(self, width: int, height: int) -> None:
         """Set the figure's size in pixels; before anything is drawn."""

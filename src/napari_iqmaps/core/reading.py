@@ -177,16 +177,17 @@ def opencv_pages(path: Path) -> list[npt.NDArray[Any]]:
         A page each, as stored; empty if OpenCV knows no way.
     """
     import cv2
+    import cv2.utils.logging as cv2_logging
 
     # Decoding from memory works for every file name on every system; OpenCV's own file access does not.
     data = np.fromfile(path, dtype=np.uint8)
-    level = cv2.setLogLevel(0)
+    level = cv2_logging.setLogLevel(cv2_logging.LOG_LEVEL_SILENT)
     try:
         _, pages = cv2.imdecodemulti(data, cv2.IMREAD_UNCHANGED)
     except cv2.error:
         return []
     finally:
-        cv2.setLogLevel(level)
+        cv2_logging.setLogLevel(level)
     return [_red_first(page) for page in pages]
 
 

@@ -94,7 +94,7 @@ def text_mark(shape: tuple[int, ...], *, text: str = _TEXT) -> npt.NDArray[np.fl
         # Every other row starts half a word further left, as bricks do: no column stays without a letter.
         for left in range(-(row % 2) * word * 3 // 4, width, word * 3 // 2):
             cv2.putText(plane, text, (left, baseline), face, size, 255, thickness, cv2.LINE_AA)
-    return plane.astype(np.float32) / 255
+    return plane.astype(np.float32) / np.float32(255)
 
 
 def _bundled(name: str) -> Pixels:
@@ -108,9 +108,9 @@ def _jpeg(image: Pixels, quality: int) -> Pixels:
     import cv2
 
     _, code = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
-    decoded: Pixels = cv2.imdecode(code, cv2.IMREAD_UNCHANGED)
-    return decoded
+    return np.asarray(cv2.imdecode(code, cv2.IMREAD_UNCHANGED), dtype=np.uint8)
 
 
 def _rounded(values: npt.NDArray[Any]) -> Pixels:
-    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+    rounded: Pixels = np.clip(np.rint(values), 0, 255).astype(np.uint8)
+    return rounded

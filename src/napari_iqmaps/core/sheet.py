@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from matplotlib.figure import Figure
 
 from .maps import Kind
 from .pen import LINE, Pen, mappable
@@ -124,15 +123,15 @@ class Sheet:
         text : mapping
             Text chunks of the file.
         """
-        self.draw().canvas.print_png(path, metadata=dict(text))
+        self.draw().save(path, text)
 
-    def draw(self) -> Figure:
+    def draw(self) -> Pen:
         """Draw the sheet.
 
         Returns
         -------
-        matplotlib.figure.Figure
-            With an Agg canvas; `boxes` is filled.
+        Pen
+            With what it drew as its ``figure``; `boxes` is filled.
         """
         pen, em = Pen(self.em), self.em
         width, cells, bottom = self._layout(pen)
@@ -148,13 +147,14 @@ class Sheet:
         if holes:
             pen.swatch(em, hole_top, f"no answer: {_share(holes)} of the pixels are holes")
         pen.text(em, footer_top, footer, size=0.8, colour="#666666")
-        return pen.figure
+        return pen
 
     def _layout(self, pen: Pen) -> tuple[float, list[_Cell], float]:
         """Give the sheet's width, where each panel goes, and where the panels end."""
         em = self.em
         grid = [self.panels[start : start + self.columns] for start in range(0, len(self.panels), self.columns)]
-        widths = [max(self._width(panel) for panel in self.panels[column :: self.columns]) for column in range(self.columns)]
+        by_column = [self.panels[column :: self.columns] for column in range(self.columns)]
+        widths = [max(map(self._width, panels)) for panels in by_column]
         lefts = np.cumsum([em, *(width + em for width in widths)])
         cells: list[_Cell] = []
         top = em
@@ -169,10 +169,10 @@ class Sheet:
         return max(float(lefts[-1]), _NARROWEST * em), cells, top
 
     def _width(self, panel: Panel) -> float:
-        return panel.pixels.shape[1] * self.zoom + (_BAR_SLOT * self.em if panel.scale else 0)
+        return float(panel.pixels.shape[1] * self.zoom) + (_BAR_SLOT * self.em if panel.scale else 0)
 
     def _height(self, panel: Panel) -> float:
-        return max(panel.pixels.shape[0] * self.zoom, _LOWEST_WITH_BAR * self.em if panel.scale else 0)
+        return max(float(panel.pixels.shape[0] * self.zoom), _LOWEST_WITH_BAR * self.em if panel.scale else 0.0)
 
     def _place(self, pen: Pen, cell: _Cell) -> tuple[int, int, int, int]:
         pen.text(cell.left, cell.title_top, cell.title, bold=True)

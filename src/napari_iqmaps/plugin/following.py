@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
-from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtCore import QObject, QTimer, Signal  # type: ignore[attr-defined]
 
 REST_MILLISECONDS = 300
 """How long the inputs must rest: a slider that is dragged starts one run, not fifty."""

@@ -90,7 +90,7 @@ class MapWidget(Panel):
             return
         images = [chooser.value for chooser in self.layers.images.values() if chooser.value is not None]
         key = (request.function.__name__, *(str(layer.unique_id) for layer in images))
-        task = Task(request.run, self.describe())
+        task = Task(request.run, request.function.__name__.replace("_", " "))
         task.returned.connect(partial(self._on_result, source, key))
         self._start(task, "Running…")
 

@@ -28,8 +28,8 @@ class HistogramView(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setLayout(QVBoxLayout())
-        self.layout().setContentsMargins(0, 0, 0, 0)
+        self._column = QVBoxLayout(self)
+        self._column.setContentsMargins(0, 0, 0, 0)
         self._figure: Any = None
         self._canvas: Any = None
         self._theme = ("#262930", "#f0f1f2")
@@ -108,7 +108,7 @@ class HistogramView(QWidget):
             from matplotlib.figure import Figure
 
             self._figure = Figure(figsize=(3, 2.4), layout="constrained")
-            self._canvas = FigureCanvasQTAgg(self._figure)
+            self._canvas = FigureCanvasQTAgg(self._figure)  # type: ignore[no-untyped-call]
             self._canvas.setMinimumHeight(220)
-            self.layout().addWidget(self._canvas)
+            self._column.addWidget(self._canvas)
         return self._figure

@@ -237,6 +237,6 @@ def _refuse_channels_as_columns(name: str, shape: tuple[int, ...]) -> None:
     if len(shape) >= 3 and shape[-1] < _MOST_CHANNELS <= min(shape[-3:-1]):
         raise InputError(
             f"The layer {name!r} has shape {tuple(shape)} and is not RGB, so it reads as {shape[-3]} planes of only "
-            f"{shape[-1]} pixels' width. If its last axis holds {shape[-1]} channels, split it into one layer a channel "
-            "(right click, Split Stack after moving that axis to the front), or add it with rgb=True if it has 3 or 4."
+            f"{shape[-1]} pixels' width. If its last axis holds channels, move that axis to the front, which gives "
+            "one map a channel, or choose one channel; add it with rgb=True if the channels are RGB."
         )

@@ -11,7 +11,6 @@ from typing import Any, Literal, get_args, get_type_hints
 
 from docstring_parser import parse
 from magicgui.widgets import FileEdit, LineEdit, create_widget
-from magicgui.widgets.bases import ValueWidget
 
 from ..core.errors import InputError
 
@@ -19,9 +18,10 @@ FROM_LAYERS = frozenset({"data_range", "channel_axis", "progress"})
 """Parameters that the frame answers itself: from the layers, and from the task."""
 
 Function = Callable[..., Any]
+OptionWidget = Any  # magicgui's value widgets; FileEdit, which is one, does not count as one for type checkers
 
 
-def make_options(functions: Iterable[Function]) -> dict[str, ValueWidget]:
+def make_options(functions: Iterable[Function]) -> dict[str, OptionWidget]:
     """Make one widget for each option that any of some functions takes.
 
     Parameters
@@ -35,7 +35,7 @@ def make_options(functions: Iterable[Function]) -> dict[str, ValueWidget]:
     dict
         Name to widget, in the order of the signatures.
     """
-    widgets: dict[str, ValueWidget] = {}
+    widgets: dict[str, OptionWidget] = {}
     for function in functions:
         # Path is imported for type checkers only in the core, which keeps its import light.
         hints = get_type_hints(function, localns={"Path": Path})
@@ -50,7 +50,7 @@ def make_options(functions: Iterable[Function]) -> dict[str, ValueWidget]:
     return widgets
 
 
-def read_options(widgets: Mapping[str, ValueWidget], function: Function) -> dict[str, Any]:
+def read_options(widgets: Mapping[str, OptionWidget], function: Function) -> dict[str, Any]:
     """Read the options that one function takes.
 
     Parameters
@@ -115,19 +115,19 @@ def number_from(text: str, what: str) -> float | None:
         raise InputError(f"{what} is {text!r}, which is not a number. Type one such as 0 or 1.5.") from None
 
 
-def _widget(name: str, annotation: Any, default: Any, type_text: str) -> ValueWidget:
+def _widget(name: str, annotation: Any, default: Any, type_text: str) -> OptionWidget:
     label = name.replace("_", " ")
     kinds = set(get_args(annotation)) or {annotation}
     choices = _choices(annotation, type_text)
     if choices:
-        return create_widget(value=default, annotation=Literal[choices], name=name, label=label)  # type: ignore[return-value]
+        return create_widget(value=default, annotation=Literal[choices], name=name, label=label)
     if Path in kinds:
         return FileEdit(name=name, label=label, nullable=True, filter="*.safetensors", value=default)
     if kinds == {int, type(None)} or (int in kinds and default is None):
         return _AutomaticNumber(name, label)
     if kinds <= {int, float, bool, str}:
         options = {"min": 1, "max": 1_000_000} if annotation is int else {}
-        return create_widget(value=default, annotation=annotation, name=name, label=label, options=options)  # type: ignore[return-value]
+        return create_widget(value=default, annotation=annotation, name=name, label=label, options=options)
     text = "" if default is None else str(default)
     return LineEdit(value=text, name=name, label=label, nullable=True)
 
@@ -140,7 +140,7 @@ class _AutomaticNumber(LineEdit):
         self.native.setPlaceholderText("automatic")
 
 
-def _value(widget: ValueWidget) -> Any:
+def _value(widget: OptionWidget) -> Any:
     value = widget.value
     if isinstance(widget, _AutomaticNumber):
         number = number_from(str(value), widget.label)

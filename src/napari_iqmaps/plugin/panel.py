@@ -6,12 +6,11 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from magicgui.widgets import Container
-from magicgui.widgets.bases import ValueWidget
 from qtpy.QtWidgets import QCheckBox, QFrame, QHBoxLayout, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
 from superqt import QCollapsible
 
 from .inputs import InputSlot, LayerChoosers, RangeEdit
-from .options import make_options
+from .options import OptionWidget, make_options
 from .summary import Summary
 
 
@@ -95,7 +94,7 @@ class Panel(QWidget):
         self.status.setStyleSheet("font-weight: bold; color: #e5a33c;" if failed else "")
 
 
-def _form(widgets: Sequence[ValueWidget | Container]) -> Container:  # type: ignore[type-arg]
+def _form(widgets: Sequence[OptionWidget]) -> Container:  # type: ignore[type-arg]
     form: Container = Container(widgets=widgets, labels=True)  # type: ignore[type-arg]
     form.margins = (0, 0, 0, 0)
     return form

@@ -11,7 +11,6 @@ from napari.layers import Shapes
 from skimage.draw import polygon
 
 from ..core.errors import InputError
-from ..core.images import is_dask
 from ..core.maps import QualityMap, lazy_mean_of_valid, mean_of_valid
 from .layers import LayerPixels
 
@@ -158,7 +157,7 @@ def region_of(shapes: Any, image_layer: Any, plane_shape: tuple[int, int]) -> Re
         )
     mask = np.zeros(plane_shape, bool)
     for outline in outlines:
-        mask[polygon(outline[:, 0], outline[:, 1], plane_shape)] = True
+        mask[polygon(outline[:, 0], outline[:, 1], plane_shape)] = True  # type: ignore[no-untyped-call]
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if rows.size == 0:
         raise InputError(
@@ -186,4 +185,4 @@ def _outline(kind: str, corners: npt.NDArray[np.float64]) -> npt.NDArray[np.floa
     # An ellipse is stored as the four corners around it; in a rotated or sheared image they are a parallelogram.
     centre = corners.mean(axis=0)
     first, second = (corners[1] - corners[0]) / 2, (corners[3] - corners[0]) / 2
-    return centre + np.cos(_CIRCLE)[:, None] * first + np.sin(_CIRCLE)[:, None] * second
+    return np.asarray(centre + np.cos(_CIRCLE)[:, None] * first + np.sin(_CIRCLE)[:, None] * second)

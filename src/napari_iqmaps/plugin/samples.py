@@ -26,7 +26,7 @@ def photo() -> list[LayerData]:
     list of LayerData
         One RGB layer.
     """
-    return [_layer(data.coffee(), "coffee")]
+    return [_layer(_coffee(), "coffee")]
 
 
 def marked_photo() -> list[LayerData]:
@@ -37,7 +37,7 @@ def marked_photo() -> list[LayerData]:
     list of LayerData
         The photo and the marked photo: the text is seen on the smooth parts and hides in the texture.
     """
-    image = data.coffee()
+    image = _coffee()
     mark = np.zeros(image.shape[:2], np.uint8)
     height = image.shape[0]
     for row in range(5):
@@ -55,7 +55,7 @@ def distorted_pair() -> list[LayerData]:
     list of LayerData
         The reference and the distorted copy.
     """
-    image = data.astronaut()
+    image: npt.NDArray[np.uint8] = data.astronaut()  # type: ignore[no-untyped-call]
     return [_layer(image, "astronaut"), _layer(jpeg(image, quality=10), "astronaut, JPEG 10")]
 
 
@@ -103,6 +103,11 @@ def jpeg(image: npt.NDArray[np.uint8], *, quality: int) -> npt.NDArray[np.uint8]
     _, code = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
     decoded = cv2.imdecode(code, cv2.IMREAD_COLOR)
     return np.ascontiguousarray(np.asarray(decoded, np.uint8)[..., ::-1])
+
+
+def _coffee() -> npt.NDArray[np.uint8]:
+    image: npt.NDArray[np.uint8] = data.coffee()  # type: ignore[no-untyped-call]
+    return image
 
 
 def _layer(image: npt.NDArray[Any], name: str, **options: Any) -> LayerData:

@@ -8,11 +8,14 @@ from typing import Any
 from napari.qt.threading import FunctionWorker, create_worker
 from napari.utils import progress as progress_bar
 from napari.utils.notifications import notification_manager, show_error
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import QObject, QTimer, Signal  # type: ignore[attr-defined]
 
 from ..core.errors import Cancelled, IqmapsError
 
 Progress = Callable[[int, int], None]
+
+PATIENCE_MILLISECONDS = 300
+"""How long after a cancel the thread is waited for."""
 
 # A task has to live until its thread has ended, also when the widget that started it is gone.
 _running: set[Task] = set()
@@ -30,8 +33,10 @@ class Task(QObject):
 
     Notes
     -----
-    All signals arrive in the main thread; `ended` comes last and always. A result that is ready when the task has been
-    cancelled is dropped. napari itself cancels the task when its window closes.
+    All signals arrive in the main thread; `ended` comes last, once and always. A result that is ready when the task
+    has been cancelled is dropped. A thread that is inside one long step when it is cancelled (loading a library or a
+    network) ends at its next call of progress, but nobody waits for it: the task has ended for everybody else after
+    `PATIENCE_MILLISECONDS`. napari itself cancels the task when its window closes.
     """
 
     returned = Signal(object)
@@ -46,6 +51,7 @@ class Task(QObject):
         self._description = description
         self._bar: progress_bar | None = None
         self._settled = False
+        self._ended = False
         self._progressed.connect(self._show_progress)
         self._worker: FunctionWorker = create_worker(
             _Call(self._run, description),
@@ -67,6 +73,12 @@ class Task(QObject):
     def cancel(self) -> None:
         """Ask the work to stop at its next call of progress; returns at once."""
         self._worker.quit()
+        QTimer.singleShot(PATIENCE_MILLISECONDS, self._end)
+
+    @property
+    def is_in_thread(self) -> bool:
+        """Whether the thread is still at it, perhaps after the task was cancelled and has ended."""
+        return self in _running
 
     def _run(self) -> Any:
         self._check(0, 0)
@@ -87,23 +99,32 @@ class Task(QObject):
         self._bar.update(done - self._bar.n)
 
     def _on_returned(self, result: Any) -> None:
-        self._settled = True
-        self.returned.emit(result)
+        if not self._ended:
+            self._settled = True
+            self.returned.emit(result)
 
     def _on_errored(self, error: Exception) -> None:
-        self._settled = True
         if isinstance(error, Cancelled):
-            self.cancelled.emit()
-        else:
-            self.failed.emit(report(error))
+            return
+        # An error is told even if nobody waits for the result any more.
+        message = report(error)
+        if not self._ended:
+            self._settled = True
+            self.failed.emit(message)
 
     def _on_finished(self) -> None:
+        self._end()
+        _running.discard(self)
+
+    def _end(self) -> None:
+        if self._ended:
+            return
+        self._ended = True
         if self._bar is not None:
             self._bar.close()
             self._bar = None
         if not self._settled:
             self.cancelled.emit()
-        _running.discard(self)
         self.ended.emit()
 
 
