@@ -12,7 +12,7 @@ from napari_iqmaps.core.maps import lazy_mean_of_valid, mean_of_valid
 
 
 def quality_map(values, kind="visibility", **info):
-    return QualityMap(values, kind, mean_of_valid(values), info)
+    return QualityMap.of(values, kind, {"mixing": 1.0, **info})
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS.keys())
@@ -34,7 +34,7 @@ def test_a_few_extreme_pixels_do_not_darken_the_rest():
 
 def test_an_unknown_kind_is_refused_with_the_known_ones():
     with pytest.raises(InputError, match="'beauty'.*threshold, visibility"):
-        QualityMap(np.zeros((2, 2)), "beauty", 0.0, {})
+        QualityMap.of(np.zeros((2, 2)), "beauty", {})
 
 
 def test_the_mean_is_over_valid_pixels_of_each_plane():
@@ -67,14 +67,14 @@ def test_the_sentence_gives_the_score_and_its_reservations():
 def test_a_lazy_map_says_so_and_computes_to_the_same_numbers():
     values = np.random.default_rng(0).random((2, 5, 6)).astype(np.float32)
     array = da.from_array(values, chunks=3)
-    lazy = QualityMap(array, "visibility", lazy_mean_of_valid(array), {"a": 1})
+    lazy = QualityMap.of(array, "visibility", {"mixing": 0.5})
     assert lazy.is_lazy
     assert "not computed" in repr(lazy)
     eager = lazy.compute()
     assert not eager.is_lazy
     assert eager.compute() is eager
     assert np.array_equal(eager.values, values)
-    np.testing.assert_allclose(eager.score, values.mean((1, 2)), rtol=1e-6)
+    np.testing.assert_allclose(eager.score, 1 - np.sqrt(1 - values).mean((1, 2)), rtol=1e-5)
     np.testing.assert_allclose(np.asarray(lazy.score), eager.score, rtol=1e-6)
 
 

@@ -181,15 +181,29 @@ def test_more_noise_is_never_less_visible(model):
     assert scores[-1] - scores[0] > 0.2
 
 
-def test_the_window_averages_the_difference():
+def test_the_window_pools_the_difference():
     reference = np.full((60, 60), 100, np.uint8)
     test = reference.copy()
     test[30, 30] = 140
     for window in (1, 5, 11):
         values = iq.visibility_map(test, reference, model="contrast", window=window).values
-        assert (values > 0).sum() == window**2
+        # The viewing blur spreads a pixel by two to each side.
+        assert (values > 0).sum() == (window + 4) ** 2
     with pytest.raises(iq.InputError, match="window is 4.*odd"):
         iq.visibility_map(test, reference, model="contrast", window=4)
+
+
+def test_the_score_is_the_stated_reduction_of_the_map(model):
+    result = iq.visibility_map(noisy(PHOTO, 6), PHOTO, model=model)
+    mixing = result.info["mixing"]
+    assert 0 < mixing < 1
+    assert result.score == pytest.approx(np.mean(1 - (1 - result.values.astype(float)) ** mixing), rel=1e-5)
+
+
+def test_swapping_test_and_reference_changes_nothing(model):
+    there = iq.visibility_map(noisy(PHOTO, 6), PHOTO, model=model).values
+    back = iq.visibility_map(PHOTO, noisy(PHOTO, 6), model=model).values
+    np.testing.assert_allclose(there, back, rtol=1e-5)
 
 
 def test_a_hole_in_either_image_is_a_hole_of_the_pair(model):

@@ -42,7 +42,7 @@ def write_map(quality_map: QualityMap, path: str | Path) -> Path:
     suffix = path.suffix.lower()
     if suffix not in MAP_SUFFIXES:
         raise InputError(
-            f"A map is written as .tif (the values) or .png (a picture with a legend), not as {path.suffix or path.name!r}."
+            f"A map is written as .tif (values) or .png (a picture with a legend), not as {path.suffix or path.name!r}."
         )
     quality_map = quality_map.compute()
     if suffix == ".png":

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from .errors import InputError
+
+
+def _as_it_is(values: Any, info: Mapping[str, Any]) -> Any:
+    return values
+
+
+def _impairment(values: Any, info: Mapping[str, Any]) -> Any:
+    """Turn the probability q of seeing a difference into how much it impairs, ``1 - exp(-a d / T)``."""
+    return 1 - (1 - values) ** np.float32(info["mixing"])
 
 
 @dataclass(frozen=True)
@@ -32,9 +41,12 @@ class Kind:
     low_means, high_means : str
         How a low and a high value read.
     score_means : str
-        What the score, the mean of the map over its valid pixels, says; has a place ``{score}``.
+        What the score says; has a place ``{score}``.
     fixed_scale : bool
         Show the whole of `limits` always (True), or the range of the map at hand (False).
+    pooled : callable
+        From the values (numpy or dask) and the map's `info` to what is averaged over the valid pixels to give the
+        score; by default the values themselves.
     """
 
     name: str
@@ -46,6 +58,7 @@ class Kind:
     high_means: str
     score_means: str
     fixed_scale: bool
+    pooled: Callable[[Any, Mapping[str, Any]], Any] = _as_it_is
 
     def display_limits(self, values: np.ndarray) -> tuple[float, float]:
         """Give the two values between which a map of this kind is coloured.
@@ -93,8 +106,9 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
                 colormap="magma",
                 low_means="not seen",
                 high_means="surely seen",
-                score_means="Visibility of the difference {score}, from 0 (not seen) to 1 (seen everywhere).",
+                score_means="The visible difference impairs the image by {score}, from 0 (not at all) to 1 (most).",
                 fixed_scale=True,
+                pooled=_impairment,
             ),
         )
     }
@@ -113,8 +127,8 @@ class QualityMap:
     kind : str
         A key of `KINDS`, which holds unit, limits, direction and meaning.
     score : float or numpy.ndarray or dask.array.Array
-        Mean of the valid pixels: a float for one image, an array of the shape of the leading axes for a stack
-        (lazy when `values` is). NaN where a plane has no valid pixel.
+        The kind's reduction of the map, a mean over the valid pixels: a float for one image, an array of the shape
+        of the leading axes for a stack (lazy when `values` is). NaN where a plane has no valid pixel.
     info : mapping
         Where the numbers come from: method, weights and their sha256, parameters, value range used, version.
 
@@ -128,6 +142,30 @@ class QualityMap:
     kind: str
     score: Any
     info: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, values: Any, kind: str, info: Mapping[str, Any]) -> QualityMap:
+        """Make a map and reduce it to its score.
+
+        Parameters
+        ----------
+        values : numpy.ndarray or dask.array.Array
+            As the attribute.
+        kind : str
+            A key of `KINDS`.
+        info : mapping
+            As the attribute; a visibility map's holds its mixing scalar, ``"mixing"``.
+
+        Returns
+        -------
+        QualityMap
+            With the score of the kind; lazy if `values` is.
+        """
+        if kind not in KINDS:
+            return cls(values, kind, math.nan, info)  # which refuses it
+        terms = KINDS[kind].pooled(values, info)
+        eager = isinstance(values, np.ndarray)
+        return cls(values, kind, mean_of_valid(terms) if eager else lazy_mean_of_valid(terms), info)
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -158,8 +196,7 @@ class QualityMap:
         """
         if not self.is_lazy:
             return self
-        values = np.asarray(self.values)
-        return replace(self, values=values, score=mean_of_valid(values))
+        return QualityMap.of(np.asarray(self.values), self.kind, self.info)
 
     def sentence(self) -> str:
         """Say the score in words, with its reservations.

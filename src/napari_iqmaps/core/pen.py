@@ -59,13 +59,25 @@ class Pen:
     def __init__(self, em: float) -> None:
         self.em = em
         self.figure = Figure(figsize=(1, 1), dpi=_DPI, facecolor="white")
-        self._canvas: Any = FigureCanvasAgg(self.figure)
-        self._renderer = self._canvas.get_renderer()
+        canvas: Any = FigureCanvasAgg(self.figure)  # its stubs are incomplete
+        self._canvas = canvas
+        self._renderer = canvas.get_renderer()
         self._width = self._height = _DPI
+        self._images: list[tuple[int, int, npt.NDArray[np.uint8]]] = []
 
     def save(self, path: Path, text: Mapping[str, str]) -> None:
         """Write the figure as PNG; not by ``savefig``, which the user's matplotlib settings can bend."""
-        self._canvas.print_png(path, metadata=dict(text))
+        from PIL import Image, PngImagePlugin
+
+        self._canvas.draw()
+        picture = np.asarray(self._canvas.buffer_rgba())[..., :3].copy()
+        for left, top, pixels in self._images:
+            picture[top : top + pixels.shape[0], left : left + pixels.shape[1]] = pixels
+        chunks = PngImagePlugin.PngInfo()
+        for key, value in text.items():
+            chunks.add_text(key, value)
+        # Half the time of the usual compression for a quarter more bytes.
+        Image.fromarray(picture).save(path, format="PNG", pnginfo=chunks, dpi=(_DPI, _DPI), compress_level=3)
 
     def resize(self, width: int, height: int) -> None:
         """Set the figure's size in pixels; before anything is drawn."""
@@ -102,8 +114,8 @@ class Pen:
             )
 
     def image(self, left: int, top: int, pixels: npt.NDArray[np.uint8]) -> None:
-        """Place pixels one to one."""
-        self.figure.figimage(pixels, left, self._height - top - pixels.shape[0], origin="upper")
+        """Place pixels one to one; put in when the rest is drawn, since matplotlib would blow them up to floats."""
+        self._images.append((left, top, pixels))
 
     def bar(self, scale: Any, left: float, top: float, height: float) -> None:
         """Draw a colour bar between the words for its two ends, with the unit beside it."""

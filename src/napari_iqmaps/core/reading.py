@@ -107,6 +107,8 @@ def _needs_opencv(head: bytes) -> bool:
         return depth == b"\x10" and colour != b"\x00"
     if head[:2] in (b"P2", b"P3", b"P5", b"P6"):
         return (_pnm_white(head) or 0) > 255
+    if (box := head.find(b"ihdr")) > 0:  # JPEG 2000: height, width, channels, bits less one
+        return head[box + 12 : box + 15] in (b"\0\x03\x0f", b"\0\x04\x0f")
     return head.startswith((b"#?RADIANCE", b"#?RGBE", b"\x76\x2f\x31\x01"))
 
 
@@ -135,12 +137,18 @@ def _with_pillow(path: Path, head: bytes) -> ImageFile:
         raise InputError(
             f"{path} is damaged or was cut short ({error}). Copy or download it again, or save it anew."
         ) from None
+    notes: tuple[str, ...] = ()
+    if len({frame.shape for frame in frames}) > 1:
+        notes = (f"the file holds {len(frames)} pictures of different shapes; the first was read",)
+        frames = frames[:1]
     array = frames[0] if len(frames) == 1 else np.stack(frames)
-    return _picture(path, array, is_colour=frames[0].ndim == 3)
+    return _picture(path, array, is_colour=frames[0].ndim == 3, notes=notes)
 
 
 def _frames(picture: Any) -> Any:
-    for number in range(getattr(picture, "n_frames", 1)):
+    # Phones append previews and gain maps to a JPEG; those are no frames of a movie.
+    count = 1 if picture.format == "MPO" else getattr(picture, "n_frames", 1)
+    for number in range(count):
         picture.seek(number)
         yield number
 
@@ -200,11 +208,16 @@ def _red_first(page: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 
 def _picture(
-    path: Path, array: npt.NDArray[Any], *, is_colour: bool, data_range: tuple[float, float] | None = None
+    path: Path,
+    array: npt.NDArray[Any],
+    *,
+    is_colour: bool,
+    data_range: tuple[float, float] | None = None,
+    notes: tuple[str, ...] = (),
 ) -> ImageFile:
     axes = "Q" * (array.ndim - 2 - is_colour) + ("YXS" if is_colour else "YX")
     channel_axis = array.ndim - 1 if is_colour else None
-    return ImageFile(path, array, channel_axis, axes, data_range, alpha_note(array, channel_axis))
+    return ImageFile(path, array, channel_axis, axes, data_range, notes + alpha_note(array, channel_axis))
 
 
 def alpha_note(array: npt.NDArray[Any], channel_axis: int | None) -> tuple[str, ...]:

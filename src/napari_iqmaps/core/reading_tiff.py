@@ -45,7 +45,7 @@ def read_tiff_image(path: Path) -> ImageFile:
             if not file.series:
                 raise InputError(_damaged(path, "it holds no complete image"))
             series = file.series[0]
-            _check_whole(path, series)
+            _check_whole(path, file, series)
             array, axes, notes = _decoded(path, series)
             if len(file.series) > 1:
                 notes += (f"the file holds {len(file.series)} images of different shapes; the first was read",)
@@ -60,22 +60,35 @@ def read_tiff_image(path: Path) -> ImageFile:
     return ImageFile(path, array, channel_axis, axes, None, (*notes, *alpha_note(array, channel_axis)))
 
 
-def _check_whole(path: Path, series: Any) -> None:
-    """Refuse a file that ends before its pixels do: decoders return zeros for what is missing."""
-    size = path.stat().st_size
+def _check_whole(path: Path, file: Any, series: Any) -> None:
+    """Refuse a file that ends before its pixels or its pages do: decoders return zeros, or fewer planes."""
+    ends = [(_next_page(file, file.pages[len(file.pages) - 1]), file.filehandle.size)]
     for page in series.pages:
-        if page is None:
-            continue
-        end = max((a + b for a, b in zip(page.dataoffsets, page.databytecounts, strict=True)), default=0)
+        if page is not None:
+            size = page.parent.filehandle.size  # an OME series can reach over several files
+            ends += [(a + b, size) for a, b in zip(page.dataoffsets, page.databytecounts, strict=True)]
+    for end, size in ends:
         if end > size:
-            raise InputError(_damaged(path, f"its pixels reach to byte {end}, the file has {size}"))
+            raise InputError(_damaged(path, f"it refers to byte {end}, but has {size}"))
+
+
+def _next_page(file: Any, page: Any) -> int:
+    """Read where the page after this one starts; 0 after the last."""
+    form, handle = file.tiff, file.filehandle
+    handle.seek(page.offset)
+    (tags,) = struct.unpack(form.tagnoformat, handle.read(form.tagnosize))
+    handle.seek(page.offset + form.tagnosize + tags * form.tagsize)
+    (offset,) = struct.unpack(form.offsetformat, handle.read(form.offsetsize))
+    return int(offset)
 
 
 def _decoded(path: Path, series: Any) -> tuple[_Array, str, tuple[str, ...]]:
     page = series.keyframe
     axes = series.axes
     if page.photometric == tifffile.PHOTOMETRIC.PALETTE and page.colormap is not None:
-        return np.moveaxis(page.colormap[:, series.asarray()], 0, -1), axes + "S", ()
+        # Eight of the sixteen bits, as every viewer does: half of the writers fill the lower ones, half do not.
+        colours = (page.colormap >> 8).astype(np.uint8)
+        return np.moveaxis(colours[:, _asarray(path, series)], 0, -1), axes + "S", ()
     if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE:
         return _inverted(_asarray(path, series)), axes, ("stored with white as zero; inverted",)
     if page.photometric not in _PLAIN:

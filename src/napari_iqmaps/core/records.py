@@ -87,6 +87,7 @@ def write_tiff(quality_map: QualityMap, path: Path) -> None:
             dtype=np.float32,
             photometric="minisblack",
             compression="zlib",
+            compressionargs={"level": 1},  # float maps hardly shrink further
             # Compressed sizes are not known in advance, so tifffile cannot choose by itself.
             bigtiff=values.nbytes > _CLASSIC_LIMIT,
             metadata={"axes": _axes(values.ndim), KEY: record_of(quality_map)},

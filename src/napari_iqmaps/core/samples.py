@@ -40,8 +40,8 @@ def photo_with_mark(amplitude: float = 8.0) -> Pixels:
     return _rounded(image + amplitude * text_mark(image.shape))
 
 
-def distorted_pair(amplitude: float = 8.0, quality: int = 25) -> tuple[Pixels, Pixels]:
-    """Give a distorted copy of the photograph, and the photograph: with the text mark, and JPEG-compressed.
+def distorted_pair(amplitude: float = 6.0, quality: int = 95) -> tuple[Pixels, Pixels]:
+    """Give a distorted copy of the photograph, and the photograph: with a fainter mark, and JPEG-compressed.
 
     Parameters
     ----------

@@ -31,13 +31,14 @@ COLUMNS = (
     "data_range",
     "channel_axis",
     "outputs",
+    "notes",
     "not_enough_evidence",
     "error",
 )
 """Columns that come first, in this order, when any row has them; others follow as they appear."""
 
 _ALWAYS = ("file", "kind", "score", "not_enough_evidence", "error")
-_FROM_INFO = ("model", "weights", "weights_sha256", "stride", "window", "data_range", "channel_axis")
+_FROM_INFO = ("model", "weights", "weights_sha256", "stride", "window", "data_range", "channel_axis", "notes")
 _NO_PIXEL = "the image has no valid pixel"
 
 
@@ -131,5 +132,7 @@ def _as_csv(table: list[dict[str, Any]]) -> str:
 def _cell(value: Any) -> Any:
     """Write a list as numbers with blanks between: a comma inside a cell breaks naive readers."""
     if isinstance(value, list):
+        if any(isinstance(item, str) for item in value):
+            return "; ".join(map(str, value))
         return " ".join("nan" if item is None else str(_cell(item)) for item in value)
     return "" if value is None else value

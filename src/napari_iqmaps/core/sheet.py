@@ -18,6 +18,7 @@ from .pen import LINE, Pen, mappable
 
 Colours = npt.NDArray[np.uint8]
 
+_ROWS = 256
 _SMALL_SIDE = 480  # smaller maps are enlarged towards this
 _BAR_SLOT = 9.6  # these three in the size of the text
 _NARROWEST = 30.0
@@ -60,9 +61,12 @@ class Scale:
         numpy.ndarray
             uint8, ``(height, width, 3)``.
         """
-        masked = np.ma.masked_invalid(plane)
-        rgba: Colours = mappable(self.kind, self.low, self.high).to_rgba(masked, bytes=True)
-        return rgba[..., :3]
+        scale = mappable(self.kind, self.low, self.high)
+        colours = np.empty((*plane.shape, 3), np.uint8)
+        for top in range(0, plane.shape[0], _ROWS):  # matplotlib works in float64, four channels
+            rows = np.ma.masked_invalid(plane[top : top + _ROWS])
+            colours[top : top + _ROWS] = scale.to_rgba(rows, bytes=True)[..., :3]
+        return colours
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,7 +180,9 @@ class Sheet:
 
     def _place(self, pen: Pen, cell: _Cell) -> tuple[int, int, int, int]:
         pen.text(cell.left, cell.title_top, cell.title, bold=True)
-        pixels = cell.panel.pixels.repeat(self.zoom, axis=0).repeat(self.zoom, axis=1)
+        pixels = cell.panel.pixels
+        if self.zoom > 1:
+            pixels = pixels.repeat(self.zoom, axis=0).repeat(self.zoom, axis=1)
         height, width = pixels.shape[:2]
         left, top = round(cell.left), round(cell.image_top)
         pen.image(left, top, pixels)

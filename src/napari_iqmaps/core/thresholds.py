@@ -6,21 +6,22 @@ Imports torch; the public functions in `visibility` load this module when they a
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from scipy import ndimage
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
-from . import holes, weights
+from . import difference, holes, weights
 from .networks.contrast import ContrastModel
 from .networks.dense import DensePNet
 from .networks.pnet import PNet
 
 Plane = npt.NDArray[np.float32]
+
+_CONTRAST_TILE = 512
 
 
 class CellGrid:
@@ -34,6 +35,10 @@ class CellGrid:
         1, 2, 4 or 8 pixels from cell to cell.
     device : torch.device
         Where `evaluate` runs.
+    mixing : float
+        The model's mixing scalar, which turns visibility into impairment.
+    tile : int
+        Side in pixels of the tile that suits `evaluate`: some tenths of a second of work on one core.
 
     Notes
     -----
@@ -42,8 +47,12 @@ class CellGrid:
     and none is extrapolated. At stride 1 a pixel lies amid four cells and takes their mean.
     """
 
-    def __init__(self, evaluate: Callable[[Tensor], Tensor], stride: int, device: torch.device) -> None:
+    def __init__(
+        self, evaluate: Callable[[Tensor], Tensor], stride: int, device: torch.device, mixing: float, tile: int
+    ) -> None:
         self.evaluate = evaluate
+        self.mixing = mixing
+        self.tile = tile
         self.stride = stride
         self.device = device
         self.margin = PNet.NEIGHBOURHOOD // 2 + stride // 2
@@ -80,15 +89,13 @@ class ThresholdOperator:
     ----------
     grid : CellGrid
         Gives the thresholds.
-    tile : int
-        Side of a tile in pixels.
     """
 
-    def __init__(self, grid: CellGrid, tile: int) -> None:
+    def __init__(self, grid: CellGrid) -> None:
         self.grid = grid
         self.halo = grid.margin + holes.REACH
         self.multiple = grid.stride
-        self.tile = tile
+        self.tile = grid.tile
 
     def __call__(self, windows: Sequence[Plane]) -> Plane:
         """See `LocalOperator`; takes one window."""
@@ -100,30 +107,31 @@ class ThresholdOperator:
 class VisibilityOperator:
     """Probability of seeing the difference at every pixel of a pair; NaN in the holes of either.
 
+    The threshold of the pair is the geometric mean of its images' thresholds.
+
     Parameters
     ----------
     grid : CellGrid
         Gives the thresholds.
-    tile : int
-        Side of a tile in pixels.
     window : int
-        Side of the square over which the absolute difference is averaged.
+        Side of the square over which the difference is pooled.
     """
 
-    def __init__(self, grid: CellGrid, tile: int, window: int) -> None:
+    def __init__(self, grid: CellGrid, window: int) -> None:
         self.grid = grid
         self.window = window
-        self.halo = max(grid.margin + holes.REACH, window // 2)
+        self.halo = max(grid.margin + holes.REACH, window // 2 + difference.REACH)
         self.multiple = grid.stride
-        self.tile = tile
+        self.tile = grid.tile
 
     def __call__(self, windows: Sequence[Plane]) -> Plane:
         """See `LocalOperator`; takes the windows of test and reference."""
         test, reference = windows
-        thresholds = self.grid(_cropped(holes.fill(test), self.halo - self.grid.margin))
-        signed = test - reference
-        difference = _cropped(_windowed_mean(np.abs(signed), self.window), self.halo)
-        return _with_holes_of(_cropped(signed, self.halo), 1 - np.exp(-difference / thresholds))
+        margin = self.halo - self.grid.margin
+        of_test, of_reference = (self.grid(_cropped(holes.fill(window), margin)) for window in windows)
+        pooled = _cropped(difference.local_difference(test, reference, self.window), self.halo)
+        probability = -np.expm1(-pooled / np.sqrt(of_test * of_reference))
+        return _with_holes_of(_cropped(test - reference, self.halo), probability)
 
 
 def cell_grid(model: str, record: weights.WeightsRecord, stride: int, device: torch.device) -> CellGrid:
@@ -155,12 +163,14 @@ def _cell_grid(model: str, path: str, sha256: str, stride: int, device: str) -> 
     network = load_network(model, path)
     target = torch.device(device)
     network.to(target)
+    mixing = float(network.mixing.detach())
     if isinstance(network, PNet):
-        return CellGrid(DensePNet(network, stride), stride, target)
-    return CellGrid(lambda pixels: network(pixels, stride), stride, target)
+        dense = DensePNet(network, stride)
+        return CellGrid(dense, stride, target, mixing, dense.tile)
+    return CellGrid(partial(network, stride=stride), stride, target, mixing, _CONTRAST_TILE)
 
 
-def load_network(model: str, path: str) -> nn.Module:
+def load_network(model: str, path: str) -> PNet | ContrastModel:
     """Read a threshold network from a verified file.
 
     Parameters
@@ -172,7 +182,7 @@ def load_network(model: str, path: str) -> nn.Module:
 
     Returns
     -------
-    torch.nn.Module
+    PNet or ContrastModel
         On the CPU, float32, in evaluation mode.
 
     Raises
@@ -180,7 +190,7 @@ def load_network(model: str, path: str) -> nn.Module:
     WeightsError
         If the tensors do not fit the network.
     """
-    network: nn.Module = {"pnet": PNet, "contrast": ContrastModel}[model]()
+    network = PNet() if model == "pnet" else ContrastModel()
     weights.load_into(network, path)
     return network.eval()
 
@@ -191,18 +201,3 @@ def _cropped(plane: Plane, margin: int) -> Plane:
 
 def _with_holes_of(source: Plane, plane: Plane) -> Plane:
     return np.where(np.isfinite(source), plane, np.float32(np.nan))
-
-
-def _windowed_mean(plane: Plane, window: int) -> Plane:
-    """Average over a square window, counting only pixels that exist."""
-    valid = np.isfinite(plane)
-    if valid.all():
-        return _box(plane, window)
-    weight = _box(valid.astype(np.float32), window)
-    total = _box(np.where(valid, plane, np.float32(0)), window)
-    return np.divide(total, weight, out=np.zeros_like(total), where=weight > 0.5 / window**2)
-
-
-def _box(plane: Plane, window: int) -> Plane:
-    mean: Plane = ndimage.uniform_filter(plane, window)
-    return mean

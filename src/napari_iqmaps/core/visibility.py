@@ -9,7 +9,7 @@ from . import devices
 from . import weights as weights_registry
 from .errors import InputError
 from .images import DataRange, Planes, as_planes, check_same_shape
-from .maps import QualityMap, lazy_mean_of_valid, mean_of_valid
+from .maps import QualityMap
 from .tiling import LocalOperator, Progress, apply
 
 if TYPE_CHECKING:
@@ -78,8 +78,10 @@ def threshold_map(
 
     Notes
     -----
-    A mean absolute difference d over a 32x32 patch whose threshold is T is seen with the probability
+    A difference d (see `visibility_map`) around a pixel whose threshold is T is seen with the probability
     ``1 - exp(-d / T)``: at ``d = T``, 63 %. Feed the clean image: noise adds texture and so raises its own threshold.
+    The network is trained on the scores that observers gave to whole images; the absolute scale, which those scores
+    leave open, is set so that flat areas of photographs have the 1.8 code values of the paper's figure.
     Deviations from the paper: the map covers every pixel (reflected border, cells centred on their patches,
     bilinear between cells), and thresholds are reported with the paper's mixing scalar absorbed; those of the
     network itself are listed in `napari_iqmaps.core.networks.pnet.PNet`.
@@ -102,7 +104,7 @@ def threshold_map(
 
     from .thresholds import ThresholdOperator
 
-    operator = ThresholdOperator(grid, _tile(model, stride))
+    operator = ThresholdOperator(grid)
     info |= {"method": "threshold_map", "data_range": planes.data_range}
     return _map("threshold", operator, [planes], tile, progress, info)
 
@@ -114,7 +116,7 @@ def visibility_map(
     model: ThresholdModel = "pnet",
     data_range: DataRange = None,
     channel_axis: int | None = None,
-    window: int = 9,
+    window: int = 33,
     stride: Stride = 4,
     weights: str | Path | None = None,
     device: str = "auto",
@@ -132,15 +134,16 @@ def visibility_map(
     data_range, channel_axis : optional
         As in `threshold_map`; both images share them.
     window : int
-        Side, odd, of the square over which the absolute difference is averaged.
+        Side, odd, of the square over which the difference is pooled. 33 goes with the score; a smaller window gives a
+        finer map, whose score ranks images somewhat less well.
     stride, weights, device, tile, progress : optional
         As in `threshold_map`.
 
     Returns
     -------
     QualityMap
-        Kind ``"visibility"``: float32 probability 0..1, NaN where either image has a hole; its score, the mean of
-        each plane, is 0 for equal images, and higher is worse. Lazy if either image is a dask array.
+        Kind ``"visibility"``: float32 probability 0..1, NaN where either image has a hole. Its score, one a plane, is
+        0 for equal images, at most 1, and higher is worse. Lazy if either image is a dask array.
 
     Raises
     ------
@@ -150,6 +153,22 @@ def visibility_map(
         If the weights are unknown, missing, changed or of another network.
     Cancelled
         If `progress` raised it.
+
+    Notes
+    -----
+    The probability is ``q = 1 - exp(-d / T)``. The score is the published one, the mean over the pixels of
+    ``1 - exp(-a d / T)``, which from the map is ``1 - (1 - q) ** a``; the mixing scalar a, trained on human scores of
+    quality, is below 1, because a difference that is surely seen need not be the worst there is.
+
+    Deviations from the paper: d is not the mean absolute difference but the Minkowski mean of
+    `napari_iqmaps.core.difference.local_difference`; T is the geometric mean of the thresholds of test and reference
+    (what hides a difference has to be in both: noise does not hide itself, blur does not hide behind the texture it
+    removed), where the paper takes the test image's; and the map has a value at each pixel.
+
+    References
+    ----------
+    .. [1] N. K. Kottayil, G. Valenzise, F. Dufaux, I. Cheng, "Learning Local Distortion Visibility from Image
+       Quality", ICIP 2018, arXiv:1803.04053.
     """
     test_planes = as_planes(test, data_range=data_range, channel_axis=channel_axis, name="test image")
     reference_planes = as_planes(reference, data_range=data_range, channel_axis=channel_axis, name="reference image")
@@ -159,8 +178,13 @@ def visibility_map(
 
     from .thresholds import VisibilityOperator
 
-    operator = VisibilityOperator(grid, _tile(model, stride), window)
-    info |= {"method": "visibility_map", "window": window, "data_range": test_planes.data_range}
+    operator = VisibilityOperator(grid, window)
+    info |= {
+        "method": "visibility_map",
+        "window": window,
+        "mixing": grid.mixing,
+        "data_range": test_planes.data_range,
+    }
     return _map("visibility", operator, [test_planes, reference_planes], tile, progress, info)
 
 
@@ -203,16 +227,9 @@ def _map(
             f"the image has {height * width} pixels, and one threshold rests on a patch of {_PATCH_PIXELS}; "
             "most of what it saw was the image's reflection."
         )
-    if inputs[0].is_lazy or inputs[-1].is_lazy:
-        return QualityMap(values, kind, lazy_mean_of_valid(values), info)
-    return QualityMap(values, kind, mean_of_valid(values), info)
+    return QualityMap.of(values, kind, info)
 
 
 def _check_window(window: object) -> None:
     if isinstance(window, bool) or not isinstance(window, int) or window < 1 or window % 2 == 0:
         raise InputError(f"window is {window!r}; give an odd number of pixels, at least 1, so that it has a centre.")
-
-
-def _tile(model: str, stride: int) -> int:
-    """Side of a tile that takes some tenths of a second at most on one core."""
-    return 1024 if model == "contrast" else 64 * stride

@@ -37,8 +37,10 @@ def show(viewer: Any, model: str) -> list[Task]:
     ((image, options, _),) = photo()
     reference = viewer.add_image(image, **options)
     copy = viewer.add_image(jpeg(image, quality=_JPEG_QUALITY), name=f"{reference.name}, JPEG {_JPEG_QUALITY}")
-    viewer.grid.enabled = True
-    viewer.grid.shape = (2, 2)
+    # napari 0.9 moved the grid from the viewer to its canvas.
+    grid = getattr(viewer, "canvas", viewer).grid
+    grid.enabled = True
+    grid.shape = (2, 2)
     viewer.reset_view()
     requests = (
         (reference, Request(threshold_map, (pixels_of(reference),), {"model": model})),

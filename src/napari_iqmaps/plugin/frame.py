@@ -52,6 +52,7 @@ class MapWidget(Panel):
         self._run_again = False
         self._result_layers: dict[Key, Any] = {}
         self._shown: tuple[Any, Key] | None = None
+        self._chosen: list[int] | None = None
         self._follower = Follower(self)
         self._connections = Connections()
         self._connect()
@@ -108,6 +109,7 @@ class MapWidget(Panel):
 
     def _start(self, task: Task, text: str) -> None:
         self._task = task
+        task.progressed.connect(self._on_progress)
         task.failed.connect(partial(self.say, failed=True))
         task.cancelled.connect(self._on_cancelled)
         task.ended.connect(self._on_ended)
@@ -135,6 +137,10 @@ class MapWidget(Panel):
         self._shown = (source, key)
         self.summary.show_result(result, layer)
         self.say("")
+
+    def _on_progress(self, done: int, total: int) -> None:
+        if self._task is not None and self.button.isEnabled():
+            self.say(f"{done} of {total} tiles")
 
     def _on_cancelled(self) -> None:
         self.say("Stopped. Earlier results are as they were.")
@@ -165,8 +171,12 @@ class MapWidget(Panel):
 
     def _on_choice(self, _value: Any = None) -> None:
         """Keep the words, the options and the follower in step with what is chosen."""
-        self.range.describe(self._first_layer())
         self.message.setText(self.describe())
+        chosen = [id(layer) for layer in self.layers.chosen()]
+        if chosen == self._chosen:
+            return  # a layer came, went or was renamed; the inputs are the same
+        self._chosen = chosen
+        self.range.describe(self._first_layer())
         function = self.chosen_function()
         for name, widget in self.options.items():
             widget.enabled = takes(function, name)
@@ -203,7 +213,8 @@ class MapWidget(Panel):
         self.button.clicked.connect(self._on_button)
         self.follow.toggled.connect(self._on_follow)
         self._follower.changed.connect(self._on_change)
-        self.layers.changed.connect(self._on_choice)
+        for chooser in self.layers.widgets:
+            chooser.changed.connect(self._on_choice)
         self.range.changed.connect(self._on_option)
         for option in self.options.values():
             option.changed.connect(self._on_option)
@@ -215,7 +226,7 @@ class MapWidget(Panel):
         self.destroyed.connect(self.layers.connections.close)
 
     def _first_layer(self) -> Any:
-        return next(iter(self.layers.images.values())).value
+        return self.layers.first.value
 
     def _request(self) -> Request:
         function = self.chosen_function()
@@ -224,6 +235,7 @@ class MapWidget(Panel):
             for slot, chooser in zip(self.slots, self.layers.images.values(), strict=True)
             if chooser.value is not None or not slot.optional
         ]
+        self.range.describe(self._first_layer())  # its data may have got another type since it was chosen
         shapes = self.layers.region.value
         region = None if shapes is None else region_of(shapes, self._first_layer(), images[0].plane_shape)
         options = read_options(self.options, function) | {"data_range": self.range.value_given()}

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+import numpy as np
+from qtpy.QtCore import QSize
+from qtpy.QtGui import QImage, QPainter, QPaintEvent
+from qtpy.QtWidgets import QWidget
 
 from ..core.maps import Kind
 from .results import Histogram
 
 _COLOURS = 256
+_DOMINANT = 0.3
+_DOTS_PER_INCH = 100
 
 
 class HistogramView(QWidget):
-    """Draws a histogram whose bars have the colours of the map, above a colour bar with the unit.
+    """Draws a histogram whose bars have the colours of the map, above a strip of those colours with the unit.
 
     Parameters
     ----------
@@ -22,18 +27,18 @@ class HistogramView(QWidget):
 
     Notes
     -----
-    matplotlib's Figure is used directly: pyplot would keep figures alive and choose a backend for everybody. It is
-    imported with the first histogram, so that opening the widget takes no time.
+    The figure is drawn by matplotlib's Figure and Agg canvas and painted as an image: pyplot would choose a backend
+    for everybody, and the Qt canvas draws from timers that may fire when the widget is gone. matplotlib is imported
+    with the first histogram, so that opening the widget takes no time.
     """
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._column = QVBoxLayout(self)
-        self._column.setContentsMargins(0, 0, 0, 0)
-        self._figure: Any = None
-        self._canvas: Any = None
         self._theme = ("#262930", "#f0f1f2")
         self._shown: tuple[Histogram, Kind, tuple[float, float], Any] | None = None
+        self._image: QImage | None = None
+        self._drawn_for = QSize()
+        self.setMinimumHeight(220)
         self.hide()
 
     def show_histogram(self, histogram: Histogram, kind: Kind, limits: tuple[float, float], colours: Any) -> None:
@@ -51,7 +56,7 @@ class HistogramView(QWidget):
             The scale, ``(n, 4)`` from low to high.
         """
         self._shown = (histogram, kind, limits, colours)
-        self._draw()
+        self._redraw()
         self.show()
 
     def set_theme(self, background: str, foreground: str) -> None:
@@ -63,15 +68,47 @@ class HistogramView(QWidget):
             As matplotlib understands them.
         """
         self._theme = (background, foreground)
-        if self._shown is not None:
-            self._draw()
+        self._redraw()
 
     def clear(self) -> None:
         """Show nothing."""
         self._shown = None
         self.hide()
 
-    def _draw(self) -> None:
+    def sizeHint(self) -> QSize:  # noqa: N802 (Qt's name)
+        """Ask for a height at which the bars can be read; the width is the dock's."""
+        return QSize(280, 220)
+
+    def paintEvent(self, _event: QPaintEvent | None) -> None:  # noqa: N802 (Qt's name)
+        """Paint the figure, drawn anew if size, data or colours have changed."""
+        if self._shown is None:
+            return
+        wanted = self.size() * self.devicePixelRatioF()
+        if self._image is None or self._drawn_for != wanted:
+            self._image, self._drawn_for = self._drawn(wanted), wanted
+        painter = QPainter(self)
+        painter.drawImage(self.rect(), self._image)
+        painter.end()
+
+    def _redraw(self) -> None:
+        self._image = None
+        self.update()
+
+    def _drawn(self, size: QSize) -> QImage:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+
+        dots = _DOTS_PER_INCH * self.devicePixelRatioF()
+        figure = Figure(figsize=(size.width() / dots, size.height() / dots), dpi=dots, layout="constrained")
+        canvas = FigureCanvasAgg(figure)
+        self._fill(figure)
+        canvas.draw()  # type: ignore[no-untyped-call]
+        pixels = np.asarray(canvas.buffer_rgba())  # type: ignore[no-untyped-call]
+        height, width = pixels.shape[:2]
+        image = QImage(pixels.tobytes(), width, height, 4 * width, QImage.Format.Format_RGBA8888)
+        return QImage(image.copy())  # the copy owns its pixels
+
+    def _fill(self, figure: Any) -> None:
         if self._shown is None:
             return
         from matplotlib.cm import ScalarMappable
@@ -79,36 +116,28 @@ class HistogramView(QWidget):
 
         histogram, kind, limits, colours = self._shown
         background, foreground = self._theme
-        figure = self._prepared()
-        figure.clear()
         figure.set_facecolor(background)
-        axes = figure.add_subplot()
-        axes.set_facecolor(background)
+        low, high = histogram.edges[0], histogram.edges[-1]
+        axes, strip = figure.subplots(2, 1, sharex=True, height_ratios=(8, 1))
         scale = ScalarMappable(Normalize(*limits), ListedColormap(colours))
         centres = (histogram.edges[:-1] + histogram.edges[1:]) / 2
-        width = histogram.edges[1] - histogram.edges[0]
-        axes.bar(centres, histogram.shares * 100, width, color=scale.to_rgba(centres))
-        axes.set_xlim(histogram.edges[0], histogram.edges[-1])
+        axes.bar(centres, histogram.shares * 100, histogram.edges[1] - low, color=scale.to_rgba(centres))
+        if histogram.shares.max() > _DOMINANT:
+            # Where most pixels have one value, such as no difference at all, the others would vanish.
+            axes.set_yscale("log")
+            axes.yaxis.set_major_formatter(lambda share, _: f"{share:g}")
         axes.set_ylabel("% of pixels", color=foreground, fontsize=8)
-        bar = figure.colorbar(scale, ax=axes, orientation="horizontal", fraction=0.09, pad=0.02, extend="max")
-        bar.set_label(
-            f"{kind.title}: {kind.unit}\n{kind.low_means}  →  {kind.high_means}", color=foreground, fontsize=8
-        )
-        bar.outline.set_edgecolor(foreground)
-        for part in (axes, bar.ax):
+        # One strip of colours under the bars is the colour bar of the map: napari's own has no place for a unit.
+        gradient = scale.to_rgba(np.linspace(low, high, _COLOURS))[None]
+        strip.imshow(gradient, extent=(low, high, 0, 1), aspect="auto")
+        strip.set_yticks([])
+        legend = f"{kind.title}: {kind.unit}\n{kind.low_means}  →  {kind.high_means}"
+        strip.set_xlabel(legend, color=foreground, fontsize=8)
+        strip.set_xlim(low, high)
+        for part in (axes, strip):
+            part.set_facecolor(background)
             part.tick_params(colors=foreground, labelsize=8)
-        for side, spine in axes.spines.items():
-            spine.set_edgecolor(foreground)
-            spine.set_visible(side in ("left", "bottom"))
-        self._canvas.draw_idle()
-
-    def _prepared(self) -> Any:
-        if self._figure is None:
-            from matplotlib.backends.backend_qtagg import FigureCanvasQTAgg
-            from matplotlib.figure import Figure
-
-            self._figure = Figure(figsize=(3, 2.4), layout="constrained")
-            self._canvas = FigureCanvasQTAgg(self._figure)  # type: ignore[no-untyped-call]
-            self._canvas.setMinimumHeight(220)
-            self._column.addWidget(self._canvas)
-        return self._figure
+            for side, spine in part.spines.items():
+                spine.set_edgecolor(foreground)
+                spine.set_visible(part is axes and side in ("left", "bottom"))
+        axes.tick_params(axis="x", length=0)

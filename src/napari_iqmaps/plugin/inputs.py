@@ -8,11 +8,15 @@ from typing import Any
 
 from magicgui.widgets import ComboBox, Container, LineEdit, PushButton
 from napari.layers import Image, Shapes
+from qtpy.QtWidgets import QComboBox
 
 from ..core.errors import InputError
 from .following import Connections
 from .layers import is_map, pixels_of
 from .options import number_from
+
+_FIELD_WIDTH = 50
+_UNKNOWN = ("black?", "white?")
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,19 @@ class InputSlot:
     optional: bool = False
 
 
-class LayerChoosers(Container):  # type: ignore[type-arg]
+class LayerChooser(ComboBox):
+    """A chooser of layers whose empty choice is called so."""
+
+    null_string = "none"
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        # The box is as wide as its place, not as the longest layer name.
+        self.native.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.native.setMinimumContentsLength(10)
+
+
+class LayerChoosers:
     """One chooser a slot, and one for the region; they follow the viewer's layers.
 
     Parameters
@@ -46,12 +62,19 @@ class LayerChoosers(Container):  # type: ignore[type-arg]
         Whose layers can be chosen.
     slots : sequence of InputSlot
         The images.
+
+    Attributes
+    ----------
+    images : dict
+        Slot name to chooser, in the order of the slots.
+    region : LayerChooser
+        Chooses a Shapes layer or none.
     """
 
     def __init__(self, viewer: Any, slots: Sequence[InputSlot]) -> None:
         self._viewer = viewer
         self.images = {
-            slot.name: ComboBox(
+            slot.name: LayerChooser(
                 name=slot.name,
                 label=slot.label,
                 tooltip=slot.tooltip,
@@ -60,22 +83,31 @@ class LayerChoosers(Container):  # type: ignore[type-arg]
             )
             for slot in slots
         }
-        self.region = ComboBox(
+        self.region = LayerChooser(
             name="region",
             label="Region",
             tooltip="A Shapes layer: compute inside its rectangles, ellipses and polygons only.",
             nullable=True,
             choices=self._choices(lambda layer: isinstance(layer, Shapes)),
         )
-        super().__init__(widgets=[*self.images.values(), self.region], labels=True)
-        self.margins = (0, 0, 0, 0)
         self.connections = Connections()
         for name in ("inserted", "removed", "reordered", "renamed"):
             self.connections.connect(getattr(viewer.layers.events, name), self._on_layers)
         selected = viewer.layers.selection.active
-        first = next(iter(self.images.values()))
-        if selected is not None and any(choice is selected for choice in first.choices):
-            first.value = selected
+        # The active layer comes wrapped when the viewer does; the choice is the layer itself.
+        for layer in self.first.choices:
+            if layer == selected:
+                self.first.value = layer
+
+    @property
+    def first(self) -> LayerChooser:
+        """The chooser of the image that a map lines up with."""
+        return next(iter(self.images.values()))
+
+    @property
+    def widgets(self) -> list[LayerChooser]:
+        """All choosers, from top to bottom."""
+        return [*self.images.values(), self.region]
 
     def chosen(self) -> list[Any]:
         """Give the layers that are chosen.
@@ -85,14 +117,20 @@ class LayerChoosers(Container):  # type: ignore[type-arg]
         list of napari.layers.Layer
             Images in the order of the slots, then the region; those not chosen are left out.
         """
-        values = [chooser.value for chooser in (*self.images.values(), self.region)]
-        return [value for value in values if value is not None]
+        return [chooser.value for chooser in self.widgets if chooser.value is not None]
 
     def _choices(self, accepts: Callable[[Any], bool]) -> Callable[[Any], list[Any]]:
         return lambda _chooser: [layer for layer in self._viewer.layers if accepts(layer)]
 
     def _on_layers(self, _event: Any = None) -> None:
-        self.reset_choices()
+        for chooser in self.widgets:
+            value = chooser.value
+            # A renamed layer is a new choice to the combo box, which would move on to another layer.
+            with chooser.changed.blocked():
+                chooser.reset_choices()
+                if value in chooser.choices:
+                    chooser.value = value
+            chooser.changed.emit(chooser.value)
 
 
 class RangeEdit(Container):  # type: ignore[type-arg]
@@ -135,8 +173,9 @@ class RangeEdit(Container):  # type: ignore[type-arg]
             self.black.value = self.white.value = ""
         self._layer = layer
         known = _range_of_type(layer)
-        for edit, text in zip((self.black, self.white), known or ("black?", "white?"), strict=True):
+        for edit, text in zip((self.black, self.white), known or _UNKNOWN, strict=True):
             edit.native.setPlaceholderText(text)
+            edit.native.setMinimumWidth(_FIELD_WIDTH)
 
     def value_given(self) -> tuple[float, float] | None:
         """Read the range that the user stated.
@@ -144,21 +183,30 @@ class RangeEdit(Container):  # type: ignore[type-arg]
         Returns
         -------
         tuple of float or None
-            None if both fields are empty.
+            None if both fields are empty and the type of the image says what they would be.
 
         Raises
         ------
         InputError
-            If a field holds no number, or only one is filled in.
+            If a field holds no number, if only one is filled in, or none where the type does not know.
         """
         black = number_from(self.black.value, "Black")
         white = number_from(self.white.value, "White")
         if black is None and white is None:
+            self._refuse_unknown()
             return None
         if black is None or white is None:
             missing = "black" if black is None else "white"
             raise InputError(f"Only one end of the value range is given. Fill in the value of {missing} too.")
         return black, white
+
+    def _refuse_unknown(self) -> None:
+        """Say it in the words of the widget; to the core, the range is an argument."""
+        if self._layer is not None and self.black.native.placeholderText() == _UNKNOWN[0]:
+            raise InputError(
+                f"{self._layer.name!r} is {self._layer.dtype}, and the values of black and white cannot be known from "
+                "that. Fill them in above, such as 0 and 1 for a float image scaled to one."
+            )
 
     def _fill(self) -> None:
         if self._layer is not None:

@@ -116,13 +116,15 @@ def number_from(text: str, what: str) -> float | None:
 
 
 def _widget(name: str, annotation: Any, default: Any, type_text: str) -> OptionWidget:
-    label = name.replace("_", " ")
+    label = name.replace("_", " ").capitalize()
     kinds = set(get_args(annotation)) or {annotation}
     choices = _choices(annotation, type_text)
     if choices:
         return create_widget(value=default, annotation=Literal[choices], name=name, label=label)
     if Path in kinds:
-        return FileEdit(name=name, label=label, nullable=True, filter="*.safetensors", value=default)
+        edit = FileEdit(name=name, label=label, nullable=True, filter="*.safetensors", value=default)
+        edit.line_edit.native.setPlaceholderText("default")
+        return edit
     if kinds == {int, type(None)} or (int in kinds and default is None):
         return _AutomaticNumber(name, label)
     if kinds <= {int, float, bool, str}:

@@ -5,8 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from magicgui.widgets import Container
-from qtpy.QtWidgets import QCheckBox, QFrame, QHBoxLayout, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtCore import QSize, Qt
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QFormLayout,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
 from superqt import QCollapsible
 
 from .inputs import InputSlot, LayerChoosers, RangeEdit
@@ -49,21 +59,20 @@ class Panel(QWidget):
         self.follow.setToolTip("Compute again whenever the images, the region or an option change.")
         self.status = _text()
         self.summary = Summary()
-        main = _form([self.options[name] for name in main_options if name in self.options])
-        more = _form([widget for name, widget in self.options.items() if name not in main_options])
+        more = QWidget()
+        _fill(more, [widget for name, widget in self.options.items() if name not in main_options])
         folded = QCollapsible("More options", expandedIcon="▾", collapsedIcon="▸")
-        folded.addWidget(more.native)
+        folded.addWidget(more)
         start = QHBoxLayout()
         start.addWidget(self.button, stretch=1)
         start.addWidget(self.follow)
-        # The containers are kept because magicgui's widgets die with their Python side.
-        self._forms = [_form([self.range]), main, more]
+        main = QWidget()
+        shown = [self.options[name] for name in main_options if name in self.options]
+        _fill(main, [*self.layers.widgets, self.range, *shown])
 
         inner = QWidget()
         column = QVBoxLayout(inner)
-        column.addWidget(self.layers.native)
-        column.addWidget(self._forms[0].native)
-        column.addWidget(main.native)
+        column.addWidget(main)
         column.addWidget(folded)
         column.addWidget(self.message)
         column.addLayout(start)
@@ -74,10 +83,22 @@ class Panel(QWidget):
         area.setWidgetResizable(True)
         area.setFrameShape(QFrame.Shape.NoFrame)
         area.setWidget(inner)
+        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self._area, self._inner = area, inner
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
         outer.addWidget(area)
         self.status.hide()
+
+    def minimumSizeHint(self) -> QSize:  # noqa: N802 (Qt's name)
+        """Be as wide as the parts need and no wider: the width is the canvas's, and height can be scrolled."""
+        bar = self._area.verticalScrollBar()
+        width = self._inner.minimumSizeHint().width() + (bar.sizeHint().width() if bar else 0)
+        return QSize(width, super().minimumSizeHint().height())
+
+    def sizeHint(self) -> QSize:  # noqa: N802 (Qt's name)
+        """Ask for the least width; a dock can be drawn wider."""
+        return QSize(self.minimumSizeHint().width(), super().sizeHint().height())
 
     def say(self, text: str, failed: bool = False) -> None:
         """Tell the state of the work under the button.
@@ -91,13 +112,17 @@ class Panel(QWidget):
         """
         self.status.setText(text)
         self.status.setVisible(bool(text))
-        self.status.setStyleSheet("font-weight: bold; color: #e5a33c;" if failed else "")
+        self.status.setStyleSheet("font-weight: bold; color: #d08000;" if failed else "")
 
 
-def _form(widgets: Sequence[OptionWidget]) -> Container:  # type: ignore[type-arg]
-    form: Container = Container(widgets=widgets, labels=True)  # type: ignore[type-arg]
-    form.margins = (0, 0, 0, 0)
-    return form
+def _fill(parent: QWidget, widgets: Sequence[OptionWidget]) -> None:
+    form = QFormLayout(parent)
+    form.setContentsMargins(0, 0, 0, 0)
+    form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+    for widget in widgets:
+        label = QLabel(widget.label)
+        label.setToolTip(widget.tooltip or "")
+        form.addRow(label, widget.native)
 
 
 def _text() -> QLabel:

@@ -40,9 +40,9 @@ def marked_photo() -> list[LayerData]:
     image = _coffee()
     mark = np.zeros(image.shape[:2], np.uint8)
     height = image.shape[0]
-    for row in range(5):
-        bottom = (2 * row + 1) * height // 10 + 12
-        cv2.putText(mark, "VISIBLE?", (30, bottom), cv2.FONT_HERSHEY_DUPLEX, 2.4, 1, 6, cv2.LINE_8)
+    for row in range(4):
+        bottom = (2 * row + 1) * height // 8 + 32
+        cv2.putText(mark, "VISIBLE?", (30, bottom), cv2.FONT_HERSHEY_DUPLEX, 3.2, 1, 8, cv2.LINE_8)
     marked = np.clip(image.astype(np.int16) + MARK_AMPLITUDE * mark[..., None], 0, 255).astype(np.uint8)
     return [_layer(image, "coffee"), _layer(marked, "coffee, marked")]
 

@@ -43,7 +43,7 @@ class Task(QObject):
     failed = Signal(str)
     cancelled = Signal()
     ended = Signal()
-    _progressed = Signal(int, int)
+    progressed = Signal(int, int)
 
     def __init__(self, work: Callable[[Progress], Any], description: str) -> None:
         super().__init__()
@@ -51,8 +51,9 @@ class Task(QObject):
         self._description = description
         self._bar: progress_bar | None = None
         self._settled = False
+        self._dropped = False
         self._ended = False
-        self._progressed.connect(self._show_progress)
+        self.progressed.connect(self._show_progress)
         self._worker: FunctionWorker = create_worker(
             _Call(self._run, description),
             _start_thread=False,
@@ -72,6 +73,8 @@ class Task(QObject):
 
     def cancel(self) -> None:
         """Ask the work to stop at its next call of progress; returns at once."""
+        # The thread may have emitted its result a moment ago; on its way here it is late all the same.
+        self._dropped = True
         self._worker.quit()
         QTimer.singleShot(PATIENCE_MILLISECONDS, self._end)
 
@@ -89,7 +92,7 @@ class Task(QObject):
         if self._worker.abort_requested:
             raise Cancelled("Stopped by the user.")
         if total:
-            self._progressed.emit(done, total)
+            self.progressed.emit(done, total)
 
     def _show_progress(self, done: int, total: int) -> None:
         if self._bar is None:
@@ -99,7 +102,7 @@ class Task(QObject):
         self._bar.update(done - self._bar.n)
 
     def _on_returned(self, result: Any) -> None:
-        if not self._ended:
+        if not self._dropped:
             self._settled = True
             self.returned.emit(result)
 
@@ -126,6 +129,17 @@ class Task(QObject):
         if not self._settled:
             self.cancelled.emit()
         self.ended.emit()
+
+
+def running() -> list[Task]:
+    """Give the tasks whose threads are at work.
+
+    Returns
+    -------
+    list of Task
+        Cancelled ones are among them until their thread has noticed.
+    """
+    return list(_running)
 
 
 def report(error: Exception) -> str:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .local_statistics import local_mean_and_std
+from .local_statistics import local_statistics
 from .pnet import PNet
 
 
@@ -21,6 +21,8 @@ class ContrastModel(nn.Module):
     ----------
     offset, slope, log_scale : torch.nn.Parameter
         p0, p1 (per code value of local standard deviation) and k.
+    mixing : torch.nn.Parameter
+        The paper's scalar a, which turns d / T into impairment on the scale of human scores, ``1 - exp(-a d / T)``.
 
     Notes
     -----
@@ -33,6 +35,7 @@ class ContrastModel(nn.Module):
         self.offset = nn.Parameter(torch.tensor(1.0))
         self.slope = nn.Parameter(torch.tensor(0.1))
         self.log_scale = nn.Parameter(torch.tensor(0.0))
+        self.mixing = nn.Parameter(torch.tensor(0.3))
 
     def forward(self, luminance: Tensor, stride: int = 4) -> Tensor:
         """Give the threshold of every patch.
@@ -49,8 +52,6 @@ class ContrastModel(nn.Module):
         torch.Tensor
             Thresholds in code values, ``(images, 1, (height - 38) // stride + 1, (width - 38) // stride + 1)``.
         """
-        _, deviation = local_mean_and_std(luminance)
+        _, _, deviation = local_statistics(luminance)
         contrast = functional.avg_pool2d(deviation, PNet.PATCH, stride)
         return self.log_scale.exp() * functional.softplus(self.offset + self.slope * contrast)
-
-

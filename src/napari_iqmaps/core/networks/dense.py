@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Iterator
 from itertools import product
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+from torch.nn import functional
 
-from napari_iqmaps.core.networks.pnet import PNet
+from .pnet import PNet
 
 __all__ = ["DensePNet"]
 
@@ -49,14 +50,15 @@ class DensePNet:
     reads, than as a fast transform whose result must be transposed in memory; and products of
     real matrices are fast in every BLAS, those of complex ones are not.
 
-    The table is made once, for the first tile that is worth it, in about the time of one 512x512
-    tile. Few cells, strides above 8, and devices other than the CPU take the plain pass.
+    The table is made once, for the first tile that is worth it, in about half the time of a 512x512
+    tile. Few cells, strides above 8, and devices other than the CPU take the plain pass. Pixels
+    that are not finite have to be filled before: a transform spreads them over their block.
     """
 
     BLOCK = 96
     _LARGEST_STRIDE = 8
     # Reading the table takes as long as the plain pass does for about this many cells.
-    _FEWEST_CELLS = 400
+    _FEWEST_CELLS = 200
     # Blocks handled together: enough to pay for reading the table, few enough to bound the memory
     # (and to stay under the 32 MB above which glibc returns memory that is needed again at once).
     _BLOCKS_AT_ONCE = 25
@@ -65,14 +67,20 @@ class DensePNet:
         self.stride = stride
         self._net = copy.deepcopy(net).eval().requires_grad_(False)
         self._kernel_cells = -(-net.dense.kernel_size[0] // stride)
-        # Odd: an even number of cells has one more frequency, and it is used half.
+        # Odd: one cell fewer would have just as many frequencies.
         n = self._block_cells = max(self.BLOCK // stride, self._kernel_cells) | 1
         self.cells_per_block = n - self._kernel_cells + 1
         self._to_y = _analysis_real(n)
         self._to_x = _analysis_complex(n)
         self._from_x = _synthesis_complex(n)[:, : self.cells_per_block].flatten(0, 1)
         self._from_y = _synthesis_real(n)[: self.cells_per_block]
-        self._table: Tensor | None = None
+        self._table: list[Tensor] | None = None
+
+    @property
+    def tile(self) -> int:
+        """Side of the tile, in pixels, whose cells (one more on each side) fill the blocks of one go."""
+        blocks = math.isqrt(self._BLOCKS_AT_ONCE)
+        return (blocks * self.cells_per_block - 2) * self.stride
 
     def __call__(self, x: Tensor) -> Tensor:
         """Threshold of every patch of an image tile, at every `stride`-th pixel.
@@ -93,12 +101,12 @@ class DensePNet:
             if not self._pays(x, rows * columns):
                 plain: Tensor = self._net(x, self.stride)
                 return plain
-            cells = self._cells(x, rows, columns)
+            features = self._features(x, rows, columns)
             corners = list(product(self._starts(rows), self._starts(columns)))
             z = torch.empty(1, 1, rows, columns)
             for first in range(0, len(corners), self._BLOCKS_AT_ONCE):
                 some = corners[first : first + self._BLOCKS_AT_ONCE]
-                blocks = self._log_threshold(self._correlation(self._spectrum(cells, some)))
+                blocks = self._log_threshold(self._correlation(self._gather(features, some)))
                 for (row, column), values in zip(some, blocks.unbind(-1), strict=True):
                     target = z[0, 0, row:, column:][: len(values), : len(values)]
                     target.copy_(values[: target.shape[0], : target.shape[1]])
@@ -113,92 +121,89 @@ class DensePNet:
         last = max(cells - self.cells_per_block, 0)
         return [min(start, last) for start in range(0, cells, self.cells_per_block)]
 
-    def _cells(self, x: Tensor, rows: int, columns: int) -> Tensor:
-        """Features as (cell rows, cell columns, pixels of a cell x 32), at least one block."""
+    def _features(self, x: Tensor, rows: int, columns: int) -> Tensor:
+        """Features as (pixel rows, cell columns, stride x 32), for one block at least."""
         border = PNet.NEIGHBOURHOOD - self._net.dense.kernel_size[0]
         height, width = (
-            (max(cells, self.cells_per_block) + self._kernel_cells - 1) * self.stride
+            (max(cells, self.cells_per_block) + self._kernel_cells - 1) * self.stride + border
             for cells in (rows, columns)
         )
-        below = max(height + border - x.shape[-2], 0)
-        right = max(width + border - x.shape[-1], 0)
+        x = x[..., :height, :width]
+        below, right = height - x.shape[-2], width - x.shape[-1]
         if below or right:  # what is added meets zero weights, or only cells that are dropped
-            x = F.pad(x, (0, right, 0, below), mode="replicate")
+            x = functional.pad(x, (0, right, 0, below), mode="replicate")
         features = self._net.features(x)[0].permute(1, 2, 0)
-        return self._regroup(features[:height, :width])
+        return features.reshape(height - border, (width - border) // self.stride, -1)
 
-    def _regroup(self, pixels: Tensor) -> Tensor:
-        """Turn (rows, columns, channels) of pixels into those of cells of stride x stride."""
-        cells = pixels.unflatten(1, (-1, self.stride)).unflatten(0, (-1, self.stride))
-        return cells.transpose(1, 2).flatten(2)
+    def _gather(self, features: Tensor, corners: list[_Corner]) -> Tensor:
+        """Copy blocks side by side, innermost but for the channels: (n, n, blocks, channels).
 
-    def _empty_spectrum(self, blocks: int) -> Tensor:
-        """Axes: frequency along y, along x, real and imaginary part, block, channel."""
-        n = self._block_cells
-        channels = self._net.dense.in_channels * self.stride**2
-        return torch.empty(n // 2 + 1, n, 2, blocks, channels)
-
-    def _transform(self, block: Tensor, spectrum: Tensor) -> None:
-        """Fourier transform of one block (cell rows, cell columns, channels) into its spectrum."""
-        n = self._block_cells
-        along_y = torch.mm(self._to_y, block.flatten(1)).view(n // 2 + 1, 2 * n, -1)
-        for part, matrix in enumerate(self._to_x):
-            torch.bmm(matrix.expand(len(along_y), -1, -1), along_y, out=spectrum[:, :, part])
-
-    def _spectrum(self, cells: Tensor, corners: list[_Corner]) -> Tensor:
-        n = self._block_cells
-        spectrum = self._empty_spectrum(len(corners))
-        for block, (row, column) in enumerate(corners):
-            self._transform(cells[row : row + n, column : column + n], spectrum[..., block, :])
-        return spectrum
-
-    def _transformed_weights(self) -> Tensor:
-        """Transform the dense layer: each of its outputs is a block, zero outside the kernel."""
-        kernels = self._net.dense.weight.permute(0, 2, 3, 1)
-        table = self._empty_spectrum(len(kernels))
-        side = self._block_cells * self.stride
-        canvas = torch.zeros(side, side, kernels.shape[-1])
-        for output, kernel in enumerate(kernels):
-            canvas[: len(kernel), : len(kernel)] = kernel
-            self._transform(self._regroup(canvas), table[..., output, :])
-        return table
-
-    def _correlation(self, spectrum: Tensor) -> Tensor:
-        """Multiply with the conjugate of the table, and go back along x.
-
-        Returns axes: frequency along y, real and imaginary part, x, block, output.
+        The channels of a cell are those of its stride x stride pixels.
         """
+        width = features.shape[1]
+        along = torch.arange(self._block_cells)
+        first = torch.tensor([row * self.stride * width + column for row, column in corners])
+        index = (along * self.stride * width)[:, None] + along
+        index = index[:, :, None] + first
+        index = index[..., None] + torch.arange(self.stride) * width
+        pixels = features.flatten(0, 1).index_select(0, index.flatten())
+        return pixels.view(*index.shape[:3], -1)
+
+    def _spectra(self, blocks: Tensor) -> Iterator[Tensor]:
+        """Fourier transform of blocks, for one frequency along y after the other.
+
+        Takes axes y, x, block, channel (sides below n are zero beyond), and yields axes frequency
+        along x, (real and imaginary part, block), channel.
+        """
+        side, _, count, channels = blocks.shape
+        n = self._block_cells
+        along_y = torch.mm(self._to_y[:, :side], blocks.flatten(1)).view(n // 2 + 1, 2 * side, -1)
+        to_x = self._to_x[:, :, :side].flatten(1)
+        for frequency in along_y:
+            yield torch.mm(to_x, frequency).view(n, 2 * count, channels)
+
+    def _transformed_weights(self) -> list[Tensor]:
+        """Transform the dense layer: each of its outputs is a block, zero outside the kernel."""
+        weight = self._net.dense.weight
+        n, stride = self._kernel_cells, self.stride
+        missing = n * stride - weight.shape[-1]
+        cells = functional.pad(weight, (0, missing, 0, missing))
+        cells = cells.view(*weight.shape[:2], n, stride, n, stride).permute(2, 4, 0, 3, 5, 1)
+        return list(self._spectra(cells.flatten(3)))
+
+    def _correlation(self, blocks: Tensor) -> Tensor:
+        """Correlate blocks with the weights: axes frequency along y, part, x, block, output."""
         if self._table is None:
             self._table = self._transformed_weights()
-        frequencies, _, _, blocks, _ = spectrum.shape
-        outputs = self._table.shape[3]
-        valid = self.cells_per_block
-        result = torch.empty(frequencies, 2 * valid, blocks * outputs)
-        # One row of frequencies at a time: what is between the two products stays in the cache.
-        for left, right, out in zip(spectrum, self._table, result, strict=True):
-            torch.mm(self._from_x, self._multiply(left, right).view(-1, blocks * outputs), out=out)
-        return result.view(frequencies, 2, valid, blocks, outputs)
+        count, outputs = blocks.shape[2], self._net.dense.out_channels
+        frequencies, valid = len(self._table), self.cells_per_block
+        result = torch.empty(frequencies, 2 * valid, count * outputs)
+        # One frequency along y at a time: what is between the products stays in the cache.
+        for spectrum, table, out in zip(self._spectra(blocks), self._table, result, strict=True):
+            torch.mm(self._from_x, self._multiply(spectrum, table).flatten(1), out=out)
+        return result.view(frequencies, 2, valid, count, outputs)
 
     def _multiply(self, left: Tensor, right: Tensor) -> Tensor:
         """Complex left times conjugate of right, summed over the channels.
 
         The four real products are one: (both parts of the blocks) x (both parts of the outputs).
+        Returns axes: (frequency along x, part), block, output.
         """
-        n, _, blocks, _ = left.shape
-        parts = torch.bmm(left.flatten(1, 2), right.flatten(1, 2).transpose(1, 2))
-        parts = parts.view(n, 2, blocks, 2, -1)
-        result = torch.empty(n, 2, blocks, parts.shape[-1])
+        parts = torch.bmm(left, right.transpose(1, 2))
+        parts = parts.view(len(parts), 2, -1, 2, parts.shape[2] // 2)
+        result = torch.empty_like(parts[:, :, :, 0], memory_format=torch.contiguous_format)
         torch.add(parts[:, 0, :, 0], parts[:, 1, :, 1], out=result[:, 0])
         torch.sub(parts[:, 1, :, 0], parts[:, 0, :, 1], out=result[:, 1])
-        return result
+        return result.flatten(0, 1)
 
     def _log_threshold(self, correlation: Tensor) -> Tensor:
         """Go back along y, and apply the last layer: axes y, x, block."""
         _, _, valid, blocks, outputs = correlation.shape
         hidden = torch.mm(self._from_y, correlation.flatten(0, 1).flatten(1))
-        hidden = hidden.view(valid, valid, blocks, outputs).add_(self._net.dense.bias).relu_()
+        hidden = hidden.view(valid, valid, blocks, outputs)
+        hidden = hidden.add_(self._net.dense.get_parameter("bias")).relu_()
         last = self._net.output
-        return F.linear(hidden, last.weight.flatten(1), last.bias)[..., 0]
+        return functional.linear(hidden, last.weight.flatten(1), last.bias)[..., 0]
 
 
 def _angles(rows: int, columns: int, n: int) -> tuple[Tensor, Tensor]:
@@ -215,11 +220,11 @@ def _analysis_real(n: int) -> Tensor:
 
 
 def _analysis_complex(n: int) -> Tensor:
-    """Transform n complex numbers, held as n real then n imaginary parts: (2, n, 2 n)."""
+    """Transform n real, then n imaginary parts into n pairs (real, imaginary): (2 n, 2, n)."""
     cosine, sine = _angles(n, n, n)
-    real = torch.cat([cosine, sine], dim=1)
-    imaginary = torch.cat([-sine, cosine], dim=1)
-    return torch.stack([real, imaginary]).float()
+    real = torch.stack([cosine, sine], dim=1)
+    imaginary = torch.stack([-sine, cosine], dim=1)
+    return torch.stack([real, imaginary], dim=1).flatten(0, 1).float()
 
 
 def _synthesis_complex(n: int) -> Tensor:

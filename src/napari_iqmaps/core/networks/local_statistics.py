@@ -1,50 +1,64 @@
-"""Local mean and standard deviation, the common first step of the threshold models."""
+"""Local mean and standard deviation, the first step of every threshold model."""
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
-from torch.nn import functional
 
-SIDE = 7
 SIGMA = 1.0
-_MIDDLE_GREY = 127.5
-_SMALLEST_VARIANCE = 1e-6
+RADIUS = 3
+_TAPS = [math.exp(-0.5 * (k / SIGMA) ** 2) for k in range(-RADIUS, RADIUS + 1)]
+GAUSSIAN = tuple(tap / sum(_TAPS) for tap in _TAPS)
+"""The 7 weights of the Gaussian along one axis; the 7x7 one is their outer product."""
+
+# A variance below this (squared code values) is read as flat: the square root keeps a finite
+# gradient there, and a deviation of .001 is a tenth of the .01 that the P-net adds to it.
+_FLAT_VARIANCE = 1e-6
 
 
-def local_mean_and_std(luminance: Tensor) -> tuple[Tensor, Tensor]:
-    """Filter with a 7x7 Gaussian of sigma 1, without padding.
+def local_statistics(luminance: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Give each pixel with the mean and the standard deviation of its 7x7 Gaussian neighbourhood.
 
     Parameters
     ----------
-    luminance : torch.Tensor
-        float32, shape ``(images, 1, height, width)``, 0..255.
+    luminance : torch.Tensor, shape (N, 1, H, W)
+        Floating point, code values 0..255.
 
     Returns
     -------
-    mean, deviation : torch.Tensor
-        Weighted local mean and standard deviation, ``(images, 1, height - 6, width - 6)``, in code values.
-
-    Notes
-    -----
-    The published form ``sqrt|G*x^2 - (G*x)^2|`` cancels in float32 where the image is bright and flat; the variance
-    does not change with an offset, so middle grey is taken off first. A floor of (.001 code values)^2 keeps the
-    gradient of the root finite on flat patches.
+    luminance, mean, deviation : torch.Tensor, shape (N, 1, H - 6, W - 6)
+        Without padding: pixels whose neighbourhood reaches outside have none.
     """
-    kernel = gaussian_kernel(luminance.device)
-    centred = luminance - _MIDDLE_GREY
-    mean = _separable(centred, kernel)
-    variance = _separable(centred.square(), kernel) - mean.square()
-    return mean + _MIDDLE_GREY, variance.clamp_min(_SMALLEST_VARIANCE).sqrt()
+    centre = _crop(_crop(luminance, -1), -2)
+    across, variance_across = _local_moments(luminance, None, -1)
+    mean, variance = _local_moments(across, variance_across, -2)
+    return centre, mean, variance.abs().clamp_min(_FLAT_VARIANCE).sqrt()
 
 
-def gaussian_kernel(device: torch.device | None = None) -> Tensor:
-    """Give the normalised one-dimensional Gaussian, seven taps, float32."""
-    taps = torch.arange(SIDE, device=device, dtype=torch.float32) - SIDE // 2
-    kernel = torch.exp(-taps.square() / (2 * SIGMA**2))
-    return kernel / kernel.sum()
+def _crop(x: Tensor, dim: int, start: int = RADIUS) -> Tensor:
+    """Take what the Gaussian's tap `start` sees along `dim`: shorter by twice its reach."""
+    return x.narrow(dim, start, x.shape[dim] - 2 * RADIUS)
 
 
-def _separable(plane: Tensor, kernel: Tensor) -> Tensor:
-    across = functional.conv2d(plane, kernel[None, None, None, :])
-    return functional.conv2d(across, kernel[None, None, :, None])
+def _local_moments(mean: Tensor, variance: Tensor | None, dim: int) -> tuple[Tensor, Tensor]:
+    """Pool means and variances of points along one axis with the Gaussian.
+
+    By the law of total variance, the variance of a pool is the mean of the variances in it plus
+    the variance of the means; so two passes of 7 taps give the 49 tap variance. All differences
+    are taken from the point in the middle, where G*x^2 - mu^2 would subtract two numbers near
+    65,000 to find a variance near 0: a flat image gives exactly 0 at any brightness. The sums run
+    in one order for every pixel, so a patch alone and a patch in an image agree to the last bit.
+    """
+    middle = _crop(mean, dim)
+    shift = torch.zeros_like(middle)
+    spread = torch.zeros_like(middle)
+    for tap, weight in enumerate(GAUSSIAN):
+        if tap != RADIUS:
+            difference = _crop(mean, dim, tap) - middle
+            shift = shift.add_(difference, alpha=weight)
+            spread = spread.addcmul_(difference, difference, value=weight)
+        if variance is not None:
+            spread = spread.add_(_crop(variance, dim, tap), alpha=weight)
+    return middle + shift, spread - shift * shift

@@ -5,28 +5,22 @@ from __future__ import annotations
 import math
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn import functional
+
+from .local_statistics import RADIUS, local_statistics
 
 __all__ = ["PNet"]
 
-_SIGMA = 1.0
-_RADIUS = 3
-_TAPS = [math.exp(-0.5 * (k / _SIGMA) ** 2) for k in range(-_RADIUS, _RADIUS + 1)]
-#: The 7 weights of the Gaussian along one axis; the 7x7 one is their outer product.
-GAUSSIAN = tuple(tap / sum(_TAPS) for tap in _TAPS)
-
-# A variance below this (squared code values) is read as flat: the square root keeps a finite
-# gradient there, and a deviation of .001 is a tenth of the .01 it is added to.
-_FLAT_VARIANCE = 1e-6
 _START_THRESHOLD = 3.0
+_START_MIXING = 0.3
 
 
 class PNet(nn.Module):
     """Map an image to the distortion threshold T of each 32x32 patch of it.
 
-    T, in luminance code values (0..255), is the mean absolute distortion of a patch that an
-    observer notices with probability q = 1 - 1/e: q(d) = 1 - exp(-d / T).
+    T, in luminance code values (0..255), is the distortion that an observer notices with the probability 1 - 1/e:
+    q(d) = 1 - exp(-d / T).
 
     Attributes
     ----------
@@ -40,11 +34,10 @@ class PNet(nn.Module):
 
     Notes
     -----
-    Layers, widths, dropout and starting values are those of [1]_, with 2,512,242 parameters. Of
-    these the last one, the scalar `a` of q = 1 - exp(-a d / T), is not a separate parameter here:
-    T / a is the only quantity that can be observed, and in the log domain log(a) is the bias of
-    the last layer. So T is known without a scale to be kept beside the weights, and 2,512,241
-    parameters remain.
+    Layers, widths, dropout and starting values are those of [1]_, with 2,512,242 parameters. The scalar `mixing`, a in
+    the paper, turns d / T into impairment on the scale of human scores, 1 - exp(-a d / T). Images with scores
+    determine only a / T: training ends by setting the scale of T, and a with it (see `napari_iqmaps.training`), and
+    both are kept.
 
     What differs from the paper, and why:
 
@@ -64,7 +57,7 @@ class PNet(nn.Module):
     """
 
     PATCH = 32
-    NEIGHBOURHOOD = PATCH + 2 * _RADIUS
+    NEIGHBOURHOOD = PATCH + 2 * RADIUS
     LIMITS = (0.01, 100.0)
 
     def __init__(self) -> None:
@@ -75,11 +68,12 @@ class PNet(nn.Module):
         # Dense layers on a patch, kept as convolutions: the same numbers slide over an image.
         self.dense = nn.Conv2d(32, 100, self.PATCH - 4)
         self.output = nn.Conv2d(100, 1, 1)
+        self.mixing = nn.Parameter(torch.tensor(_START_MIXING))
         self.dropout = nn.Dropout(0.5)
         for layer in (self.convolution, self.dense, self.output):
             nn.init.xavier_uniform_(layer.weight)
-            nn.init.constant_(_bias(layer), 0.0)
-        nn.init.constant_(_bias(self.output), math.log(_START_THRESHOLD))
+            nn.init.zeros_(layer.get_parameter("bias"))
+        nn.init.constant_(self.output.get_parameter("bias"), math.log(_START_THRESHOLD))
 
     def augment(self, x: Tensor) -> Tensor:
         """Add to the luminance what the eye compares it with.
@@ -97,13 +91,9 @@ class PNet(nn.Module):
         """
         # Statistics are kept out of autocast: 8 bits of mantissa cannot tell x from its mean.
         with torch.autocast(x.device.type, enabled=False):
-            x = x.to(self.channel_weight.dtype)
-            centre = _crop(_crop(x, -1), -2)
-            across, variance_across = _local_moments(x, None, -1)
-            mean, variance = _local_moments(across, variance_across, -2)
-            deviation = variance.abs().clamp_min(_FLAT_VARIANCE).sqrt()
-            distance = (centre - mean).abs() / (deviation + 0.01)
-            channels = torch.cat([centre, mean, deviation, distance], dim=1)
+            luminance, mean, deviation = local_statistics(x.to(self.channel_weight.dtype))
+            distance = (luminance - mean).abs() / (deviation + 0.01)
+            channels = torch.cat([luminance, mean, deviation, distance], dim=1)
             channels = channels.permute(0, 2, 3, 1).contiguous()
             channels = torch.addcmul(self.channel_bias, channels, self.channel_weight)
             return channels.permute(0, 3, 1, 2)
@@ -122,7 +112,7 @@ class PNet(nn.Module):
             In channels-last order.
         """
         augmented = self.augment(x)
-        return F.relu_(self.convolution(augmented))
+        return functional.relu(self.convolution(augmented), inplace=True)
 
     def head(self, features: Tensor, stride: int = 4) -> Tensor:
         """Reduce the 28x28 features of each patch to its threshold.
@@ -143,10 +133,10 @@ class PNet(nn.Module):
         weight, bias = self.dense.weight, self.dense.bias
         if features.shape[-2:] == weight.shape[-2:]:
             # One patch an image, as in training: a matrix product, twice as fast.
-            hidden = F.linear(features.flatten(1), weight.flatten(1), bias)[..., None, None]
+            hidden = functional.linear(features.flatten(1), weight.flatten(1), bias)[..., None, None]
         else:
-            hidden = F.conv2d(features, weight, bias, stride=stride)
-        return self.threshold(self.output(self.dropout(F.relu(hidden))))
+            hidden = functional.conv2d(features, weight, bias, stride=stride)
+        return self.threshold(self.output(self.dropout(functional.relu(hidden))))
 
     def threshold(self, z: Tensor) -> Tensor:
         """Return T = exp(z) within the limits, in the precision of the parameters.
@@ -182,35 +172,3 @@ class PNet(nn.Module):
             (stride i + 3, stride j + 3), that is to the point (stride i + 18.5, stride j + 18.5).
         """
         return self.head(self.features(x), stride)
-
-
-def _bias(layer: nn.Conv2d) -> Tensor:
-    assert layer.bias is not None  # noqa: S101 - for the type checker; every layer here has one
-    return layer.bias
-
-
-def _crop(x: Tensor, dim: int, start: int = _RADIUS) -> Tensor:
-    """Take what the Gaussian's tap `start` sees along `dim`: shorter by twice its reach."""
-    return x.narrow(dim, start, x.shape[dim] - 2 * _RADIUS)
-
-
-def _local_moments(mean: Tensor, variance: Tensor | None, dim: int) -> tuple[Tensor, Tensor]:
-    """Pool means and variances of points along one axis with the Gaussian.
-
-    By the law of total variance, the variance of a pool is the mean of the variances in it plus
-    the variance of the means; so two passes of 7 taps give the 49 tap variance. All differences
-    are taken from the point in the middle, where G*x^2 - mu^2 would subtract two numbers near
-    65,000 to find a variance near 0: a flat image gives exactly 0 at any brightness. The sums run
-    in one order for every pixel, so a patch alone and a patch in an image agree to the last bit.
-    """
-    middle = _crop(mean, dim)
-    shift = torch.zeros_like(middle)
-    spread = torch.zeros_like(middle)
-    for tap, weight in enumerate(GAUSSIAN):
-        if tap != _RADIUS:
-            difference = _crop(mean, dim, tap) - middle
-            shift = shift.add_(difference, alpha=weight)
-            spread = spread.addcmul_(difference, difference, value=weight)
-        if variance is not None:
-            spread = spread.add_(_crop(variance, dim, tap), alpha=weight)
-    return middle + shift, spread - shift * shift

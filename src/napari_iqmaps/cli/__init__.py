@@ -1,0 +1,27 @@
+"""The command line: one command a capability, over the core alone.
+
+A command's module is imported when the command is called, so that ``iqmaps --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+from .group import LazyCommand, LazyGroup
+
+__all__ = ["main"]
+
+_TRAIN = ("lightning", "pandas")
+
+main = LazyGroup(
+    name="iqmaps",
+    help="Maps that show where an image is good or bad, and for whom.\n\n"
+    "Exit status: 0 done, 1 some inputs failed (the others are done), 2 wrong use, 130 interrupted.",
+    package=__name__,
+    lazy={
+        "demo": LazyCommand("demo:demo", "Show what this package does, on a photo: in napari, or as pictures."),
+        "threshold": LazyCommand("threshold:threshold", "Map where a distortion would stay invisible."),
+        "visibility": LazyCommand("visibility:visibility", "Map where the difference to a reference is seen."),
+        "weights": LazyCommand("weights:weights", "List, explain and verify the trained weights."),
+        "train": LazyCommand("train:train", "Train a network on images with scores.", "train", _TRAIN),
+        "evaluate": LazyCommand("evaluate:evaluate", "Compare scores with people's, with intervals.", "train", _TRAIN),
+    },
+)

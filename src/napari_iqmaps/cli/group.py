@@ -1,0 +1,143 @@
+"""A click group that knows its commands by name and imports them late, and that ends every error in one line."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from typing import Any, NamedTuple
+
+import click
+
+from .. import __version__
+from ..core.errors import IqmapsError
+
+INTERRUPTED = 130
+"""Exit status after Ctrl-C, as shells have it."""
+
+_IN_OPTIONS = {
+    "data_range": "--data-range BLACK WHITE",
+    "channel_axis": "--channel-axis NUMBER",
+    "weights=": "--weights PATH",
+    "device=": "--device NAME",
+}
+
+
+class LazyCommand(NamedTuple):
+    """Where a command is, and what the list of commands says of it.
+
+    Attributes
+    ----------
+    target : str
+        Module in the package of the group, and name in the module: ``"demo:demo"``.
+    short_help : str
+        One line.
+    extra : str
+        The extra of the package that it needs, if any.
+    needs : tuple of str
+        The modules which that extra brings.
+    """
+
+    target: str
+    short_help: str
+    extra: str = ""
+    needs: tuple[str, ...] = ()
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are called.
+
+    Parameters
+    ----------
+    package : str
+        Where the commands' modules are.
+    lazy : mapping
+        Name to `LazyCommand`, in the order of the list.
+    **attributes
+        As `click.Group` takes them.
+    """
+
+    def __init__(self, *, package: str, lazy: Mapping[str, LazyCommand], **attributes: Any) -> None:
+        attributes.setdefault("context_settings", {"help_option_names": ["-h", "--help"]})
+        super().__init__(**attributes)
+        self._package = package
+        self._lazy = lazy
+        click.version_option(__version__, prog_name="iqmaps")(self)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Name the commands, in the order of a first visit."""
+        return list(self._lazy)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command."""
+        if cmd_name not in self._lazy:
+            return None
+        entry = self._lazy[cmd_name]
+        module, _, name = entry.target.partition(":")
+        try:
+            command = getattr(import_module(f".{module}", self._package), name)
+        except ModuleNotFoundError as error:
+            missing = (error.name or "").partition(".")[0]
+            if missing not in entry.needs:
+                raise
+            raise click.UsageError(
+                f"'iqmaps {cmd_name}' needs {missing}, which is not installed. Install what training needs: "
+                f'pip install "napari-iqmaps[{entry.extra}]"'
+            ) from None
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry.short_help) for name, entry in self._lazy.items()])
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        windows_expand_args: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """Run; turn what was raised on purpose into one line and an exit status."""
+        # What tifffile logs about a damaged file comes back as an error of ours, in one line.
+        logging.getLogger("tifffile").addHandler(logging.NullHandler())
+        run: Any = super().main
+        if not standalone_mode:
+            return run(args, prog_name, complete_var, False, windows_expand_args, **extra)
+        try:
+            status = run(args, prog_name, complete_var, False, windows_expand_args, **extra)
+        except click.ClickException as error:
+            # click's own form of a usage error has four lines.
+            context = error.ctx if isinstance(error, click.UsageError) else None
+            more = f" See '{context.command_path} --help'." if context else ""
+            click.echo(f"Error: {in_one_line(error.format_message())}{more}", err=True)
+            status = error.exit_code
+        except IqmapsError as error:
+            click.echo(f"Error: {in_one_line(error)}", err=True)
+            status = 2
+        except (click.Abort, KeyboardInterrupt):
+            click.echo("Interrupted.", err=True)
+            status = INTERRUPTED
+        sys.exit(status if isinstance(status, int) else 0)
+
+
+def in_one_line(error: BaseException | str) -> str:
+    """Say an error of the core in one line and in the words of the command line.
+
+    Parameters
+    ----------
+    error : BaseException or str
+        Its message may name arguments of Python functions.
+
+    Returns
+    -------
+    str
+        With the matching options at the end.
+    """
+    message = " ".join(str(error).split()) or type(error).__name__
+    options = [option for word, option in _IN_OPTIONS.items() if word in message]
+    return f"{message} (Here: {', '.join(options)}.)" if options else message

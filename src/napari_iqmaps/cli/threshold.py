@@ -1,0 +1,46 @@
+"""``iqmaps threshold``: where a distortion would stay invisible."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from ..core import visibility as subject
+from ..core.maps import QualityMap
+from .batch import Job, Progress, run
+from .inputs import output_names
+from .options import image_options, model_options, output_options
+from .report import Report
+from .subjects import Options, found_inputs, plan_of, read, with_notes
+
+
+@click.command()
+@click.argument("images", nargs=-1, required=True, metavar="IMAGES...")
+@image_options
+@model_options
+@output_options
+@click.pass_context
+def threshold(ctx: click.Context, /, images: tuple[str, ...], as_json: bool, **options: Any) -> None:
+    """Map where a distortion would stay invisible.
+
+    IMAGES are files, patterns ('scans/*.tif', quoted or not) and folders. Give clean images: noise adds texture and
+    so raises its own threshold. The score is the mean threshold, in luminance code values (0..255).
+    """
+    chosen = Options(**options)
+    report = Report("threshold", as_json=as_json)
+    paths = found_inputs(images, report)
+    jobs = [Job(path, name) for path, name in zip(paths, output_names(paths), strict=True)]
+
+    def compute(job: Job, progress: Progress) -> QualityMap:
+        file = read(job.path, chosen.channel_axis)
+        quality_map = subject.threshold_map(
+            file.array,
+            data_range=chosen.data_range or file.data_range,
+            channel_axis=file.channel_axis,
+            progress=progress,
+            **chosen.for_model(),
+        )
+        return with_notes(quality_map, file)
+
+    ctx.exit(run(plan_of("threshold", chosen, compute), jobs, report))

@@ -1,0 +1,174 @@
+"""``iqmaps train``: fit a threshold network to scored images."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..core.errors import InputError
+from ..training import require_extra
+from ..training.config import NETWORKS, TrainingConfig
+from .options import device_option
+
+_PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
+
+
+@click.group()
+def train() -> None:
+    """Train a network on images with scores.
+
+    A manifest is a CSV file with the columns file, reference and score (and type, scene, weight if you have them),
+    headed by two lines that say the score's range and direction: '# best: 0' and '# worst: 100'.
+
+    A run that was stopped goes on when the same command is given again.
+    """
+
+
+def data_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--data``."""
+    return click.option(
+        "--data",
+        "manifests",
+        multiple=True,
+        required=True,
+        type=click.Path(path_type=Path),
+        metavar="FILE.csv",
+        help="A manifest of scored images; may be given several times.",
+    )(command)
+
+
+def recipe_options(network: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Make an option of every field of the recipe.
+
+    Parameters
+    ----------
+    network : str
+        Whose defaults to show.
+
+    Returns
+    -------
+    callable
+        A decorator.
+    """
+    default = TrainingConfig.default(network)
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        for entry in reversed(fields(TrainingConfig)):
+            if entry.name != "network":
+                command = _option(entry.name, getattr(default, entry.name), entry.metadata)(command)
+        return command
+
+    return decorate
+
+
+def _option(name: str, default: Any, metadata: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    flag = "--" + name.replace("_", "-")
+    if isinstance(default, bool):
+        return click.option(f"{flag}/--no-{flag[2:]}", name, default=default, show_default=True, help=metadata["help"])
+    if "choices" in metadata:
+        kind: Any = click.Choice(list(metadata["choices"]))
+    else:
+        ranges = click.IntRange if isinstance(default, int) else click.FloatRange
+        kind = ranges(min=metadata.get("least"), max=metadata.get("most"))
+    return click.option(flag, name, type=kind, default=default, show_default=True, help=metadata["help"])
+
+
+def photographs_in(patterns: tuple[str, ...]) -> list[Path]:
+    """Find the pictures that folders, patterns and names stand for.
+
+    Parameters
+    ----------
+    patterns : tuple of str
+        As given on the command line.
+
+    Returns
+    -------
+    list of pathlib.Path
+        In a fixed order.
+    """
+    found: list[Path] = []
+    for pattern in patterns:
+        path = Path(pattern)
+        if path.is_dir():
+            chosen = sorted(file for file in path.iterdir() if file.suffix.lower() in _PICTURES)
+        else:
+            chosen = sorted(Path(path.anchor or ".").glob(str(path.relative_to(path.anchor))))
+        if not chosen:
+            raise InputError(f"{pattern} names no pictures. Give a folder of them, a file or a pattern.")
+        found += chosen
+    return found
+
+
+def _make_command(network: str) -> click.Command:
+    @click.command(name=network, help=_HELP[network], context_settings={"show_default": True})
+    @data_option
+    @click.option("--out", type=click.Path(path_type=Path), required=True, metavar="FOLDER", help="The run's folder.")
+    @recipe_options(network)
+    @click.option(
+        "--photographs",
+        multiple=True,
+        metavar="FOLDER|FILES",
+        help="Undistorted pictures without scores, for --invariance and --pull.",
+    )
+    @click.option("--resume/--no-resume", default=True, help="Continue the run in --out, or refuse to.")
+    @click.option("--checkpoint-every", type=click.IntRange(min=1), default=100, help="Steps between checkpoints.")
+    @click.option("--quiet", is_flag=True, help="No progress bar.")
+    @device_option
+    def command(
+        manifests: tuple[Path, ...],
+        out: Path,
+        photographs: tuple[str, ...],
+        resume: bool,
+        checkpoint_every: int,
+        quiet: bool,
+        device: str,
+        **recipe: Any,
+    ) -> None:
+        require_extra()
+        config = replace(TrainingConfig.default(network), **recipe)
+        from ..training.fit import fit
+
+        weights = fit(
+            config,
+            manifests,
+            out,
+            photographs=photographs_in(photographs),
+            resume=resume,
+            device=device,
+            checkpoint_every=checkpoint_every,
+            command=_as_typed(manifests, photographs, config),
+            bar=not quiet,
+        )
+        click.echo(f"{weights}")
+
+    return command
+
+
+def _as_typed(manifests: tuple[Path, ...], photographs: tuple[str, ...], config: TrainingConfig) -> str:
+    """Say the command with what differs from the defaults, and without this machine's folders."""
+    words = ["iqmaps", "train", config.network]
+    for manifest in manifests:
+        words += ["--data", manifest.name]
+    for name in photographs:
+        words += ["--photographs", Path(name).name]
+    default = TrainingConfig.default(config.network)
+    for entry in fields(config):
+        value = getattr(config, entry.name)
+        if value == getattr(default, entry.name):
+            continue
+        flag = entry.name.replace("_", "-")
+        words += [f"--{flag}" if value else f"--no-{flag}"] if isinstance(value, bool) else [f"--{flag}", str(value)]
+    return shlex.join(words)
+
+
+_HELP = {
+    "pnet": "Train the P-net, which gives the visibility threshold of every place of an image.",
+    "contrast": "Fit the contrast model: three numbers, the bar that the P-net has to beat.",
+}
+for _network in NETWORKS:
+    train.add_command(_make_command(_network))

@@ -1,0 +1,29 @@
+"""Training and judging the networks: a side wing over the core, with the extra ``[train]``.
+
+Importing this package loads none of the extra's libraries; the modules in it do.
+"""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from ..core.errors import InputError
+
+EXTRA = ("lightning", "pandas")
+"""What training needs beyond the package's own dependencies."""
+
+
+def require_extra() -> None:
+    """Say what to install if the training extra is missing.
+
+    Raises
+    ------
+    InputError
+        If one of the extra's libraries cannot be found.
+    """
+    missing = [name for name in EXTRA if find_spec(name) is None]
+    if missing:
+        raise InputError(
+            f"Training and evaluating need {' and '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not "
+            'installed. Install the extra: pip install "napari-iqmaps[train]"'
+        )

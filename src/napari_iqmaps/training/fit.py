@@ -1,0 +1,299 @@
+"""Train a threshold network: the same numbers from the same seed, and a run that can be stopped and continued."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import numpy as np
+import numpy.typing as npt
+import torch
+from lightning.pytorch.callbacks import Callback, RichProgressBar
+from lightning.pytorch.loggers import CSVLogger
+from safetensors.torch import save
+from torch import nn
+
+from .. import __version__
+from ..core import devices
+from ..core.atomic import written_whole
+from ..core.errors import InputError
+from . import runs
+from .anchoring import anchor
+from .batches import Batches
+from .callbacks import Keeper, RunningMean
+from .config import TrainingConfig
+from .manifest import pooled, read_manifest
+from .memory import keep_freed_memory
+from .module import ThresholdTraining
+from .quiet import quiet_lightning
+from .samples import ScoredImages
+
+Progress = Callable[[int, int], None]
+
+
+def fit(
+    config: TrainingConfig,
+    manifests: Sequence[str | Path],
+    folder: str | Path,
+    *,
+    photographs: Sequence[str | Path] = (),
+    resume: bool = True,
+    device: str = "auto",
+    checkpoint_every: int = 100,
+    command: str = "",
+    bar: bool = False,
+    progress: Progress | None = None,
+) -> Path:
+    """Train a network on scored images.
+
+    Parameters
+    ----------
+    config : TrainingConfig
+        The recipe.
+    manifests : sequence of str or pathlib.Path
+        CSV files as `manifest` describes.
+    folder : str or pathlib.Path
+        Of the run; see `runs`.
+    photographs : sequence of str or pathlib.Path
+        Undistorted images for what is learnt without scores (invariance, pull), besides the references.
+    resume : bool
+        Continue the run that the folder holds, if it has the same recipe and data.
+    device : {"auto", "cpu", "cuda", "mps"}
+        Where to train.
+    checkpoint_every : int
+        Steps between checkpoints.
+    command : str
+        What to write into the weights' header as the command that trained them.
+    bar : bool
+        Show Lightning's progress bar.
+    progress : callable, optional
+        Called with ``(steps done, steps in all)``; raise `Cancelled` in it to stop with a checkpoint.
+
+    Returns
+    -------
+    pathlib.Path
+        The weights.
+
+    Raises
+    ------
+    InputError
+        If the recipe, a manifest, an image or the folder cannot be used.
+    Cancelled
+        On Ctrl-C or if `progress` raised it; the run can be continued.
+    """
+    read = [read_manifest(path) for path in manifests]
+    table = pooled(read)
+    record = {
+        "data": [
+            {"manifest": each.path.name, "sha256": each.sha256, "images": len(each.table), "pristine": each.pristine}
+            for each in read
+        ]
+    }
+    folder = Path(folder)
+    finished = finished_weights(config, folder, record, photographs, resume=resume)
+    if finished is not None:
+        return finished
+    data = ScoredImages.read(table, [str(path) for path in photographs], config.blur)
+    return fit_images(config, data, np.arange(len(table)), folder, record=record, device=device,
+                      checkpoint_every=checkpoint_every, command=command, bar=bar, progress=progress)  # fmt: skip
+
+
+def fit_images(
+    config: TrainingConfig,
+    data: ScoredImages,
+    rows: npt.NDArray[np.intp],
+    folder: Path,
+    *,
+    record: dict[str, Any],
+    device: str = "auto",
+    checkpoint_every: int = 100,
+    command: str = "",
+    bar: bool = False,
+    progress: Progress | None = None,
+) -> Path:
+    """Train on some rows of images that are in memory; continues the folder's run.
+
+    Parameters
+    ----------
+    config : TrainingConfig
+        The recipe.
+    data : ScoredImages
+        The images.
+    rows : numpy.ndarray of int
+        Which rows of its table to learn from.
+    folder : pathlib.Path
+        Of the run.
+    record : dict
+        What to write into config.json about the data.
+    device, checkpoint_every, command, bar, progress : optional
+        As in `fit`.
+
+    Returns
+    -------
+    pathlib.Path
+        The weights.
+    """
+    there = finished_weights(config, folder, record, data.photographs)
+    if there is not None:
+        return there
+    if checkpoint_every < 1:
+        raise InputError(f"checkpoint_every is {checkpoint_every}; give a number of steps, at least 1.")
+    if data.blur != config.blur:
+        raise InputError(f"The images were read for blur={data.blur:g}, and the recipe has blur={config.blur:g}.")
+    if not len(rows):
+        raise InputError("There are no images to learn from.")
+    target = devices.resolve(device)
+    precision = resolved_precision(config.precision, target)
+    runs.write_json(folder / runs.VERSIONS, runs.versions(target, precision))
+
+    keep_freed_memory()
+    checkpoint = folder / runs.CHECKPOINT
+    first = _step_of(checkpoint) if checkpoint.is_file() else 0
+    batches = Batches(data, rows, config, first)
+    with quiet_lightning(), _reproducible():
+        module = ThresholdTraining(config, len(batches.databases))
+        if first < config.steps:
+            keeper = Keeper(checkpoint, checkpoint_every, config.steps, progress)
+            trainer = _trainer(config, folder, first, target, precision, keeper, bar)
+            with keeper.listening():
+                trainer.fit(module, batches, ckpt_path=checkpoint if first else None, weights_only=True)
+        else:
+            module.load_state_dict(torch.load(checkpoint, map_location="cpu", weights_only=True)["state_dict"])
+    if config.anchor:
+        anchor(module.network, data.bank, np.unique(batches.references), config.anchor)
+    finished = folder / f"{config.network}.safetensors"
+    _write_weights(finished, module.network, config, command, batches)
+    return finished
+
+
+def finished_weights(
+    config: TrainingConfig,
+    folder: Path,
+    record: dict[str, Any],
+    photographs: Sequence[Any],
+    *,
+    resume: bool = True,
+) -> Path | None:
+    """Prepare a run's folder, and give its weights if the run is finished already.
+
+    Parameters
+    ----------
+    config, folder, record : optional
+        As in `fit_images`.
+    photographs : sequence
+        Undistorted images, of which the number is kept.
+    resume : bool
+        Whether a run that is there may be continued.
+
+    Returns
+    -------
+    pathlib.Path or None
+        The weights, if they are there.
+    """
+    full = {"config": asdict(config), **record, "photographs": len(photographs)}
+    weights = folder / f"{config.network}.safetensors"
+    return weights if runs.prepare(folder, full, resume=resume) and weights.is_file() else None
+
+
+def resolved_precision(precision: str, device: torch.device) -> str:
+    """Choose the precision of matrix products.
+
+    Parameters
+    ----------
+    precision : {"auto", "32-true", "bf16-mixed"}
+        As in the recipe.
+    device : torch.device
+        Where they run.
+
+    Returns
+    -------
+    str
+        ``"32-true"`` or ``"bf16-mixed"``, in Lightning's words.
+    """
+    if precision != "auto":
+        return precision
+    if device.type == "cuda":
+        return "bf16-mixed" if torch.cuda.is_bf16_supported() else "32-true"
+    # Older versions of torch cannot tell; without AMX, bfloat16 is slower than single precision.
+    capabilities: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
+    return "bf16-mixed" if device.type == "cpu" and capabilities.get("amx_bf16", False) else "32-true"
+
+
+def _trainer(
+    config: TrainingConfig,
+    folder: Path,
+    first: int,
+    device: torch.device,
+    precision: str,
+    keeper: Keeper,
+    bar: bool,
+) -> pl.Trainer:
+    logger = CSVLogger(folder, name="", version="", flush_logs_every_n_steps=50)
+    rows = runs.metrics_until(folder, first)
+    logger.experiment.metrics.extend(rows)  # making it empties the table that these came from
+    callbacks: list[Callback] = [RunningMean(config.averaging)] if config.averaging else []
+    callbacks.append(keeper)
+    if bar:
+        callbacks.append(RichProgressBar())
+    return pl.Trainer(
+        accelerator={"cuda": "gpu"}.get(device.type, device.type),
+        devices=[device.index or 0] if device.type == "cuda" else 1,
+        precision=precision,  # type: ignore[arg-type] # Lightning lists the words that the recipe allows
+        max_steps=config.steps,
+        max_epochs=1,
+        logger=logger,
+        callbacks=callbacks,
+        log_every_n_steps=10,
+        enable_checkpointing=False,
+        enable_progress_bar=bar,
+        enable_model_summary=False,
+        deterministic=True,
+    )
+
+
+def _step_of(checkpoint: Path) -> int:
+    """Read how many steps a checkpoint has behind it."""
+    try:
+        return int(torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)["global_step"])
+    except Exception as error:  # torch's reader raises many kinds on a damaged file
+        raise InputError(f"{checkpoint} cannot be read ({error}). Remove it to begin this run anew.") from None
+
+
+@contextmanager
+def _reproducible() -> Iterator[None]:
+    """Put torch's global switch and generator back after Lightning has set them."""
+    deterministic = torch.are_deterministic_algorithms_enabled()
+    state = torch.get_rng_state()
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(deterministic)
+        torch.set_rng_state(state)
+
+
+def _write_weights(path: Path, network: nn.Module, config: TrainingConfig, command: str, batches: Batches) -> None:
+    header = {
+        "network": config.network,
+        "trained_by": command or "napari_iqmaps.training.fit",
+        "seed": str(config.seed),
+        "steps": str(config.steps),
+        "databases": ", ".join(batches.databases),
+        "images": str(len(batches.files)),
+        "version": __version__,
+    }
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+    with written_whole(path) as part:
+        part.write_bytes(_with_sorted_header(save(tensors, metadata=header)))
+
+
+def _with_sorted_header(content: bytes) -> bytes:
+    """Order the header of a safetensors file, so that equal weights are equal files."""
+    length = int.from_bytes(content[:8], "little")
+    header = json.dumps(json.loads(content[8 : 8 + length]), sort_keys=True, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % 8)
+    return len(header).to_bytes(8, "little") + header + content[8 + length :]

@@ -1,0 +1,120 @@
+"""From thresholds to impairment, and from impairment to what training makes small."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+_FEWEST_FOR_CORRELATION = 5
+_SMALLEST_VISIBILITY = 1e-4
+_SMALLEST_NORM = 1e-12
+
+
+def combined_thresholds(both: Tensor, rule: str) -> Tensor:
+    """Join the thresholds of both images of a pair.
+
+    Parameters
+    ----------
+    both : torch.Tensor
+        Thresholds in code values: of the distorted patches, then of as many reference patches.
+    rule : {"geometric", "smaller", "larger"}
+        How.
+
+    Returns
+    -------
+    torch.Tensor
+        Half as many.
+    """
+    test, reference = both.chunk(2)
+    if rule == "smaller":
+        return torch.minimum(test, reference)
+    if rule == "larger":
+        return torch.maximum(test, reference)
+    return (test * reference).sqrt()
+
+
+def impairment(test: Tensor, reference: Tensor, threshold: Tensor, mixing: Tensor, exponent: float) -> Tensor:
+    """Give how much the difference of each pair of patches impairs it.
+
+    Parameters
+    ----------
+    test, reference : torch.Tensor
+        Patches ``(patches, 32, 32, 4)``, of which the last channel is what is compared.
+    threshold : torch.Tensor
+        T in code values, ``(patches,)``.
+    mixing : torch.Tensor
+        The scalar a.
+    exponent : float
+        p of the p-mean d of the absolute differences; 1 is the mean.
+
+    Returns
+    -------
+    torch.Tensor
+        ``1 - exp(-a d / T)``, ``(patches,)``.
+    """
+    difference = (test[..., 3] - reference[..., 3]).abs()
+    distortion = difference.mean((1, 2)) if exponent == 1 else difference.pow(exponent).mean((1, 2)).pow(1 / exponent)
+    return -torch.expm1(-mixing * distortion / threshold)
+
+
+def calibrated(seen: Tensor, numbers: Tensor, kind: str) -> Tensor:
+    """Predict scores from impairment.
+
+    Parameters
+    ----------
+    seen : torch.Tensor
+        Impairment as the network gives it, ``(n,)``.
+    numbers : torch.Tensor
+        Two for each, ``(n, 2)``; zeros change nothing.
+    kind : {"none", "affine", "power"}
+        ``q``, ``exp(a) q + b`` or ``exp(b) q ** exp(a)``.
+
+    Returns
+    -------
+    torch.Tensor
+        ``(n,)``.
+    """
+    if kind == "affine":
+        return seen * numbers[:, 0].exp() + numbers[:, 1]
+    if kind == "power":
+        return seen.clamp_min(_SMALLEST_VISIBILITY) ** numbers[:, 0].exp() * numbers[:, 1].exp()
+    return seen
+
+
+def weighted_mean(values: Tensor, weight: Tensor) -> Tensor:
+    """Average with weights."""
+    return (values * weight).sum() / weight.sum().clamp_min(torch.finfo(weight.dtype).tiny)
+
+
+def uncorrelated(seen: Tensor, judged: Tensor, weight: Tensor, database: Tensor, databases: int) -> Tensor:
+    """Give 1 - Pearson's correlation, averaged over the databases.
+
+    Parameters
+    ----------
+    seen, judged, weight : torch.Tensor
+        The network's and people's impairment, and the weight, of each image, ``(images,)``.
+    database : torch.Tensor of int
+        Of each image.
+    databases : int
+        How many there are.
+
+    Returns
+    -------
+    torch.Tensor
+        A number from 0 to 2; databases with fewer than five images in the step are left out.
+    """
+    terms = []
+    for index in range(databases):
+        chosen = database == index
+        if int(chosen.sum()) >= _FEWEST_FOR_CORRELATION:
+            terms.append(1 - _correlation(seen[chosen], judged[chosen], weight[chosen]))
+    return torch.stack(terms).mean() if terms else seen.new_zeros(())
+
+
+def _correlation(first: Tensor, second: Tensor, weight: Tensor) -> Tensor:
+    first = first - weighted_mean(first, weight)
+    second = second - weighted_mean(second, weight)
+    product = (weight * first * second).sum()
+    # Within the root, so that equal values give a correlation of 0 with a finite gradient.
+    norms = ((weight * first.square()).sum() * (weight * second.square()).sum() + _SMALLEST_NORM).sqrt()
+    return product / norms

@@ -1,0 +1,254 @@
+"""Scored images in memory, and random patches of them: a whole step at once, without a Python loop over patches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import torch
+from scipy import ndimage
+from torch import Tensor
+
+from ..core.errors import InputError
+from ..core.images import as_planes
+from ..core.networks.local_statistics import GAUSSIAN
+from ..core.networks.pnet import PNet
+from ..core.reading import read_image
+
+Progress = Callable[[int, int], None]
+Integers = npt.NDArray[np.int64]
+
+ORIENTATIONS = 8
+"""Turns and mirror images of a square."""
+
+_FLAT_VARIANCE = 1e-6  # as in the networks
+
+
+def read_luminance(path: str | Path) -> npt.NDArray[np.float32]:
+    """Read an image file as luminance code values.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        A single grey or colour image of 8 or 16 bits.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32, ``(height, width)``, 0..255.
+    """
+    file = read_image(path)
+    planes = as_planes(file.array, channel_axis=file.channel_axis, data_range=file.data_range, name=str(path))
+    if len(planes.shape) != 2:
+        raise InputError(f"{path} is a stack of shape {planes.shape}; scored images are single.")
+    return planes.read((), slice(None), slice(None))
+
+
+class ImageBank:
+    """Images as what the networks see of them, in one flat tensor whatever their sizes.
+
+    A pixel is four numbers of half precision: its luminance, its distance from the local mean, the local standard
+    deviation, and the luminance as it is compared, smoothed or not. The distance rather than the mean is kept because
+    half precision cannot tell a bright pixel from its mean.
+
+    Parameters
+    ----------
+    paths : sequence of str
+        Image files, at least 38x38 pixels each.
+    blur : float
+        Sigma of the smoothing of what is compared, in pixels.
+    progress : callable, optional
+        Called with ``(images read, images in all)``.
+
+    Attributes
+    ----------
+    values : torch.Tensor
+        float16, ``(pixels, 4)``.
+    start, height, width : numpy.ndarray of int
+        For each image, its first pixel in `values` and the sides of what is known of it: a border of three pixels,
+        whose neighbourhood is incomplete, is left out.
+    """
+
+    def __init__(self, paths: Sequence[str], blur: float = 0.0, progress: Progress | None = None) -> None:
+        self.number = {path: index for index, path in enumerate(dict.fromkeys(paths))}
+        parts, sizes = [], []
+        for done, path in enumerate(self.number, start=1):
+            part = statistics_of(read_luminance(path), path, blur)
+            parts.append(part.flatten(0, 1))
+            sizes.append(part.shape[:2])
+            if progress is not None:
+                progress(done, len(self.number))
+        self.values = torch.cat(parts)
+        self.height, self.width = np.array(sizes, dtype=np.int64).reshape(-1, 2).T
+        self.start = np.concatenate([[0], np.cumsum(self.height * self.width)[:-1]])
+
+    def numbers(self, paths: Sequence[str]) -> Integers:
+        """Look up images by their paths."""
+        return np.array([self.number[path] for path in paths], dtype=np.int64)
+
+    def corners(self, images: Integers, draws: npt.NDArray[np.float64]) -> tuple[Integers, Integers]:
+        """Place a patch in each image.
+
+        Parameters
+        ----------
+        images : numpy.ndarray of int
+            An image for each patch.
+        draws : numpy.ndarray
+            Uniform in [0, 1), shape ``(2, patches)``.
+
+        Returns
+        -------
+        top, left : numpy.ndarray of int
+            The patches' first rows and columns.
+        """
+        top = (draws[0] * (self.height[images] - PNet.PATCH + 1)).astype(np.int64)
+        left = (draws[1] * (self.width[images] - PNet.PATCH + 1)).astype(np.int64)
+        return top, left
+
+    def take(self, images: Integers, corners: tuple[Integers, Integers], orientations: Integers) -> Tensor:
+        """Cut patches out, each turned or mirrored.
+
+        Parameters
+        ----------
+        images : numpy.ndarray of int
+            An image for each patch.
+        corners : (numpy.ndarray of int, numpy.ndarray of int)
+            First rows and columns.
+        orientations : numpy.ndarray of int
+            0..7 for each patch; 0 leaves it as it is.
+
+        Returns
+        -------
+        torch.Tensor
+            float32, ``(patches, 32, 32, 4)``.
+        """
+        # A turned patch is the same pixels read with other strides from another corner.
+        last = PNet.PATCH - 1
+        down, right, swap = (orientations >> bit & 1 for bit in range(3))
+        width = self.width[images]
+        first = self.start[images] + (corners[0] + last * down) * width + corners[1] + last * right
+        row_step, column_step = width * (1 - 2 * down), 1 - 2 * right
+        row_step, column_step = np.where(swap, column_step, row_step), np.where(swap, row_step, column_step)
+        steps = np.arange(PNet.PATCH)
+        index = first[:, None, None] + row_step[:, None, None] * steps[:, None] + column_step[:, None, None] * steps
+        return self.values[torch.from_numpy(index)].float()
+
+
+def statistics_of(luminance: npt.NDArray[np.float32], name: str, blur: float = 0.0) -> Tensor:
+    """Turn luminance into what `ImageBank` keeps.
+
+    Parameters
+    ----------
+    luminance : numpy.ndarray
+        float32, ``(height, width)``, 0..255.
+    name : str
+        What to call the image in errors.
+    blur : float
+        Sigma of the smoothing of the last channel.
+
+    Returns
+    -------
+    torch.Tensor
+        float16, ``(height - 6, width - 6, 4)``.
+
+    Notes
+    -----
+    What the networks' own `local_statistics` gives (a test holds them together), in double precision where that one
+    arranges its sums to need single: ten times faster for one image on a busy processor.
+    """
+    if min(luminance.shape) < PNet.NEIGHBOURHOOD:
+        raise InputError(
+            f"{name} has {luminance.shape[0]}x{luminance.shape[1]} pixels; training needs at least "
+            f"{PNet.NEIGHBOURHOOD} a side."
+        )
+    if not np.isfinite(luminance).all():
+        raise InputError(f"{name} has holes (NaN or infinite pixels). Training needs whole images.")
+    pixels = luminance.astype(np.float64)
+    mean = _smoothed(pixels)
+    variance = _smoothed(pixels * pixels) - mean * mean
+    reach = len(GAUSSIAN) // 2
+    statistics = np.empty((*luminance.shape, 4), dtype=np.float16)
+    statistics[..., 0] = pixels
+    statistics[..., 1] = pixels - mean
+    statistics[..., 2] = np.sqrt(np.maximum(variance, _FLAT_VARIANCE))
+    # The difference of smoothed images is the smoothed difference.
+    statistics[..., 3] = ndimage.gaussian_filter(pixels, blur, radius=reach) if blur else pixels
+    return torch.from_numpy(statistics[reach:-reach, reach:-reach].copy())
+
+
+def _smoothed(pixels: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    across = ndimage.correlate1d(pixels, GAUSSIAN, axis=1)
+    smooth: npt.NDArray[np.float64] = ndimage.correlate1d(across, GAUSSIAN, axis=0)
+    return smooth
+
+
+@dataclass(frozen=True, eq=False)
+class ScoredImages:
+    """A table of scored images with their pixels at hand.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From `manifest.pooled`.
+    bank : ImageBank
+        Holds all files and references of the table, and the photographs.
+    photographs : tuple of str
+        Further undistorted images, for what is learnt without scores.
+    blur : float
+        Of the bank.
+    """
+
+    table: pd.DataFrame
+    bank: ImageBank
+    photographs: tuple[str, ...] = ()
+    blur: float = 0.0
+
+    @classmethod
+    def read(
+        cls,
+        table: pd.DataFrame,
+        photographs: Sequence[str] = (),
+        blur: float = 0.0,
+        progress: Progress | None = None,
+    ) -> ScoredImages:
+        """Read all images of a table.
+
+        Parameters
+        ----------
+        table : pandas.DataFrame
+            From `manifest.pooled`.
+        photographs : sequence of str
+            Further undistorted images.
+        blur : float
+            Sigma of the smoothing of what is compared.
+        progress : callable, optional
+            Called with ``(images read, images in all)``.
+
+        Returns
+        -------
+        ScoredImages
+            The table with its images.
+
+        Raises
+        ------
+        InputError
+            If an image cannot be read, is smaller than 38 pixels, or not of its reference's size.
+        """
+        bank = ImageBank([*table["file"], *table["reference"], *photographs], blur, progress)
+        files, references = bank.numbers(table["file"]), bank.numbers(table["reference"])
+        different = (bank.height[files] != bank.height[references]) | (bank.width[files] != bank.width[references])
+        if different.any():
+            first = int(np.flatnonzero(different)[0])
+            raise InputError(
+                f"{int(different.sum())} images are not of their reference's size, such as {table['file'].iloc[first]} "
+                f"({_size(bank, files[first])}; its reference {_size(bank, references[first])}). Score the same pixels."
+            )
+        return cls(table, bank, tuple(photographs), blur)
+
+
+def _size(bank: ImageBank, number: int) -> str:
+    return f"{bank.height[number] + 6}x{bank.width[number] + 6}"

@@ -1,0 +1,104 @@
+"""Scores of a manifest's images, by our models on the path that a user takes, and by the baselines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from ..core.visibility import visibility_map
+from .baselines import BASELINES
+from .samples import read_luminance
+
+Floats = npt.NDArray[np.float64]
+Progress = Callable[[int, int], None]
+
+WHOLE = 2048
+"""Side of a tile: photographs are done in one."""
+
+
+def visibility_scores(
+    table: pd.DataFrame,
+    model: str,
+    weights: str | Path | None = None,
+    *,
+    stride: int = 4,
+    device: str = "auto",
+    progress: Progress | None = None,
+) -> Floats:
+    """Score images by `visibility_map`.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        With the columns file and reference.
+    model : {"pnet", "contrast"}
+        What gives the thresholds.
+    weights : str or pathlib.Path, optional
+        Name or path; None takes the model's default.
+    stride, device : optional
+        As in `visibility_map`.
+    progress : callable, optional
+        Called with ``(images done, images in all)``.
+
+    Returns
+    -------
+    numpy.ndarray
+        The maps' scores, one for each row.
+    """
+
+    def score(test: npt.NDArray[np.float32], reference: npt.NDArray[np.float32]) -> float:
+        answer = visibility_map(
+            test,
+            reference,
+            model=model,  # type: ignore[arg-type] # checked there
+            data_range=(0, 255),
+            weights=weights,
+            stride=stride,  # type: ignore[arg-type]
+            device=device,
+            tile=WHOLE,
+        )
+        return float(answer.score)
+
+    return _each_pair(table, [score], progress)[:, 0]
+
+
+def baseline_scores(table: pd.DataFrame, progress: Progress | None = None) -> pd.DataFrame:
+    """Score images by PSNR, SSIM and GMSD.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        With the columns file and reference.
+    progress : callable, optional
+        Called with ``(images done, images in all)``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A column for each, a row for each row.
+    """
+    return pd.DataFrame(_each_pair(table, list(BASELINES.values()), progress), columns=list(BASELINES))
+
+
+def _each_pair(
+    table: pd.DataFrame,
+    measures: Sequence[Callable[[npt.NDArray[np.float32], npt.NDArray[np.float32]], float]],
+    progress: Progress | None,
+) -> Floats:
+    scores = np.full((len(table), len(measures)), np.nan)
+    path, reference = None, None
+    # Rows of one reference after each other, so that each is read once.
+    for done, row in enumerate(np.argsort(table["reference"].to_numpy(dtype=str), kind="stable"), start=1):
+        if table["reference"].iloc[row] != path:
+            path = table["reference"].iloc[row]
+            reference = read_luminance(path)
+        assert reference is not None
+        test = read_luminance(table["file"].iloc[row])
+        scores[row] = [measure(test, reference) for measure in measures]
+        if progress is not None:
+            progress(done, len(table))
+    return scores

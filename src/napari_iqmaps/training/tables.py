@@ -1,0 +1,92 @@
+"""Tables of agreement for the screen and for files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+from rich.table import Table
+
+from ..core.atomic import written_whole
+from .evaluate import flat
+
+HEADINGS = {
+    "method": "method",
+    "srcc": "SRCC",
+    "plcc": "PLCC",
+    "plcc_logistic": "PLCC logistic",
+    "rmse": "RMSE",
+    "images": "images",
+    "scenes": "scenes",
+}
+
+
+def for_screen(table: pd.DataFrame) -> list[Table]:
+    """Lay figures out for a terminal, a table for each database.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From `evaluate.agreements`.
+
+    Returns
+    -------
+    list of rich.table.Table
+        In the order of the databases.
+    """
+    tables = []
+    for database, rows in table.groupby("database", sort=False):
+        shown = Table(title=f"{database} (95 % intervals over scenes)")
+        shown.add_column("type")
+        for heading in HEADINGS.values():
+            shown.add_column(heading, justify="left" if heading == "method" else "right")
+        for kind, some in rows.groupby("type", sort=False):
+            for number, (_, row) in enumerate(some.iterrows()):
+                shown.add_row("" if number else str(kind), *(str(row[name]) for name in HEADINGS))
+            shown.add_section()
+        tables.append(shown)
+    return tables
+
+
+def as_markdown(table: pd.DataFrame) -> str:
+    """Write figures as Markdown.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From `evaluate.agreements`.
+
+    Returns
+    -------
+    str
+        One table for all databases.
+    """
+    names = {"database": "database", "type": "type", **HEADINGS}
+    lines = ["| " + " | ".join(names.values()) + " |", "|" + "---|" * len(names)]
+    lines += ["| " + " | ".join(str(row[name]) for name in names) + " |" for _, row in table.iterrows()]
+    return "\n".join(lines) + "\n"
+
+
+def write_tables(
+    table: pd.DataFrame, csv: Path | None = None, json_file: Path | None = None, markdown: Path | None = None
+) -> None:
+    """Write figures into files.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From `evaluate.agreements`.
+    csv, json_file, markdown : pathlib.Path, optional
+        Where to.
+    """
+    plain = flat(table)
+    contents = {
+        csv: lambda: plain.to_csv(index=False),
+        json_file: lambda: json.dumps(json.loads(plain.to_json(orient="records")), indent=2) + "\n",
+        markdown: lambda: as_markdown(table),
+    }
+    for path, content in contents.items():
+        if path is not None:
+            with written_whole(path) as part:
+                part.write_text(content(), encoding="utf-8")

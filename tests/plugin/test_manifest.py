@@ -1,0 +1,34 @@
+"""The manifest is valid, and everything it names is there."""
+
+from importlib.metadata import distribution
+from pathlib import Path
+
+from npe2 import PluginManifest
+
+import napari_iqmaps
+
+MANIFEST = PluginManifest.from_file(Path(napari_iqmaps.__file__).with_name("napari.yaml"))
+
+
+def test_the_manifest_is_found_by_its_entry_point():
+    found = PluginManifest.from_distribution("napari-iqmaps")
+    assert found.contributions == MANIFEST.contributions
+    assert any(entry.group == "napari.manifest" for entry in distribution("napari-iqmaps").entry_points)
+
+
+def test_everything_that_it_names_can_be_imported():
+    MANIFEST.validate_imports()
+
+
+def test_every_command_is_used_and_every_use_has_a_command():
+    contributions = MANIFEST.contributions
+    commands = {command.id for command in contributions.commands}
+    used = {item.command for item in (*contributions.widgets, *contributions.sample_data)}
+    assert used == commands
+    menus = {name: {item.command for item in items} for name, items in contributions.menus.items()}
+    assert set(menus) == {"napari/layers/filter", "napari/layers/measure"}
+    assert all(items <= commands for items in menus.values())
+
+
+def test_there_are_at_least_four_samples():
+    assert len(MANIFEST.contributions.sample_data) >= 4
