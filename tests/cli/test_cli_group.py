@@ -108,6 +108,8 @@ def little_group(tmp_path, monkeypatch):
     )
     (tmp_path / "littlecommands" / "needy.py").write_text("import a_missing_package")
     monkeypatch.syspath_prepend(tmp_path)
+    for name in [name for name in sys.modules if name.startswith("littlecommands")]:
+        monkeypatch.delitem(sys.modules, name)  # of the test before
     names = ("stopped", "refused", "broken")
     lazy = {name: LazyCommand(f"ends:{name}", "") for name in names}
     lazy["needy"] = LazyCommand("needy:needy", "", "train", ("a_missing_package",))
@@ -136,6 +138,17 @@ def test_a_missing_extra_is_named_with_the_command_that_installs_it(little_group
     assert result.exit_code == 2
     assert "a_missing_package" in result.stderr
     assert 'pip install "napari-iqmaps[train]"' in result.stderr
+
+
+def test_a_missing_module_that_no_extra_brings_is_a_bug(little_group, tmp_path):
+    (tmp_path / "littlecommands" / "needy.py").write_text("import another_missing_package")
+    assert isinstance(CliRunner().invoke(little_group, ["needy"]).exception, ModuleNotFoundError)
+
+
+def test_without_a_command_the_help_is_shown(iqmaps):
+    result = iqmaps()
+    assert result.output.count("\n  threshold ") == 1
+    assert "Error" not in result.output
 
 
 def test_a_group_can_still_be_called_from_python(little_group):

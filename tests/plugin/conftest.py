@@ -7,7 +7,7 @@ from napari.utils.notifications import notification_manager
 
 from napari_iqmaps.plugin.visibility import VisibilityThresholds
 
-PATIENCE = 120_000  # milliseconds; a loaded machine may be slow, and a hang is what this ends
+PATIENCE = 60_000  # milliseconds; a loaded machine may be slow, and a hang is what this ends
 
 
 @pytest.fixture

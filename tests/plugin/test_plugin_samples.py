@@ -29,13 +29,14 @@ def test_every_sample_is_a_layer_that_can_be_mapped(sample):
         assert np.all(np.asarray(score) > 0)
 
 
-def test_the_mark_has_its_amplitude_and_is_seen_best_where_the_photo_is_smooth():
+def test_the_mark_is_seen_where_the_photo_is_smooth():
     (clean, *_), (marked, *_) = samples.marked_photo()
     difference = marked.astype(int) - clean
-    assert set(np.unique(difference)) <= set(range(samples.MARK_AMPLITUDE + 1))
-    visibility = visibility_map(marked, clean, model="contrast", channel_axis=-1).values
-    threshold = threshold_map(clean, model="contrast", channel_axis=-1).values
-    inside = (difference == samples.MARK_AMPLITUDE).all(axis=-1)
+    assert difference.max() == samples.MARK_AMPLITUDE
+    assert difference.min() >= 0
+    visibility = visibility_map(marked, clean, model="contrast", window=9).values
+    threshold = threshold_map(clean, model="contrast").values
+    inside = difference == samples.MARK_AMPLITUDE
     smooth = threshold < np.median(threshold[inside])
     assert visibility[inside & smooth].mean() > visibility[inside & ~smooth].mean()
 
@@ -43,7 +44,7 @@ def test_the_mark_has_its_amplitude_and_is_seen_best_where_the_photo_is_smooth()
 def test_the_distorted_copy_differs_from_its_reference():
     (reference, *_), (distorted, *_) = samples.distorted_pair()
     assert reference.shape == distorted.shape
-    assert visibility_map(distorted, reference, model="contrast", channel_axis=-1).score > 0.05
+    assert 1 < np.abs(reference.astype(int) - distorted).mean() < 20
 
 
 def test_the_nuclei_are_in_micrometres_and_the_same_every_time():

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from napari.layers import Image, Points, Shapes
 
-from napari_iqmaps import InputError, threshold_map, visibility_map
+from napari_iqmaps import InputError, QualityMap, threshold_map, visibility_map
 from napari_iqmaps.plugin.layers import pixels_of
 from napari_iqmaps.plugin.regions import region_of
 from napari_iqmaps.plugin.results import Request
@@ -49,6 +49,8 @@ def test_a_wide_window_sees_past_the_usual_margin():
     part = run(visibility_map, [layer, reference], region_in(layer, BOX), **options)
     inside = np.isfinite(part.values)
     np.testing.assert_allclose(part.values[inside], whole.values[inside], rtol=1e-4)
+    expected = QualityMap.of(np.where(inside, whole.values, np.nan), "visibility", whole.info).score
+    assert part.score == pytest.approx(expected, rel=1e-4)
 
 
 def test_regions_at_the_border_and_beyond_it_are_cut_at_the_image():

@@ -271,6 +271,7 @@ def test_a_region_limits_map_score_and_histogram(viewer, photo, open_widget, fin
     values = viewer.layers[-1].data
     assert np.isfinite(values).sum() == inside.size
     np.testing.assert_allclose(values[10:30, 10:40], inside, rtol=1e-5)
+    assert widget.summary.sentence.text().startswith("In the region 'roi': ")
     assert f"{inside.mean():.3g}" in widget.summary.sentence.text()
 
 

@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QApplication
 
 from napari_iqmaps.plugin import tasks
 
-PATIENCE = 120_000  # milliseconds
+PATIENCE = 60_000  # milliseconds
 KEEP = "IQMAPS_SCREENSHOTS"
 
 

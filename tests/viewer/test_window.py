@@ -38,10 +38,11 @@ def test_thresholds_of_a_sample(viewer, dock, finish, picture):
 
 
 def test_visibility_of_a_mark(viewer, dock, finish, picture):
-    clean, marked = viewer.open_sample("napari-iqmaps", "marked_photo")
+    (clean, marked) = viewer.open_sample("napari-iqmaps", "marked_photo")
     widget = dock()
     widget.layers.images["image"].value = marked
     widget.layers.images["reference"].value = clean
+    widget.options["window"].value = 9
     widget.button.click()
     finish(widget)
     picture("visibility_of_a_mark")
@@ -72,7 +73,7 @@ def test_a_run_on_a_large_image_is_cancelled(viewer, dock, finish, picture, qtbo
     widget.button.click()
     (task,) = tasks.running()
     task.progressed.connect(lambda done, total: seen.append((done, total)))
-    qtbot.waitUntil(lambda: len(seen) > 3, timeout=patience)
+    qtbot.waitUntil(lambda: len(seen) > 3 or not widget.is_running, timeout=patience)
     viewer.window._qt_viewer.window()._activity_dialog.show()
     picture("running")
     assert widget.button.text() == "Cancel"
@@ -151,7 +152,8 @@ def test_the_menus_have_the_widget(make_napari_viewer):
 def test_the_demo_shows_photo_copy_and_both_maps(viewer, dock, picture, qtbot, patience):
     dock()
     demo.show(viewer, "contrast")
-    qtbot.waitUntil(lambda: len(viewer.layers) == 4, timeout=patience)
+    qtbot.waitUntil(lambda: not tasks.running(), timeout=patience)
+    assert len(viewer.layers) == 4
     assert viewer.canvas.grid.enabled
     assert shows_colours(picture("demo"))
     kinds = [layer.metadata.get("iqmaps", {}).get("kind") for layer in viewer.layers]
@@ -159,6 +161,8 @@ def test_the_demo_shows_photo_copy_and_both_maps(viewer, dock, picture, qtbot, p
 
 
 DEMO = """
+import sys
+
 import napari
 from qtpy.QtCore import QTimer
 from napari_iqmaps.plugin import demo
@@ -177,6 +181,7 @@ def close_when_complete():
 
 timer.timeout.connect(close_when_complete)
 timer.start()
+QTimer.singleShot(60_000, lambda: sys.exit("the demo is not complete after a minute"))
 raise SystemExit(demo.main(["--model", "contrast"]))
 """
 

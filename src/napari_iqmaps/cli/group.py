@@ -16,6 +16,9 @@ from ..core.errors import IqmapsError
 INTERRUPTED = 130
 """Exit status after Ctrl-C, as shells have it."""
 
+# Before click 8.2 there was no such error, and help was printed in its place.
+_NO_WORDS: type[click.UsageError] | tuple[()] = getattr(click.exceptions, "NoArgsIsHelpError", ())
+
 _IN_OPTIONS = {
     "data_range": "--data-range BLACK WHITE",
     "channel_axis": "--channel-axis NUMBER",
@@ -75,16 +78,7 @@ class LazyGroup(click.Group):
             return None
         entry = self._lazy[cmd_name]
         module, _, name = entry.target.partition(":")
-        try:
-            command = getattr(import_module(f".{module}", self._package), name)
-        except ModuleNotFoundError as error:
-            missing = (error.name or "").partition(".")[0]
-            if missing not in entry.needs:
-                raise
-            raise click.UsageError(
-                f"'iqmaps {cmd_name}' needs {missing}, which is not installed. Install what training needs: "
-                f'pip install "napari-iqmaps[{entry.extra}]"'
-            ) from None
+        command = getattr(import_module(f".{module}", self._package), name)
         assert isinstance(command, click.Command)
         return command
 
@@ -110,6 +104,9 @@ class LazyGroup(click.Group):
             return run(args, prog_name, complete_var, False, windows_expand_args, **extra)
         try:
             status = run(args, prog_name, complete_var, False, windows_expand_args, **extra)
+        except _NO_WORDS as error:  # a group by itself: its help, as it is
+            error.show()
+            status = error.exit_code
         except click.ClickException as error:
             # click's own form of a usage error has four lines.
             context = error.ctx if isinstance(error, click.UsageError) else None
@@ -119,10 +116,21 @@ class LazyGroup(click.Group):
         except IqmapsError as error:
             click.echo(f"Error: {in_one_line(error)}", err=True)
             status = 2
+        except ModuleNotFoundError as error:
+            click.echo(f"Error: {self._remedy(error)}", err=True)
+            status = 2
         except (click.Abort, KeyboardInterrupt):
             click.echo("Interrupted.", err=True)
             status = INTERRUPTED
         sys.exit(status if isinstance(status, int) else 0)
+
+    def _remedy(self, error: ModuleNotFoundError) -> str:
+        """Say how to install what a command needs; a module that no extra brings is a bug."""
+        missing = (error.name or "").partition(".")[0]
+        extra = next((entry.extra for entry in self._lazy.values() if missing in entry.needs), None)
+        if extra is None:
+            raise error
+        return f'This needs {missing}, which is not installed. Install it: pip install "napari-iqmaps[{extra}]"'
 
 
 def in_one_line(error: BaseException | str) -> str:

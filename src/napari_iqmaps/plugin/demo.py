@@ -9,14 +9,14 @@ from typing import Any
 
 import napari
 
+from ..core import samples
 from ..core.visibility import MODELS, threshold_map, visibility_map
 from .layers import pixels_of
 from .results import Request, Result, place
-from .samples import jpeg, photo
 from .tasks import Task
 from .visibility import VisibilityThresholds
 
-_JPEG_QUALITY = 15
+_WINDOW = 9  # finer than the default, so that the letters of the text can be read in the map
 
 
 def show(viewer: Any, model: str) -> list[Task]:
@@ -34,9 +34,9 @@ def show(viewer: Any, model: str) -> list[Task]:
     list of Task
         The two running computations.
     """
-    ((image, options, _),) = photo()
-    reference = viewer.add_image(image, **options)
-    copy = viewer.add_image(jpeg(image, quality=_JPEG_QUALITY), name=f"{reference.name}, JPEG {_JPEG_QUALITY}")
+    distorted, photo = samples.distorted_pair()
+    reference = viewer.add_image(photo, name="photo")
+    copy = viewer.add_image(distorted, name="photo, distorted")
     # napari 0.9 moved the grid from the viewer to its canvas.
     grid = getattr(viewer, "canvas", viewer).grid
     grid.enabled = True
@@ -44,7 +44,7 @@ def show(viewer: Any, model: str) -> list[Task]:
     viewer.reset_view()
     requests = (
         (reference, Request(threshold_map, (pixels_of(reference),), {"model": model})),
-        (copy, Request(visibility_map, (pixels_of(copy), pixels_of(reference)), {"model": model})),
+        (copy, Request(visibility_map, (pixels_of(copy), pixels_of(reference)), {"model": model, "window": _WINDOW})),
     )
     tasks = []
     for source, request in requests:

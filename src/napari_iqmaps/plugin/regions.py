@@ -11,7 +11,7 @@ from napari.layers import Shapes
 from skimage.draw import polygon
 
 from ..core.errors import InputError
-from ..core.maps import QualityMap, lazy_mean_of_valid, mean_of_valid
+from ..core.maps import QualityMap
 from .layers import LayerPixels
 
 MARGIN = 64
@@ -90,22 +90,23 @@ class Region:
             "region_pixels": int(self.mask.sum()),
         }
         if quality_map.is_lazy:
-            whole = self._restored_lazily(values)
-            return replace(quality_map, values=whole, score=lazy_mean_of_valid(whole), info=info)
-        masked = np.where(self.mask, values, np.float32(np.nan))
+            return self._restored_lazily(values, quality_map.kind, info)
+        inside_only = np.where(self.mask, values, np.float32(np.nan))
         whole = np.full((*values.shape[:-2], *self.plane_shape), np.nan, np.float32)
         top, left, bottom, right = self._box()
-        whole[..., top:bottom, left:right] = masked
-        return replace(quality_map, values=whole, score=mean_of_valid(masked), info=info)
+        whole[..., top:bottom, left:right] = inside_only
+        # The score is taken from the box: the rest of a large image has nothing to add.
+        return replace(QualityMap.of(inside_only, quality_map.kind, info), values=whole)
 
-    def _restored_lazily(self, values: Any) -> Any:
+    def _restored_lazily(self, values: Any, kind: str, info: dict[str, Any]) -> QualityMap:
         import dask.array as da
 
         top, left, bottom, right = self._box()
         height, width = self.plane_shape
         padding = [(0, 0)] * (values.ndim - 2) + [(top, height - bottom), (left, width - right)]
-        masked = da.where(self.mask, values, np.float32(np.nan))
-        return da.pad(masked, padding, mode="constant", constant_values=np.float32(np.nan))
+        inside_only = da.where(self.mask, values, np.float32(np.nan))
+        whole = da.pad(inside_only, padding, mode="constant", constant_values=np.float32(np.nan))
+        return replace(QualityMap.of(inside_only, kind, info), values=whole)
 
     def _box(self) -> tuple[int, int, int, int]:
         (top, left), (height, width) = self.corner, self.mask.shape

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ..core.maps import QualityMap, mean_of_valid
+from ..core.maps import QualityMap
 from ..core.scores import score_row
 from .layers import LayerPixels, as_layer, common_channel_axis, update_layer
 from .regions import MARGIN, Region
@@ -202,7 +202,7 @@ def computed(result: Result, progress: Progress) -> Result:
 
     with Callback(posttask=after_chunk):
         values = np.asarray(quality_map.values)
-    return Result.of(replace(quality_map, values=values, score=mean_of_valid(values)), result.names)
+    return Result.of(QualityMap.of(values, quality_map.kind, quality_map.info), result.names)
 
 
 def _sample(quality_map: QualityMap) -> npt.NDArray[np.float32]:

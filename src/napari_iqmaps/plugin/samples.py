@@ -9,42 +9,39 @@ import numpy as np
 import numpy.typing as npt
 from skimage import data
 
+from ..core import samples as pictures
+
 LayerData = tuple[npt.NDArray[Any], dict[str, Any], str]
 
 MARK_AMPLITUDE = 4
 """Code values by which the mark of `marked_photo` brightens the photo."""
 
+_JPEG_QUALITY = 10
 _PIXEL_MICROMETRES = 0.16
 _SECTION_MICROMETRES = 0.5
 
 
 def photo() -> list[LayerData]:
-    """Give a photo with flat, textured and sharp parts.
+    """Give a colour photo with flat, textured and sharp parts.
 
     Returns
     -------
     list of LayerData
         One RGB layer.
     """
-    return [_layer(_coffee(), "coffee")]
+    image: npt.NDArray[np.uint8] = data.coffee()  # type: ignore[no-untyped-call]
+    return [_layer(image, "coffee")]
 
 
 def marked_photo() -> list[LayerData]:
-    """Give a photo and the same with a text in it, brighter by four code values.
+    """Give a photo and the same with a text all over it, brighter by four code values.
 
     Returns
     -------
     list of LayerData
-        The photo and the marked photo: the text is seen on the smooth parts and hides in the texture.
+        The photo and the marked photo: the text shows in the sky and hides in the grass.
     """
-    image = _coffee()
-    mark = np.zeros(image.shape[:2], np.uint8)
-    height = image.shape[0]
-    for row in range(4):
-        bottom = (2 * row + 1) * height // 8 + 32
-        cv2.putText(mark, "VISIBLE?", (30, bottom), cv2.FONT_HERSHEY_DUPLEX, 3.2, 1, 8, cv2.LINE_8)
-    marked = np.clip(image.astype(np.int16) + MARK_AMPLITUDE * mark[..., None], 0, 255).astype(np.uint8)
-    return [_layer(image, "coffee"), _layer(marked, "coffee, marked")]
+    return [_layer(pictures.photo(), "photo"), _layer(pictures.photo_with_mark(MARK_AMPLITUDE), "photo, marked")]
 
 
 def distorted_pair() -> list[LayerData]:
@@ -55,8 +52,8 @@ def distorted_pair() -> list[LayerData]:
     list of LayerData
         The reference and the distorted copy.
     """
-    image: npt.NDArray[np.uint8] = data.astronaut()  # type: ignore[no-untyped-call]
-    return [_layer(image, "astronaut"), _layer(jpeg(image, quality=10), "astronaut, JPEG 10")]
+    distorted, reference = pictures.distorted_pair(amplitude=0, quality=_JPEG_QUALITY)
+    return [_layer(reference, "photo"), _layer(distorted, f"photo, JPEG {_JPEG_QUALITY}")]
 
 
 def nuclei() -> list[LayerData]:
@@ -83,31 +80,6 @@ def nuclei_stack() -> list[LayerData]:
     scale = (_SECTION_MICROMETRES, _PIXEL_MICROMETRES, _PIXEL_MICROMETRES)
     options = {"scale": scale, "units": ("um",) * 3, "axis_labels": ("z", "y", "x"), "colormap": "gray"}
     return [_layer(_fluorescence(sections=7, side=256), "nuclei stack", **options)]
-
-
-def jpeg(image: npt.NDArray[np.uint8], *, quality: int) -> npt.NDArray[np.uint8]:
-    """Compress an RGB image and read it back.
-
-    Parameters
-    ----------
-    image : numpy.ndarray
-        uint8, ``(height, width, 3)``.
-    quality : int
-        1 (worst) to 100.
-
-    Returns
-    -------
-    numpy.ndarray
-        uint8, the same shape.
-    """
-    _, code = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
-    decoded = cv2.imdecode(code, cv2.IMREAD_COLOR)
-    return np.ascontiguousarray(np.asarray(decoded, np.uint8)[..., ::-1])
-
-
-def _coffee() -> npt.NDArray[np.uint8]:
-    image: npt.NDArray[np.uint8] = data.coffee()  # type: ignore[no-untyped-call]
-    return image
 
 
 def _layer(image: npt.NDArray[Any], name: str, **options: Any) -> LayerData:

@@ -70,9 +70,10 @@ class Summary(QWidget):
         quality_map = result.quality_map
         lazy = quality_map.is_lazy
         self.compute.setVisible(lazy)
-        self.sentence.setText(
-            f"{quality_map.sentence()} Planes are computed where you look." if lazy else quality_map.sentence()
-        )
+        region = quality_map.info.get("region")
+        words = [f"In the region {region!r}:"] if region else []
+        words += [quality_map.sentence()] + ["Planes are computed where you look."] * lazy
+        self.sentence.setText(" ".join(words))
         self._draw()
         self.setVisible(True)
 

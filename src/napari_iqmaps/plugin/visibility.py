@@ -37,6 +37,7 @@ class VisibilityThresholds(MapWidget):
 
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
         super().__init__(viewer)
+        self.options["window"].step = 2  # it has a centre, so it is odd
 
     def chosen_function(self) -> Callable[..., QualityMap]:
         """Give `visibility_map` if a reference is chosen, `threshold_map` otherwise."""
@@ -48,5 +49,5 @@ class VisibilityThresholds(MapWidget):
         if image is None:
             return "Open an image: the map shows how strong a distortion may be before it is seen."
         if reference is None:
-            return f"Run maps the visibility threshold of {image.name!r}: how strong a distortion may be unseen."
+            return f"Run maps the visibility threshold of {image.name!r}: how strong a distortion may be before it is seen."
         return f"Run maps where the difference between {image.name!r} and its reference {reference.name!r} is seen."
