@@ -61,7 +61,7 @@ def test_a_reference_turns_thresholds_into_visibility(viewer, photo, open_widget
     viewer.add_image(test, name="noisy")
     widget = open_widget()
     widget.layers.images["image"].value = viewer.layers["noisy"]
-    assert "visibility threshold of 'noisy'" in widget.message.text()
+    assert "the threshold of 'noisy'" in widget.message.text()
     assert not widget.options["window"].enabled
     widget.layers.images["reference"].value = viewer.layers["clean"]
     assert "difference between 'noisy' and its reference 'clean'" in widget.message.text()

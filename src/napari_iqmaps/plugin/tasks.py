@@ -14,7 +14,7 @@ from ..core.errors import Cancelled, IqmapsError
 
 Progress = Callable[[int, int], None]
 
-PATIENCE_MILLISECONDS = 300
+PATIENCE_MILLISECONDS = 200
 """How long after a cancel the thread is waited for."""
 
 # A task has to live until its thread has ended, also when the widget that started it is gone.

@@ -49,5 +49,5 @@ class VisibilityThresholds(MapWidget):
         if image is None:
             return "Open an image: the map shows how strong a distortion may be before it is seen."
         if reference is None:
-            return f"Run maps the visibility threshold of {image.name!r}: how strong a distortion may be before it is seen."
+            return f"Run maps the threshold of {image.name!r}: how strong a distortion may be before it is seen."
         return f"Run maps where the difference between {image.name!r} and its reference {reference.name!r} is seen."

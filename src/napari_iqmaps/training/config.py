@@ -49,9 +49,9 @@ class TrainingConfig:
     """
 
     network: Network = _setting("pnet", "What is trained.", choices=NETWORKS)
-    steps: int = _setting(3000, "Optimiser steps.", least=1)
+    steps: int = _setting(600, "Optimiser steps.", least=1)
     images: int = _setting(64, "Images a step, drawn without repeats where there are enough.", least=1)
-    patches: int = _setting(16, "Patches of 32x32 pixels from each of these images.", least=1)
+    patches: int = _setting(8, "Patches of 32x32 pixels from each of these images.", least=1)
     seed: int = _setting(0, "Of the starting weights, the draws and the dropout.", least=0)
     balance: bool = _setting(True, "Draw equally from each manifest, or in proportion to its images.")
     loss: str = _setting(
@@ -61,7 +61,7 @@ class TrainingConfig:
     )
     absolute: float = _setting(1.0, "Weight of the mean absolute error against the scores.", least=0)
     correlation: float = _setting(
-        0.5, "Weight of 1 - Pearson's correlation of visibility and score over a step's images, by manifest.", least=0
+        1.0, "Weight of 1 - Pearson's correlation of visibility and score over a step's images, by manifest.", least=0
     )
     calibration: str = _setting(
         "affine",
@@ -104,17 +104,17 @@ class TrainingConfig:
         0.99, "Decay of the running mean of the weights, which is the result; 0 is off.", least=0, most=1
     )
     dropout: float = _setting(
-        0.5, "Share of the P-net's features and hidden units left out in a step.", least=0, most=0.99
+        0.25, "Share of the P-net's features and hidden units left out in a step.", least=0, most=0.99
     )
     brightness: float = _setting(
-        0.0, "Shift both images of a pair by up to this many code values, at random.", least=0, most=255
+        80.0, "Shift both images of a pair by up to this many code values, at random.", least=0, most=255
     )
     invariance: float = _setting(
         0.0, "Weight of |log T - log T'| of undistorted patches and the same at other brightnesses.", least=0
     )
     invariance_range: float = _setting(80.0, "Largest change of brightness in it, in code values.", least=0, most=255)
     pull: float = _setting(
-        0.0, "Weight of |log T - log C| on undistorted patches; C is a contrast model trained alongside.", least=0
+        0.1, "Weight of |log T - log C| on undistorted patches; C is a contrast model trained alongside.", least=0
     )
     clean_patches: int = _setting(64, "Undistorted patches a step, where invariance or pull need them.", least=1)
     flat_share: float = _setting(0.25, "Share of them that is made nearly flat, of a random grey.", least=0, most=1)
@@ -146,7 +146,7 @@ class TrainingConfig:
         """
         if network == "contrast":
             # Three numbers: a few hundred large steps find the minimum, and nothing can be overfitted.
-            return cls(network="contrast", steps=600, learning_rate=0.03, dropout=0.0)
+            return cls(network="contrast", learning_rate=0.03, dropout=0.0, brightness=0.0, pull=0.0)
         return replace(cls(), network=network)  # type: ignore[arg-type] # checked when it is made
 
 

@@ -279,7 +279,8 @@ def _fold_scores(
         old = pd.read_csv(kept, float_precision="round_trip")
         same = {"weights", "stride", "visibility"} <= set(old.columns) and list(old["file"]) == _names(table)
         if same and set(old["weights"]) == {digest} and set(old["stride"]) == {stride}:
-            return old["visibility"].to_numpy(dtype=float)
+            known: np.ndarray = old["visibility"].to_numpy(dtype=float)
+            return known
     scores = visibility_scores(table, network, weights, stride=stride, device=device, progress=progress)
     columns = table[["type", "scene", "score", "impairment"]].assign(
         file=_names(table), visibility=scores, weights=digest, stride=stride

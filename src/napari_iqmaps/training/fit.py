@@ -248,7 +248,7 @@ def _trainer(
         max_epochs=1,
         logger=logger,
         callbacks=callbacks,
-        log_every_n_steps=10,
+        log_every_n_steps=min(10, config.steps),
         enable_checkpointing=False,
         enable_progress_bar=bar,
         enable_model_summary=False,

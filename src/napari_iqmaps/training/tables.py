@@ -81,12 +81,13 @@ def write_tables(
         Where to.
     """
     plain = flat(table)
-    contents = {
-        csv: lambda: plain.to_csv(index=False),
-        json_file: lambda: json.dumps(json.loads(plain.to_json(orient="records")), indent=2) + "\n",
-        markdown: lambda: as_markdown(table),
-    }
-    for path, content in contents.items():
+    records = json.loads(plain.to_json(orient="records"))  # by pandas first, which writes NaN as null
+    contents = (
+        (csv, plain.to_csv(index=False)),
+        (json_file, json.dumps(records, indent=2) + "\n"),
+        (markdown, as_markdown(table)),
+    )
+    for path, content in contents:
         if path is not None:
             with written_whole(path) as part:
-                part.write_text(content(), encoding="utf-8")
+                part.write_text(content, encoding="utf-8")

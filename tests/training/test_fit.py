@@ -1,0 +1,213 @@
+"""Training is the same from the same seed, goes on where it was stopped, and learns what is there to learn."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+from safetensors import safe_open
+
+import napari_iqmaps as iq
+from napari_iqmaps import Cancelled, InputError
+from napari_iqmaps.core.networks.contrast import ContrastModel
+from napari_iqmaps.core.weights import load_into
+from napari_iqmaps.training.fit import fit
+from napari_iqmaps.training.forward import thresholds
+from napari_iqmaps.training.losses import impairment
+from napari_iqmaps.training.samples import read_luminance, statistics_of
+
+REGULARISED = {"pull": 0.1, "invariance": 0.1, "brightness": 10.0}
+
+
+@pytest.mark.parametrize(("network", "changes"), [("contrast", {}), ("pnet", REGULARISED)])
+def test_same_seed_same_bytes_also_when_interrupted(network, changes, tiny_data, small_recipe, tmp_path):
+    recipe = small_recipe(network, **changes)
+    whole = fit(recipe, [tiny_data], tmp_path / "whole")
+
+    def stop(done, total):
+        if done == 5:
+            raise Cancelled("enough")
+
+    with pytest.raises(Cancelled, match="enough"):
+        fit(recipe, [tiny_data], tmp_path / "parts", progress=stop)
+    assert not (tmp_path / "parts" / f"{network}.safetensors").exists()
+    parts = fit(recipe, [tiny_data], tmp_path / "parts")
+    assert parts.read_bytes() == whole.read_bytes()
+    assert (tmp_path / "parts/metrics.csv").read_bytes() == (tmp_path / "whole/metrics.csv").read_bytes()
+    other = fit(small_recipe(network, **changes, seed=1), [tiny_data], tmp_path / "other")
+    assert other.read_bytes() != whole.read_bytes()
+
+
+def test_a_run_folder_tells_everything(tiny_data, small_recipe, tmp_path):
+    weights = fit(small_recipe("contrast"), [tiny_data], tmp_path / "run", command="iqmaps train contrast")
+    folder = weights.parent
+    config = json.loads((folder / "config.json").read_text())
+    assert config["config"]["steps"] == 8
+    assert config["data"][0]["manifest"] == "tiny.csv"
+    assert len(config["data"][0]["sha256"]) == 64
+    assert {"python", "torch", "numpy", "napari-iqmaps"} <= set(json.loads((folder / "versions.json").read_text()))
+    assert {"step", "loss", "absolute"} <= set(pd.read_csv(folder / "metrics.csv").columns)
+    with safe_open(weights, framework="numpy") as file:
+        header = file.metadata()
+    assert header["network"] == "contrast"
+    assert (header["trained_by"], header["seed"]) == ("iqmaps train contrast", "0")
+    assert str(tiny_data.parent) not in json.dumps(config) + json.dumps(header)
+    reference = np.asarray(Image.open(tiny_data.parent / "scene0.png"))
+    assert 0.01 <= float(iq.threshold_map(reference, model="contrast", weights=weights).score) <= 100
+
+
+def test_a_finished_run_is_kept_and_another_recipe_refused(tiny_data, small_recipe, tmp_path):
+    weights = fit(small_recipe("contrast"), [tiny_data], tmp_path / "run")
+    stamp = weights.stat().st_mtime_ns
+    assert fit(small_recipe("contrast"), [tiny_data], tmp_path / "run").stat().st_mtime_ns == stamp
+    with pytest.raises(InputError, match=r"config\.steps was 8, is 9"):
+        fit(small_recipe("contrast", steps=9), [tiny_data], tmp_path / "run")
+    with pytest.raises(InputError, match="holds a run already"):
+        fit(small_recipe("contrast"), [tiny_data], tmp_path / "run", resume=False)
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "letter.txt").write_text("dear")
+    with pytest.raises(InputError, match="not empty and holds no training run"):
+        fit(small_recipe("contrast"), [tiny_data], tmp_path / "full")
+
+
+def test_ctrl_c_ends_after_the_step_with_a_checkpoint(tiny_data, small_recipe, tmp_path):
+    recipe = small_recipe("contrast")
+    handler = signal.getsignal(signal.SIGINT)
+
+    def interrupt(done, total):
+        if done == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(Cancelled, match="stopped after step 3 of 8"):
+        fit(recipe, [tiny_data], tmp_path / "run", progress=interrupt)
+    assert signal.getsignal(signal.SIGINT) is handler
+    seen = []
+    weights = fit(recipe, [tiny_data], tmp_path / "run", progress=lambda done, total: seen.append(done))
+    assert seen == [4, 5, 6, 7, 8]
+    assert weights.read_bytes() == fit(recipe, [tiny_data], tmp_path / "whole").read_bytes()
+
+
+_KILLED = """
+import sys, time
+from dataclasses import replace
+from napari_iqmaps.training.config import TrainingConfig
+from napari_iqmaps.training.fit import fit
+recipe = replace(TrainingConfig.default("contrast"), steps=8, images=6, patches=2, precision="32-true")
+def hang(done, total):
+    if done == 6:
+        print("hanging", flush=True)
+        time.sleep(60)
+fit(recipe, [sys.argv[1]], sys.argv[2], checkpoint_every=2, progress=hang)
+"""
+
+
+def test_a_killed_run_goes_on_from_its_checkpoint(tiny_data, small_recipe, tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, "-c", _KILLED, str(tiny_data), str(tmp_path / "run")], stdout=subprocess.PIPE, text=True
+    )
+    with process:
+        assert process.stdout.readline() == "hanging\n"
+        process.kill()
+    seen = []
+    recipe = small_recipe("contrast")
+    weights = fit(recipe, [tiny_data], tmp_path / "run", progress=lambda done, total: seen.append(done))
+    assert seen == [5, 6, 7, 8]
+    assert weights.read_bytes() == fit(recipe, [tiny_data], tmp_path / "whole").read_bytes()
+
+
+def test_a_damaged_checkpoint_is_named(tiny_data, small_recipe, tmp_path):
+    with pytest.raises(Cancelled):
+        fit(small_recipe("contrast"), [tiny_data], tmp_path, progress=_stop_at_once)
+    (tmp_path / "last.ckpt").write_bytes(b"half")
+    with pytest.raises(InputError, match="last.ckpt cannot be read"):
+        fit(small_recipe("contrast"), [tiny_data], tmp_path)
+
+
+def _stop_at_once(done, total):
+    raise Cancelled("now")
+
+
+def test_the_contrast_model_recovers_what_made_the_scores(tmp_path, small_recipe, write_manifest):
+    truth = ContrastModel().eval()
+    with torch.no_grad():
+        for parameter, value in zip((truth.offset, truth.slope), (-1.0, 0.5), strict=True):
+            parameter.fill_(value)
+    rng = np.random.default_rng(1)
+    rows = []
+    for scene in range(6):
+        reference = np.clip(rng.normal(128, 2 + 5 * scene, (70, 70)), 0, 255).astype(np.uint8)
+        Image.fromarray(reference).save(tmp_path / f"r{scene}.png")
+        for level in range(4):
+            test = np.clip(reference + rng.normal(0, 1.5 * 2**level, reference.shape), 0, 255).astype(np.uint8)
+            name = f"t{scene}_{level}.png"
+            Image.fromarray(test).save(tmp_path / name)
+            rows.append(f"{name},r{scene}.png,{_true_score(truth, tmp_path / name, tmp_path / f'r{scene}.png')}")
+    manifest = write_manifest(tmp_path / "m.csv", rows, best=0, worst=1, columns="file,reference,score")
+    recipe = small_recipe("contrast", steps=250, images=24, patches=4, calibration="none", correlation=0.0,
+                          thresholds="test", blur=0.0, exponent=1.0, anchor=0.0)  # fmt: skip
+    found = ContrastModel()
+    load_into(found, fit(recipe, [manifest], tmp_path / "run"))
+    contrast = torch.linspace(3, 25, 12)[:, None, None, None].expand(-1, 32, 32, 4)
+    with torch.no_grad():
+        ratio = thresholds(found, contrast) / thresholds(truth, contrast)
+    torch.testing.assert_close(ratio, torch.ones(12), atol=0.06, rtol=0)
+
+
+def _true_score(model, test_path, reference_path):
+    test, reference = (statistics_of(read_luminance(path), "x").float() for path in (test_path, reference_path))
+    patches = [
+        part.unfold(0, 32, 8).unfold(1, 32, 8).permute(0, 1, 3, 4, 2).flatten(0, 1) for part in (test, reference)
+    ]
+    with torch.no_grad():
+        return impairment(*patches, thresholds(model, patches[0]), model.mixing, 1.0).mean().item()
+
+
+def test_the_pnet_learns(tiny_data, small_recipe, tmp_path):
+    start = time.perf_counter()
+    fit(small_recipe("pnet", steps=60, images=18, dropout=0.1), [tiny_data], tmp_path)
+    metrics = pd.read_csv(tmp_path / "metrics.csv")
+    assert metrics["loss"].iloc[-1] < 0.7 * metrics["loss"].iloc[0], time.perf_counter() - start
+
+
+def test_anchoring_moves_thresholds_and_leaves_scores(tiny_data, small_recipe, tmp_path):
+    recipes = [small_recipe("contrast", anchor=level) for level in (0.0, 4.0)]
+    plain, anchored = (fit(recipe, [tiny_data], tmp_path / str(n)) for n, recipe in enumerate(recipes))
+    pair = [np.asarray(Image.open(tiny_data.parent / name)) for name in ("noise2_1.png", "scene2.png")]
+    scores = [iq.visibility_map(*pair, model="contrast", weights=weights).score for weights in (plain, anchored)]
+    maps = [iq.threshold_map(pair[1], model="contrast", weights=weights).values for weights in (plain, anchored)]
+    assert scores[0] == pytest.approx(scores[1], rel=1e-4)
+    assert (maps[1] / maps[0]).std() < 1e-4
+    assert maps[1].min() == pytest.approx(4, rel=0.3)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"steps": 0}, "steps is 0; it has to be at least 1"),
+        ({"steps": 2.5}, "give a whole number"),
+        ({"dropout": 1.5}, "at most 0.99"),
+        ({"loss": "mse"}, "choose one of image, patch"),
+        ({"learning_rate": float("nan")}, "give a number"),
+        ({"absolute": 0, "correlation": 0}, "nothing would be learnt"),
+    ],
+)
+def test_recipes_that_cannot_work(changes, message, small_recipe):
+    with pytest.raises(InputError, match=message):
+        small_recipe("pnet", **changes)
+
+
+@pytest.mark.parametrize("changes", [
+    {"loss": "patch", "calibration": "power", "schedule": "cosine", "thresholds": "smaller"},
+    {"thresholds": "larger", "schedule": "constant", "averaging": 0.0, "calibration": "none"},
+    {"thresholds": "reference", "balance": False, "gradient_clip": 0.0, "steps": 1, "correlation": 0.0},
+    {"thresholds": "test", "precision": "bf16-mixed", "absolute": 0.0, "images": 30},
+])  # fmt: skip
+def test_every_choice_runs(changes, tiny_data, small_recipe, tmp_path):
+    assert fit(small_recipe("pnet", **{"steps": 2, **changes}), [tiny_data], tmp_path).is_file()
