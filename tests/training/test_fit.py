@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pandas as pd
@@ -150,14 +149,14 @@ def test_the_contrast_model_recovers_what_made_the_scores(tmp_path, small_recipe
             Image.fromarray(test).save(tmp_path / name)
             rows.append(f"{name},r{scene}.png,{_true_score(truth, tmp_path / name, tmp_path / f'r{scene}.png')}")
     manifest = write_manifest(tmp_path / "m.csv", rows, best=0, worst=1, columns="file,reference,score")
-    recipe = small_recipe("contrast", steps=250, images=24, patches=4, calibration="none", correlation=0.0,
+    recipe = small_recipe("contrast", steps=250, images=24, patches=4, learning_rate=0.1, calibration="none", correlation=0.0,
                           thresholds="test", blur=0.0, exponent=1.0, anchor=0.0)  # fmt: skip
     found = ContrastModel()
     load_into(found, fit(recipe, [manifest], tmp_path / "run"))
     contrast = torch.linspace(3, 25, 12)[:, None, None, None].expand(-1, 32, 32, 4)
     with torch.no_grad():
         ratio = thresholds(found, contrast) / thresholds(truth, contrast)
-    torch.testing.assert_close(ratio, torch.ones(12), atol=0.06, rtol=0)
+    torch.testing.assert_close(ratio, torch.ones(12), atol=0.05, rtol=0)
 
 
 def _true_score(model, test_path, reference_path):
@@ -170,10 +169,10 @@ def _true_score(model, test_path, reference_path):
 
 
 def test_the_pnet_learns(tiny_data, small_recipe, tmp_path):
-    start = time.perf_counter()
-    fit(small_recipe("pnet", steps=60, images=18, dropout=0.1), [tiny_data], tmp_path)
+    recipe = small_recipe("pnet", steps=20, images=18, dropout=0.1, calibration="none")
+    fit(recipe, [tiny_data], tmp_path)
     metrics = pd.read_csv(tmp_path / "metrics.csv")
-    assert metrics["loss"].iloc[-1] < 0.7 * metrics["loss"].iloc[0], time.perf_counter() - start
+    assert metrics["loss"].iloc[-1] < 0.7 * metrics["loss"].iloc[0]
 
 
 def test_anchoring_moves_thresholds_and_leaves_scores(tiny_data, small_recipe, tmp_path):

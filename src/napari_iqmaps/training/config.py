@@ -49,7 +49,7 @@ class TrainingConfig:
     """
 
     network: Network = _setting("pnet", "What is trained.", choices=NETWORKS)
-    steps: int = _setting(600, "Optimiser steps.", least=1)
+    steps: int = _setting(400, "Optimiser steps.", least=1)
     images: int = _setting(64, "Images a step, drawn without repeats where there are enough.", least=1)
     patches: int = _setting(8, "Patches of 32x32 pixels from each of these images.", least=1)
     seed: int = _setting(0, "Of the starting weights, the draws and the dropout.", least=0)

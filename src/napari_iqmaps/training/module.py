@@ -123,9 +123,10 @@ class ThresholdTraining(pl.LightningModule):
     def _schedule(self, optimizer: torch.optim.Optimizer, rates: list[float]) -> Any:
         config = self.config
         if config.schedule == "one-cycle":
-            # torch's own needs a rise and a fall of at least some steps.
-            share = min(max(config.warm_up, 2 / (config.steps + 2)), 1 - 2 / (config.steps + 2))
-            return torch.optim.lr_scheduler.OneCycleLR(optimizer, rates, total_steps=config.steps + 2, pct_start=share)
+            # torch's own needs a rise and a fall of at least a step each.
+            total = config.steps + 3
+            share = min(max(config.warm_up, 2 / total), 1 - 1 / total)
+            return torch.optim.lr_scheduler.OneCycleLR(optimizer, rates, total_steps=total, pct_start=share)
 
         def factor(step: int) -> float:
             rise = max(config.warm_up * config.steps, 1)
