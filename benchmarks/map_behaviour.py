@@ -1,7 +1,7 @@
 """Does the threshold map make sense? The checks of `napari_iqmaps.training.behaviour`, as tables.
 
-    python benchmarks/map_behaviour.py
-    python benchmarks/map_behaviour.py --weights run/pnet.safetensors
+python benchmarks/map_behaviour.py
+python benchmarks/map_behaviour.py --weights run/pnet.safetensors
 """
 
 from __future__ import annotations

@@ -1,13 +1,15 @@
-"""Put trained weights into the registry that ships: in half precision if that is asked for, with their record.
+r"""Put trained weights into the registry that ships: in half precision if that is asked for, with their record.
 
-    python benchmarks/register_weights.py run/pnet.safetensors --name pnet --half \\
+    python benchmarks/register_weights.py run/pnet.safetensors --name pnet --half \
         --figures loso.json --data "LIVE release 2 (239 images), TID2013 (785)" --licence BSD-3-Clause
 """
 
 from __future__ import annotations
 
 import json
+import tomllib
 from pathlib import Path
+from typing import Any
 
 import click
 from safetensors import safe_open
@@ -15,16 +17,17 @@ from safetensors.torch import load_file, save_file
 
 from napari_iqmaps.core.weights import sha256_of
 
+FEW = 1000
 FOLDER = Path(__file__).resolve().parents[1] / "weights"
 REGISTRY = FOLDER / "registry.toml"
-HEAD = "# Every file of weights that ships, and where it comes from. Each is verified by its sha256 before it is read.\n"
+HEAD = "# Every file of weights that ships, and where it comes from. Each is verified before it is read.\n"
 
 
-def record(path: Path, name: str, data: str, licence: str, figures: dict[str, float]) -> str:
-    """Write one entry of the registry."""
+def record(path: Path, data: str, licence: str, figures: dict[str, float]) -> dict[str, Any]:
+    """Say what is known of a file of weights."""
     with safe_open(path, framework="numpy") as file:
         header = file.metadata()
-    lines = {
+    return {
         "network": header["network"],
         "file": path.name,
         "bytes": path.stat().st_size,
@@ -36,12 +39,22 @@ def record(path: Path, name: str, data: str, licence: str, figures: dict[str, fl
         "data": data,
         "command": header["trained_by"],
         "seed": int(header["seed"]),
+        "figures": figures,
     }
-    # TOML's basic strings, booleans and integers are JSON's.
-    text = f"\n[weights.{name}]\n" + "".join(
-        f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in lines.items()
-    )
-    return text + f"\n[weights.{name}.figures]\n" + "".join(f"{key} = {value}\n" for key, value in figures.items())
+
+
+def as_toml(records: dict[str, dict[str, Any]]) -> str:
+    """Write the registry. TOML's basic strings, booleans and numbers are JSON's."""
+    text = HEAD
+    for name, entry in records.items():
+        for table, values in ((f"weights.{name}", entry), (f"weights.{name}.figures", entry["figures"])):
+            text += f"\n[{table}]\n"
+            text += "".join(
+                f"{key} = {json.dumps(value, ensure_ascii=False)}\n"
+                for key, value in values.items()
+                if not isinstance(value, dict)
+            )
+    return text
 
 
 def held_out_figures(table: Path, network: str) -> dict[str, float]:
@@ -65,16 +78,12 @@ def main(trained: Path, name: str, half: bool, figures: Path, data: str, licence
         header = file.metadata()
     tensors = load_file(trained)
     target = FOLDER / f"{name}.safetensors"
-    save_file({key: value.half() if half else value for key, value in tensors.items()}, target, metadata=header)
-    entry = record(target, name, data, licence, held_out_figures(figures, header["network"]))
-    old = REGISTRY.read_text() if REGISTRY.is_file() else HEAD
-    start = old.find(f"\n[weights.{name}]")
-    if start >= 0:
-        following = [at for at in (old.find("\n[weights.", start + 1),) if at >= 0]
-        while following and old[following[0] :].startswith(f"\n[weights.{name}."):
-            following = [at for at in (old.find("\n[weights.", following[0] + 1),) if at >= 0]
-        old = old[:start] + (old[following[0] :] if following else "")
-    REGISTRY.write_text(old + entry)
+    # Only what is large: the few scalars keep all their digits.
+    smaller = {key: value.half() if half and value.numel() > FEW else value for key, value in tensors.items()}
+    save_file(smaller, target, metadata=header)
+    records = tomllib.loads(REGISTRY.read_text())["weights"] if REGISTRY.is_file() else {}
+    records[name] = record(target, data, licence, held_out_figures(figures, header["network"]))
+    REGISTRY.write_text(as_toml(records))
     click.echo(f"{target.name}: {target.stat().st_size:,} bytes, {sha256_of(target)}")
 
 
