@@ -67,6 +67,16 @@ def test_orientations_are_the_eight_of_a_square(tiny_data):
     assert len({patch.numpy().tobytes() for patch in patches}) == 8
 
 
+def test_tiles_cover_an_image_once(tiny_data):
+    path = str(tiny_data.parent / "scene2.png")
+    bank = ImageBank([str(tiny_data.parent / "scene0.png"), path])
+    plane = statistics_of(read_luminance(path), path).float()
+    tiles = bank.tiles(1)
+    assert tiles.shape == (2 * 2, 32, 32, 4)
+    assert torch.equal(tiles[1], plane[:32, 32:64])
+    assert torch.equal(tiles[2], plane[32:64, :32])
+
+
 def test_a_step_is_the_same_whenever_it_is_drawn(data, small_recipe):
     rows = np.arange(12)
     recipe = small_recipe("pnet", pull=0.1, invariance=0.1, brightness=5.0)

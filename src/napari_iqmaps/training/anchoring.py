@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 import torch
-from torch import Tensor
 
 from ..core.networks.contrast import ContrastModel
 from ..core.networks.pnet import PNet
@@ -15,8 +13,6 @@ from .samples import ImageBank, Integers
 
 FLAT_SHARE = 0.05
 """The patches of lowest local contrast that count as flat."""
-
-_AT_ONCE = 512
 
 
 def anchor(network: PNet | ContrastModel, bank: ImageBank, images: Integers, level: float) -> float:
@@ -43,7 +39,7 @@ def anchor(network: PNet | ContrastModel, bank: ImageBank, images: Integers, lev
     In ``1 - exp(-a d / T)`` only a / T meets the scores. So T and a are known up to a common factor, and something
     else has to set it: here the geometric mean of T over the twentieth of the patches that is flattest.
     """
-    patches = _grid(bank, images)
+    patches = [bank.tiles(image) for image in images]
     contrast = torch.cat([part[..., 2].mean((1, 2)) for part in patches])
     with torch.no_grad():
         logarithms = torch.cat([thresholds(network, part) for part in patches]).log()
@@ -53,21 +49,3 @@ def anchor(network: PNet | ContrastModel, bank: ImageBank, images: Integers, lev
         offset.add_(math.log(factor))
         network.mixing.mul_(factor)
     return factor
-
-
-def _grid(bank: ImageBank, images: Integers) -> list[Tensor]:
-    """Cut images into patches that do not overlap."""
-    owners, tops, lefts = [], [], []
-    for image in images:
-        rows = np.arange(0, bank.height[image] - PNet.PATCH + 1, PNet.PATCH)
-        columns = np.arange(0, bank.width[image] - PNet.PATCH + 1, PNet.PATCH)
-        top, left = np.meshgrid(rows, columns, indexing="ij")
-        owners.append(np.full(top.size, image))
-        tops.append(top.ravel())
-        lefts.append(left.ravel())
-    owner, top, left = (np.concatenate(part) for part in (owners, tops, lefts))
-    as_they_are = np.zeros(len(owner), dtype=np.int64)
-    return [
-        bank.take(owner[part], (top[part], left[part]), as_they_are[part])
-        for part in (slice(start, start + _AT_ONCE) for start in range(0, len(owner), _AT_ONCE))
-    ]

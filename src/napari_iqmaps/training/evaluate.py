@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import fields
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from ..core.errors import InputError
+from ..core.atomic import written_whole
+from ..core.errors import InputError, WeightsError
 from ..core.weights import find, sha256_of
+from . import runs
 from .baselines import BASELINES
 from .config import TrainingConfig
 from .manifest import Manifest, pooled
-from .scoring import baseline_scores, visibility_scores
+from .scoring import baseline_scores, patch_scores, visibility_scores
 from .splits import Fold, leave_one_scene_out, leave_types_out, scenes_in_folds
-from .statistics import Agreement, Figure, agreement
+from .statistics import Agreement, agreement
 
 Report = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and how much there is."""
@@ -76,6 +79,7 @@ def held_out_scores(
     folder: Path,
     *,
     photographs: Sequence[str] = (),
+    scoring: str = "map",
     stride: int = 4,
     device: str = "auto",
     report: Report | None = None,
@@ -94,6 +98,8 @@ def held_out_scores(
         Keeps a run for each network and fold, with the scores in it; what is there is not done again.
     photographs : sequence of str
         As in `fit`.
+    scoring : {"map", "patches"}
+        By the map, as a user does, or by patches that do not overlap, as the paper does, which is much faster.
     stride, device : optional
         As in `visibility_map`.
     report : callable, optional
@@ -113,7 +119,7 @@ def held_out_scores(
     record = {"data": [{"manifest": each.path.name, "sha256": each.sha256} for each in manifests]}
     for config in configs:
         scores[config.network] = _cross_validated(
-            table, folds, config, folder / config.network, record, photographs, (stride, device), report
+            table, folds, config, folder / config.network, record, photographs, (scoring, stride, device), report
         )
     held_out = scores.dropna(subset=[config.network for config in configs])
     held_out.to_csv(folder / "scores.csv", index=False)
@@ -150,32 +156,6 @@ def agreements(scores: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def flat(table: pd.DataFrame) -> pd.DataFrame:
-    """Turn the figures of `agreements` into plain columns, for files.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        From `agreements`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        With columns such as srcc, srcc_low, srcc_high.
-    """
-    columns: dict[str, Any] = {}
-    for name in table.columns:
-        if len(table) and isinstance(table[name].iloc[0], Figure):
-            columns[name] = [figure.value for figure in table[name]]
-            columns[f"{name}_low"] = [figure.low for figure in table[name]]
-            columns[f"{name}_high"] = [figure.high for figure in table[name]]
-            if name == "srcc":
-                columns["reason"] = [figure.reason for figure in table[name]]
-        else:
-            columns[name] = table[name]
-    return pd.DataFrame(columns)
-
-
 def labelled(name_or_path: str, models: Sequence[str]) -> tuple[str, str]:
     """Find out which model weights belong to.
 
@@ -191,8 +171,6 @@ def labelled(name_or_path: str, models: Sequence[str]) -> tuple[str, str]:
     (str, str)
         The model and the weights.
     """
-    from ..core.errors import WeightsError
-
     for model in models:
         try:
             find(name_or_path, model)
@@ -211,7 +189,7 @@ def _baselines(table: pd.DataFrame, keep: Path | None, report: Report | None) ->
     """Score by the baselines, or read what was kept of the same images."""
     scores = table[_KEYS].copy()
     if keep is not None and keep.is_file():
-        kept = pd.read_csv(keep, float_precision="round_trip")
+        kept = pd.read_csv(keep)
         if list(kept["file"]) == _names(table) and set(BASELINES) <= set(kept.columns):
             return scores.assign(**{name: kept[name].to_numpy() for name in BASELINES})
     found = baseline_scores(table, _told(report, "scores of PSNR, SSIM, GMSD"))
@@ -231,62 +209,65 @@ def _cross_validated(
     folder: Path,
     record: dict[str, Any],
     photographs: Sequence[str],
-    evaluation: tuple[int, str],
+    evaluation: tuple[str, int, str],
     report: Report | None,
 ) -> np.ndarray:
     """Train and score each fold that has not been; give the scores of all rows, NaN where no fold tested."""
     from .fit import finished_weights, fit_images
     from .samples import ScoredImages
 
-    stride, device = evaluation
+    scoring, stride, device = evaluation
     pooled_scores = np.full(len(table), np.nan)
-    data: ScoredImages | None = None
+
+    @cache
+    def data() -> ScoredImages:
+        return ScoredImages.read(table, photographs, config.blur, _told(report, "reading images"))
+
     for number, fold in enumerate(folds):
-        run, kept = folder / fold.name, folder / fold.name / "held_out.csv"
+        run = folder / fold.name
         name = f"{config.network}, {fold.name} ({number + 1} of {len(folds)})"
         fold_record = {**record, "protocol": {"fold": fold.name, "train": len(fold.train), "test": len(fold.test)}}
-        weights = finished_weights(config, run, fold_record, photographs)
-        if weights is None:
-            if data is None:
-                data = ScoredImages.read(table, photographs, config.blur, _told(report, "reading images"))
-            weights = fit_images(
-                config,
-                data,
-                fold.train,
-                run,
-                record=fold_record,
-                device=device,
-                progress=_told(report, f"training {name}"),
-            )
-        pooled_scores[fold.test] = _fold_scores(
-            table.iloc[fold.test], config.network, weights, kept, stride, device, _told(report, f"scores of {name}")
+        weights = finished_weights(config, run, fold_record, photographs) or fit_images(
+            config,
+            data(),
+            fold.train,
+            run,
+            record=fold_record,
+            device=device,
+            progress=_told(report, f"training {name}"),
         )
+        (run / runs.CHECKPOINT).unlink(missing_ok=True)  # forty megabytes a fold, of no more use
+        some, progress = table.iloc[fold.test], _told(report, f"scores of {name}")
+
+        def scores(
+            some: pd.DataFrame = some, rows: Any = fold.test, weights: Path = weights, progress: Any = progress
+        ) -> np.ndarray:
+            if scoring == "patches":
+                return patch_scores(data(), rows, weights, config, progress)
+            return visibility_scores(some, config.network, weights, stride=stride, device=device, progress=progress)
+
+        way = scoring if scoring == "patches" else f"{scoring}, stride {stride}"
+        pooled_scores[fold.test] = _kept(run / "held_out.csv", some, f"{way}, {sha256_of(weights)}", scores)
     return pooled_scores
 
 
-def _fold_scores(
-    table: pd.DataFrame,
-    network: str,
-    weights: Path,
-    kept: Path,
-    stride: int,
-    device: str,
-    progress: Callable[[int, int], None] | None,
-) -> np.ndarray:
-    """Score the rows that a fold holds out, or read what was kept of the same weights."""
-    digest = sha256_of(weights)
-    if kept.is_file():
-        old = pd.read_csv(kept, float_precision="round_trip")
-        same = {"weights", "stride", "visibility"} <= set(old.columns) and list(old["file"]) == _names(table)
-        if same and set(old["weights"]) == {digest} and set(old["stride"]) == {stride}:
+def _kept(path: Path, table: pd.DataFrame, origin: str, scores: Callable[[], np.ndarray]) -> np.ndarray:
+    """Read scores of the same rows and origin, or make and keep them."""
+    if path.is_file():
+        old = pd.read_csv(path)
+        if (
+            {"origin", "visibility"} <= set(old)
+            and list(old["file"]) == _names(table)
+            and set(old["origin"]) == {origin}
+        ):
             known: np.ndarray = old["visibility"].to_numpy(dtype=float)
             return known
-    scores = visibility_scores(table, network, weights, stride=stride, device=device, progress=progress)
     columns = table[["type", "scene", "score", "impairment"]].assign(
-        file=_names(table), visibility=scores, weights=digest, stride=stride
+        file=_names(table), visibility=scores(), origin=origin
     )
-    columns.to_csv(kept, index=False)
-    return scores
+    with written_whole(path) as part:
+        columns.to_csv(part, index=False)
+    return columns["visibility"].to_numpy(dtype=float)  # type: ignore[no-any-return]
 
 
 def _told(report: Report | None, what: str) -> Callable[[int, int], None] | None:

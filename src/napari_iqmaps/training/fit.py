@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -15,12 +14,9 @@ import numpy.typing as npt
 import torch
 from lightning.pytorch.callbacks import Callback, RichProgressBar
 from lightning.pytorch.loggers import CSVLogger
-from safetensors.torch import save
-from torch import nn
+from torch.utils import deterministic as torch_deterministic
 
-from .. import __version__
 from ..core import devices
-from ..core.atomic import written_whole
 from ..core.errors import InputError
 from . import runs
 from .anchoring import anchor
@@ -30,8 +26,10 @@ from .config import TrainingConfig
 from .manifest import pooled, read_manifest
 from .memory import keep_freed_memory
 from .module import ThresholdTraining
+from .precision import resolved_precision
 from .quiet import quiet_lightning
 from .samples import ScoredImages
+from .weights_file import write_weights
 
 Progress = Callable[[int, int], None]
 
@@ -82,7 +80,7 @@ def fit(
     Raises
     ------
     InputError
-        If the recipe, a manifest, an image or the folder cannot be used.
+        If a manifest, an image or the folder cannot be used.
     Cancelled
         On Ctrl-C or if `progress` raised it; the run can be continued.
     """
@@ -167,7 +165,14 @@ def fit_images(
     if config.anchor:
         anchor(module.network, data.bank, np.unique(batches.references), config.anchor)
     finished = folder / f"{config.network}.safetensors"
-    _write_weights(finished, module.network, config, command, batches)
+    header = {
+        "trained_by": command or "napari_iqmaps.training.fit",
+        "seed": str(config.seed),
+        "steps": str(config.steps),
+        "databases": ", ".join(batches.databases),
+        "images": str(len(batches.files)),
+    }
+    write_weights(finished, config.network, module.network, header)
     return finished
 
 
@@ -200,30 +205,6 @@ def finished_weights(
     return weights if runs.prepare(folder, full, resume=resume) and weights.is_file() else None
 
 
-def resolved_precision(precision: str, device: torch.device) -> str:
-    """Choose the precision of matrix products.
-
-    Parameters
-    ----------
-    precision : {"auto", "32-true", "bf16-mixed"}
-        As in the recipe.
-    device : torch.device
-        Where they run.
-
-    Returns
-    -------
-    str
-        ``"32-true"`` or ``"bf16-mixed"``, in Lightning's words.
-    """
-    if precision != "auto":
-        return precision
-    if device.type == "cuda":
-        return "bf16-mixed" if torch.cuda.is_bf16_supported() else "32-true"
-    # Older versions of torch cannot tell; without AMX, bfloat16 is slower than single precision.
-    capabilities: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
-    return "bf16-mixed" if device.type == "cpu" and capabilities.get("amx_bf16", False) else "32-true"
-
-
 def _trainer(
     config: TrainingConfig,
     folder: Path,
@@ -248,7 +229,7 @@ def _trainer(
         max_epochs=1,
         logger=logger,
         callbacks=callbacks,
-        log_every_n_steps=min(10, config.steps),
+        log_every_n_steps=max(1, min(10, config.steps // 4)),
         enable_checkpointing=False,
         enable_progress_bar=bar,
         enable_model_summary=False,
@@ -266,34 +247,15 @@ def _step_of(checkpoint: Path) -> int:
 
 @contextmanager
 def _reproducible() -> Iterator[None]:
-    """Put torch's global switch and generator back after Lightning has set them."""
+    """Put torch's global switches and generator back after Lightning has set them."""
     deterministic = torch.are_deterministic_algorithms_enabled()
-    state = torch.get_rng_state()
+    switches: Any = torch_deterministic  # its stubs do not know its switch
+    fill, state = switches.fill_uninitialized_memory, torch.get_rng_state()
+    # Filling every new tensor guards against reading what was never written; it takes a third of a step.
+    switches.fill_uninitialized_memory = False
     try:
         yield
     finally:
+        switches.fill_uninitialized_memory = fill
         torch.use_deterministic_algorithms(deterministic)
         torch.set_rng_state(state)
-
-
-def _write_weights(path: Path, network: nn.Module, config: TrainingConfig, command: str, batches: Batches) -> None:
-    header = {
-        "network": config.network,
-        "trained_by": command or "napari_iqmaps.training.fit",
-        "seed": str(config.seed),
-        "steps": str(config.steps),
-        "databases": ", ".join(batches.databases),
-        "images": str(len(batches.files)),
-        "version": __version__,
-    }
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
-    with written_whole(path) as part:
-        part.write_bytes(_with_sorted_header(save(tensors, metadata=header)))
-
-
-def _with_sorted_header(content: bytes) -> bytes:
-    """Order the header of a safetensors file, so that equal weights are equal files."""
-    length = int.from_bytes(content[:8], "little")
-    header = json.dumps(json.loads(content[8 : 8 + length]), sort_keys=True, separators=(",", ":")).encode()
-    header += b" " * (-len(header) % 8)
-    return len(header).to_bytes(8, "little") + header + content[8 + length :]

@@ -46,7 +46,9 @@ def patchwise_scores(
         for number, (file, reference) in enumerate(zip(files, references, strict=True)):
             corners = patch_grid(data, int(file))
             upright = np.zeros(len(corners[0]), dtype=np.int64)
-            test, clean = (data.bank.take(np.full_like(upright, image), corners, upright) for image in (file, reference))
+            test, clean = (
+                data.bank.take(np.full_like(upright, image), corners, upright) for image in (file, reference)
+            )
             if config.thresholds in ("test", "reference"):
                 threshold = thresholds(network, test if config.thresholds == "test" else clean)
             else:

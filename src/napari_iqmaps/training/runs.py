@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import platform
 from collections.abc import Mapping
@@ -18,7 +19,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import torch
 
 from .. import __version__
@@ -124,9 +124,13 @@ def metrics_until(folder: Path, step: int) -> list[dict[str, Any]]:
     path = folder / METRICS
     if not path.is_file():
         return []
-    table = pd.read_csv(path, float_precision="round_trip")
-    rows: list[dict[str, Any]] = table[table["step"] < step].to_dict("records")
-    return rows
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = [{name: _number(text) for name, text in row.items() if text} for row in csv.DictReader(file)]
+    return [row for row in rows if row["step"] < step]
+
+
+def _number(text: str) -> int | float:
+    return int(text) if text.lstrip("-").isdigit() else float(text)
 
 
 def _differences(old: Any, new: Any, name: str = "") -> list[str]:

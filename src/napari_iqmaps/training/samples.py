@@ -137,6 +137,26 @@ class ImageBank:
         index = first[:, None, None] + row_step[:, None, None] * steps[:, None] + column_step[:, None, None] * steps
         return self.values[torch.from_numpy(index)].float()
 
+    def tiles(self, image: int) -> Tensor:
+        """Cut an image into patches that do not overlap; a rest at the right and below is left out.
+
+        Parameters
+        ----------
+        image : int
+            Which.
+
+        Returns
+        -------
+        torch.Tensor
+            float32, ``(patches, 32, 32, 4)``.
+        """
+        height, width = int(self.height[image]), int(self.width[image])
+        plane = self.values[self.start[image] : self.start[image] + height * width].view(height, width, -1)
+        side = PNet.PATCH
+        rows, columns = height // side, width // side
+        parts = plane[: rows * side, : columns * side].reshape(rows, side, columns, side, -1)
+        return parts.transpose(1, 2).flatten(0, 1).float()
+
 
 def statistics_of(luminance: npt.NDArray[np.float32], name: str, blur: float = 0.0) -> Tensor:
     """Turn luminance into what `ImageBank` keeps.

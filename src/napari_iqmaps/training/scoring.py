@@ -8,10 +8,16 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import torch
 
+from ..core.thresholds import load_network
 from ..core.visibility import visibility_map
 from .baselines import BASELINES
-from .samples import read_luminance
+from .config import TrainingConfig
+from .forward import thresholds
+from .losses import combined_thresholds, impairment
+from .precision import resolved_precision
+from .samples import ScoredImages, read_luminance
 
 Floats = npt.NDArray[np.float64]
 Progress = Callable[[int, int], None]
@@ -64,6 +70,64 @@ def visibility_scores(
         return float(answer.score)
 
     return _each_pair(table, [score], progress)[:, 0]
+
+
+def patch_scores(
+    data: ScoredImages,
+    rows: npt.NDArray[np.intp],
+    weights: Path,
+    config: TrainingConfig,
+    progress: Progress | None = None,
+) -> Floats:
+    """Score images in memory as the paper does, by the mean over patches that do not overlap.
+
+    Parameters
+    ----------
+    data : ScoredImages
+        The images.
+    rows : numpy.ndarray of int
+        Which rows of its table.
+    weights : pathlib.Path
+        Of the recipe's network.
+    config : TrainingConfig
+        The recipe, which says whose thresholds count and how differences are measured.
+    progress : callable, optional
+        Called with ``(images done, images in all)``.
+
+    Returns
+    -------
+    numpy.ndarray
+        A score for each row.
+
+    Notes
+    -----
+    Many times faster than the map's score, which covers every pixel, and nearly the same: for choosing recipes, and
+    for the many folds of a cross-validation.
+    """
+    network = load_network(config.network, weights.as_posix())
+    table = data.table.iloc[rows]
+    files, references = data.bank.numbers(table["file"]), data.bank.numbers(table["reference"])
+    scores = np.full(len(rows), np.nan)
+    half = resolved_precision(config.precision, torch.device("cpu")) == "bf16-mixed"
+    reference, of_reference, current = None, None, -1
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=half):
+        for done, row in enumerate(np.argsort(references, kind="stable"), start=1):
+            if references[row] != current:
+                current = references[row]
+                reference = data.bank.tiles(current)
+                of_reference = thresholds(network, reference)
+            assert reference is not None
+            assert of_reference is not None
+            test = data.bank.tiles(files[row])
+            threshold = of_reference
+            if config.thresholds != "reference":
+                threshold = thresholds(network, test)
+            if config.thresholds not in ("test", "reference"):
+                threshold = combined_thresholds(torch.cat([threshold, of_reference]), config.thresholds)
+            scores[row] = impairment(test, reference, threshold, network.mixing, config.exponent).mean().item()
+            if progress is not None:
+                progress(done, len(rows))
+    return scores
 
 
 def baseline_scores(table: pd.DataFrame, progress: Progress | None = None) -> pd.DataFrame:

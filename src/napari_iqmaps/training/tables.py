@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from rich.table import Table
 
 from ..core.atomic import written_whole
-from .evaluate import flat
+from .statistics import Figure
 
 HEADINGS = {
     "method": "method",
@@ -20,6 +21,32 @@ HEADINGS = {
     "images": "images",
     "scenes": "scenes",
 }
+
+
+def flat(table: pd.DataFrame) -> pd.DataFrame:
+    """Turn the figures of `evaluate.agreements` into plain columns, for files.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From `evaluate.agreements`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        With columns such as srcc, srcc_low, srcc_high.
+    """
+    columns: dict[str, Any] = {}
+    for name in table.columns:
+        if len(table) and isinstance(table[name].iloc[0], Figure):
+            columns[name] = [figure.value for figure in table[name]]
+            columns[f"{name}_low"] = [figure.low for figure in table[name]]
+            columns[f"{name}_high"] = [figure.high for figure in table[name]]
+            if name == "srcc":
+                columns["reason"] = [figure.reason for figure in table[name]]
+        else:
+            columns[name] = table[name]
+    return pd.DataFrame(columns)
 
 
 def for_screen(table: pd.DataFrame) -> list[Table]:

@@ -1,0 +1,41 @@
+"""Weights as a file: safetensors with a header that says where they come from, the same bytes for the same weights."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from safetensors.torch import save
+from torch import nn
+
+from .. import __version__
+from ..core.atomic import written_whole
+
+
+def write_weights(path: Path, name: str, network: nn.Module, header: Mapping[str, str]) -> None:
+    """Write a network's weights, whole or not at all.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+    name : str
+        Of the network, as `napari_iqmaps.core.weights` asks for it.
+    network : torch.nn.Module
+        Whose parameters to write.
+    header : mapping of str to str
+        What else to say in the header.
+    """
+    tensors = {key: tensor.detach().cpu().contiguous() for key, tensor in network.state_dict().items()}
+    content = save(tensors, metadata={"network": name, **header, "version": __version__})
+    with written_whole(path) as part:
+        part.write_bytes(_with_sorted_header(content))
+
+
+def _with_sorted_header(content: bytes) -> bytes:
+    """Order the header of a safetensors file: its writer takes the keys as they come."""
+    length = int.from_bytes(content[:8], "little")
+    header = json.dumps(json.loads(content[8 : 8 + length]), sort_keys=True, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % 8)
+    return len(header).to_bytes(8, "little") + header + content[8 + length :]
