@@ -13,15 +13,13 @@ from pathlib import Path
 
 import click
 import numpy as np
-from safetensors.torch import load_file
 from scipy.stats import spearmanr
 
-from napari_iqmaps.core.networks.contrast import ContrastModel
 from napari_iqmaps.training.config import TrainingConfig
 from napari_iqmaps.training.fit import fit_images
 from napari_iqmaps.training.manifest import pooled, read_manifest
-from napari_iqmaps.training.patchwise import patchwise_scores
 from napari_iqmaps.training.samples import ScoredImages
+from napari_iqmaps.training.scoring import patch_scores
 from napari_iqmaps.training.splits import scenes_in_folds
 
 SHIPPED = TrainingConfig.default("contrast")
@@ -47,9 +45,7 @@ def out_of_fold(config: TrainingConfig, data: ScoredImages, folder: Path) -> np.
     scores = np.full(len(data.table), np.nan)
     for fold in scenes_in_folds(data.table):
         path = fit_images(config, data, fold.train, folder / fold.name, record={"fold": fold.name}, device="cpu")
-        model = ContrastModel()
-        model.load_state_dict(load_file(path))
-        scores[fold.test] = patchwise_scores(model, config, data, fold.test)
+        scores[fold.test] = patch_scores(data, fold.test, path, config)
     return scores
 
 

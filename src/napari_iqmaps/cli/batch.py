@@ -12,10 +12,10 @@ import click
 
 from .. import __version__
 from ..core.errors import InputError, IqmapsError, WeightsError
+from ..core.io.reading import read_image
+from ..core.io.records import plain, read_record
+from ..core.io.scores import row_of_record, score_row, write_scores
 from ..core.maps import QualityMap
-from ..core.reading import read_image
-from ..core.records import plain, read_record
-from ..core.scores import row_of_record, score_row, write_scores
 from ..core.weights import sha256_of
 from .group import INTERRUPTED, in_one_line
 from .report import Report

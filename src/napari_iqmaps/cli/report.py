@@ -173,6 +173,6 @@ def _number(score: float | None) -> str:
 
 
 def _plain_rows(rows: Sequence[Mapping[str, Any]]) -> Any:
-    from ..core.records import plain
+    from ..core.io.records import plain
 
     return plain(list(rows))

@@ -9,8 +9,8 @@ from typing import Any
 
 from ..core import devices, weights
 from ..core.errors import InputError
+from ..core.io.reading import ImageFile, read_image
 from ..core.maps import KINDS, QualityMap
-from ..core.reading import ImageFile, read_image
 from .batch import Job, Plan, Progress, request_of
 from .inputs import expand
 from .report import Report

@@ -12,8 +12,8 @@ import numpy as np
 from ..core import visibility as subject
 from ..core.errors import InputError
 from ..core.images import DataRange
+from ..core.io.reading import ImageFile
 from ..core.maps import QualityMap
-from ..core.reading import ImageFile
 from .batch import Job, Progress, run
 from .inputs import output_names, reference_for
 from .options import default_of, image_options, model_options, output_options

@@ -11,10 +11,10 @@ import numpy as np
 
 from . import samples
 from .io import write_map, write_scores
-from .legend import map_panel, provenance, scale_of, write_sheet
+from .io.legend import map_panel, provenance, scale_of, write_sheet
+from .io.scores import score_row
+from .io.sheet import Panel, Sheet
 from .maps import QualityMap
-from .scores import score_row
-from .sheet import Panel, Sheet
 from .visibility import threshold_map, visibility_map
 
 _WINDOW = 9  # finer than the default, so that the letters of the text can be read in the map

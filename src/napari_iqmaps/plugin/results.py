@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..core.io.scores import score_row
 from ..core.maps import QualityMap
-from ..core.scores import score_row
 from .layers import LayerPixels, as_layer, common_channel_axis, update_layer
 from .regions import MARGIN, Region
 from .tasks import Progress

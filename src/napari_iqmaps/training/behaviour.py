@@ -57,9 +57,7 @@ class PhotographBehaviour:
         return self.textured / self.flat
 
 
-def photograph_behaviour(
-    name: str, model: ThresholdModel = "pnet", weights: str | None = None
-) -> PhotographBehaviour:
+def photograph_behaviour(name: str, model: ThresholdModel = "pnet", weights: str | None = None) -> PhotographBehaviour:
     """Check the map of one photograph.
 
     Parameters
@@ -112,7 +110,7 @@ def flat_thresholds(model: ThresholdModel = "pnet", weights: str | None = None) 
 
 
 def local_deviation(luminance: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Standard deviation in a 7x7 Gaussian window of sigma 1; computed here apart from the models' own code."""
+    """Give the standard deviation in a 7x7 Gaussian window of sigma 1; apart from the models' own code."""
     mean = ndimage.gaussian_filter(luminance, 1, truncate=3)
     square = ndimage.gaussian_filter(luminance**2, 1, truncate=3)
     deviation: npt.NDArray[np.float64] = np.sqrt(np.clip(square - mean**2, 0, None))

@@ -13,8 +13,8 @@ import lightning.pytorch as pl
 from lightning.pytorch.callbacks import Callback, WeightAveraging
 from torch import Tensor
 
-from ..core.atomic import written_whole
 from ..core.errors import Cancelled
+from ..core.io.atomic import written_whole
 
 
 class RunningMean(WeightAveraging):

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..core.atomic import written_whole
 from ..core.errors import InputError, WeightsError
+from ..core.io.atomic import written_whole
 from ..core.weights import find, sha256_of
 from . import runs
 from .baselines import BASELINES

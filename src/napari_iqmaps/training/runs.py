@@ -22,8 +22,8 @@ from typing import Any
 import torch
 
 from .. import __version__
-from ..core.atomic import written_whole
 from ..core.errors import InputError
+from ..core.io.atomic import written_whole
 
 CONFIG = "config.json"
 VERSIONS = "versions.json"

@@ -15,9 +15,9 @@ from torch import Tensor
 
 from ..core.errors import InputError
 from ..core.images import as_planes
+from ..core.io.reading import read_image
 from ..core.networks.local_statistics import GAUSSIAN
 from ..core.networks.pnet import PNet
-from ..core.reading import read_image
 
 Progress = Callable[[int, int], None]
 Integers = npt.NDArray[np.int64]

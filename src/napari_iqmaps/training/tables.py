@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 from rich.table import Table
 
-from ..core.atomic import written_whole
+from ..core.io.atomic import written_whole
 from .statistics import Figure
 
 HEADINGS = {

@@ -10,7 +10,7 @@ from safetensors.torch import save
 from torch import nn
 
 from .. import __version__
-from ..core.atomic import written_whole
+from ..core.io.atomic import written_whole
 
 
 def write_weights(path: Path, name: str, network: nn.Module, header: Mapping[str, str]) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .errors import InputError
-from .maps import QualityMap
+from ..errors import InputError
+from ..maps import QualityMap
 from .reading import ImageFile, read_image
 from .scores import score_row, write_scores
 

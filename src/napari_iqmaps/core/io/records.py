@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 import tifffile
 
-from .. import __version__
+from ... import __version__
+from ..errors import InputError
+from ..maps import KINDS, QualityMap
 from .atomic import written_whole
-from .errors import InputError
-from .maps import KINDS, QualityMap
 from .reading_tiff import read_tiff_image
 
 KEY = "napari_iqmaps"

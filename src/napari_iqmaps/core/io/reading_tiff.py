@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import tifffile
 
-from .errors import InputError
+from ..errors import InputError
 from .reading import ImageFile, alpha_note, opencv_pages
 
 _Array = npt.NDArray[Any]

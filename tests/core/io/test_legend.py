@@ -7,8 +7,8 @@ from PIL import Image
 
 import napari_iqmaps as iq
 from napari_iqmaps.core import io
-from napari_iqmaps.core.legend import provenance, sheet_of
-from napari_iqmaps.core.pen import HOLE_GREY
+from napari_iqmaps.core.io.legend import provenance, sheet_of
+from napari_iqmaps.core.io.pen import HOLE_GREY
 
 GREY = np.round(np.array(HOLE_GREY) * 255)
 

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .. import __version__
+from ... import __version__
+from ..maps import Kind, QualityMap
 from .atomic import written_whole
-from .maps import Kind, QualityMap
 from .records import KEY, record_of
 from .sheet import Panel, Scale, Sheet
 

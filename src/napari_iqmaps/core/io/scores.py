@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import InputError
+from ..maps import QualityMap
 from .atomic import written_whole
-from .errors import InputError
-from .maps import QualityMap
 from .records import plain, record_of
 
 COLUMNS = (

@@ -11,8 +11,9 @@ import tifffile
 from PIL import Image
 
 import napari_iqmaps as iq
-from napari_iqmaps.core import io, records
-from napari_iqmaps.core.atomic import written_whole
+from napari_iqmaps.core import io
+from napari_iqmaps.core.io import records
+from napari_iqmaps.core.io.atomic import written_whole
 
 RNG = np.random.default_rng(3)
 INFO = {
@@ -125,8 +126,8 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, monke
             file.write(b"half")
         raise error
 
-    monkeypatch.setattr("napari_iqmaps.core.records.tifffile.imwrite", fail_halfway)
-    monkeypatch.setattr("napari_iqmaps.core.pen.Pen.save", lambda _self, target, _text: fail_halfway(target))
+    monkeypatch.setattr("napari_iqmaps.core.io.records.tifffile.imwrite", fail_halfway)
+    monkeypatch.setattr("napari_iqmaps.core.io.pen.Pen.save", lambda _self, target, _text: fail_halfway(target))
     expected, reason = type(error), None
     if isinstance(error, OSError):
         expected, reason = iq.InputError, "No space left.*nothing there has changed"

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import napari_iqmaps as iq
-from napari_iqmaps.core.scores import score_row, write_scores
+from napari_iqmaps.core.io.scores import score_row, write_scores
 
 IMAGE = np.random.default_rng(1).integers(0, 256, (3, 40, 60), dtype=np.uint8)
 
