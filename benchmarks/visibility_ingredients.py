@@ -31,9 +31,6 @@ VARIANTS = {
     "exponent 2": replace(SHIPPED, exponent=2.0),
     "exponent 1": replace(SHIPPED, exponent=1.0),
     "no viewing blur": replace(SHIPPED, blur=0.0),
-    "no calibration of the databases": replace(SHIPPED, calibration="none"),
-    "no correlation in the loss": replace(SHIPPED, correlation=0.0),
-    "loss on patches (published)": replace(SHIPPED, loss="patch"),
     "difference, thresholds and loss as published": replace(
         SHIPPED, thresholds="test", exponent=1.0, blur=0.0, loss="patch", correlation=0.0, calibration="none"
     ),

@@ -33,7 +33,7 @@ def viewer(make_napari_viewer, qtbot):
 def dock(viewer, qtbot):
     """Open the widget as the menu does."""
 
-    def docked(model="contrast"):
+    def docked(model="pnet"):
         _, widget = viewer.window.add_plugin_dock_widget("napari-iqmaps", "Visibility thresholds")
         widget.options["model"].value = model
         qtbot.wait(300)  # the window makes room, and notifications find their place

@@ -30,8 +30,8 @@ def test_thresholds_of_a_sample(viewer, dock, finish, picture):
     finish(widget)
     assert shows_colours(picture("thresholds"))
     layer = viewer.layers[-1]
-    expected = threshold_map(viewer.layers[0].data, model="contrast", channel_axis=-1)
-    np.testing.assert_allclose(layer.data, expected.values)
+    expected = threshold_map(viewer.layers[0].data, model="pnet", channel_axis=-1)
+    np.testing.assert_allclose(layer.data, expected.values, rtol=1e-5)
     assert layer.colorbar.visible
     assert widget.summary.sentence.isVisible()
     assert widget.summary.histogram.isVisible()
