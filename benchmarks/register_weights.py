@@ -13,9 +13,10 @@ from typing import Any
 
 import click
 from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from napari_iqmaps.core.weights import sha256_of
+from napari_iqmaps.training.weights_file import write_tensors
 
 FEW = 1000
 FOLDER = Path(__file__).resolve().parents[1] / "weights"
@@ -80,7 +81,7 @@ def main(trained: Path, name: str, half: bool, figures: Path, data: str, licence
     target = FOLDER / f"{name}.safetensors"
     # Only what is large: the few scalars keep all their digits.
     smaller = {key: value.half() if half and value.numel() > FEW else value for key, value in tensors.items()}
-    save_file(smaller, target, metadata=header)
+    write_tensors(target, smaller, header)
     records = tomllib.loads(REGISTRY.read_text())["weights"] if REGISTRY.is_file() else {}
     records[name] = record(target, data, licence, held_out_figures(figures, header["network"]))
     REGISTRY.write_text(as_toml(records))

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from safetensors.torch import save
-from torch import nn
+from torch import Tensor, nn
 
 from .. import __version__
 from ..core.io.atomic import written_whole
@@ -28,7 +28,22 @@ def write_weights(path: Path, name: str, network: nn.Module, header: Mapping[str
         What else to say in the header.
     """
     tensors = {key: tensor.detach().cpu().contiguous() for key, tensor in network.state_dict().items()}
-    content = save(tensors, metadata={"network": name, **header, "version": __version__})
+    write_tensors(path, tensors, {"network": name, **header, "version": __version__})
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, str]) -> None:
+    """Write tensors, whole or not at all, and the same bytes for the same tensors.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+    tensors : mapping of str to torch.Tensor
+        What to write.
+    header : mapping of str to str
+        What to say of them.
+    """
+    content = save(dict(tensors), metadata=dict(header))
     with written_whole(path) as part:
         part.write_bytes(_with_sorted_header(content))
 
