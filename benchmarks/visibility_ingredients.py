@@ -18,7 +18,7 @@ from scipy.stats import spearmanr
 from napari_iqmaps.training.config import TrainingConfig
 from napari_iqmaps.training.fit import fit_images
 from napari_iqmaps.training.manifest import pooled, read_manifest
-from napari_iqmaps.training.samples import ScoredImages
+from napari_iqmaps.training.samples import DifferenceMeasure, ScoredImages, measure_of
 from napari_iqmaps.training.scoring import patch_scores
 from napari_iqmaps.training.splits import scenes_in_folds
 
@@ -30,9 +30,18 @@ VARIANTS = {
     "the smaller of the two thresholds": replace(SHIPPED, thresholds="smaller"),
     "exponent 2": replace(SHIPPED, exponent=2.0),
     "exponent 1": replace(SHIPPED, exponent=1.0),
-    "no viewing blur": replace(SHIPPED, blur=0.0),
+    "gains of the practised observer": replace(SHIPPED, channels="practised"),
+    "no channels": replace(SHIPPED, channels="none"),
+    "mean over the image instead of the power mean": replace(SHIPPED, pooling=1.0),
     "difference, thresholds and loss as published": replace(
-        SHIPPED, thresholds="test", exponent=1.0, blur=0.0, loss="patch", correlation=0.0, calibration="none"
+        SHIPPED,
+        thresholds="test",
+        exponent=1.0,
+        channels="none",
+        pooling=1.0,
+        loss="patch",
+        correlation=0.0,
+        calibration="none",
     ),
 }
 
@@ -51,14 +60,15 @@ def out_of_fold(config: TrainingConfig, data: ScoredImages, folder: Path) -> np.
 @click.option("--runs", required=True, type=click.Path(path_type=Path))
 def main(manifests: tuple[Path, ...], runs: Path) -> None:
     table = pooled([read_manifest(path) for path in manifests])
-    banks: dict[float, ScoredImages] = {}
+    banks: dict[DifferenceMeasure, ScoredImages] = {}
     databases = list(dict.fromkeys(table["database"]))
     click.echo(f"| ingredient | {' | '.join(databases)} |\n|---|{'---|' * len(databases)}")
     for number, (name, config) in enumerate(VARIANTS.items()):
-        if config.blur not in banks:
+        measure = measure_of(config)
+        if measure not in banks:
             banks.clear()  # one at a time in memory
-            banks[config.blur] = ScoredImages.read(table, (), config.blur)
-        scores = out_of_fold(config, banks[config.blur], runs / str(number))
+            banks[measure] = ScoredImages.read(table, measure)
+        scores = out_of_fold(config, banks[measure], runs / str(number))
         figures = []
         for database in databases:
             chosen = (table["database"] == database).to_numpy()

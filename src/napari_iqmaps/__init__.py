@@ -11,23 +11,35 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from .core.display import pq, pu21
+    from .core.distortions import distort, distortions
     from .core.errors import Cancelled, InputError, IqmapsError, NotEnoughEvidence, WeightsError
+    from .core.hidden_mark import HiddenMark
+    from .core.hiding import hide
     from .core.io import read_image, read_map, write_map
     from .core.maps import KINDS, Kind, QualityMap
+    from .core.marks import text_mark
     from .core.visibility import threshold_map, visibility_map
 
 _HOMES = {
+    "pq": "display",
+    "pu21": "display",
     "Cancelled": "errors",
     "InputError": "errors",
     "IqmapsError": "errors",
     "NotEnoughEvidence": "errors",
     "WeightsError": "errors",
+    "distort": "distortions",
+    "distortions": "distortions",
+    "HiddenMark": "hidden_mark",
+    "hide": "hiding",
     "read_image": "io",
     "read_map": "io",
     "write_map": "io",
     "KINDS": "maps",
     "Kind": "maps",
     "QualityMap": "maps",
+    "text_mark": "marks",
     "threshold_map": "visibility",
     "visibility_map": "visibility",
 }
@@ -35,14 +47,21 @@ _HOMES = {
 __all__ = [
     "KINDS",
     "Cancelled",
+    "HiddenMark",
     "InputError",
     "IqmapsError",
     "Kind",
     "NotEnoughEvidence",
     "QualityMap",
     "WeightsError",
+    "distort",
+    "distortions",
+    "hide",
+    "pq",
+    "pu21",
     "read_image",
     "read_map",
+    "text_mark",
     "threshold_map",
     "visibility_map",
     "write_map",

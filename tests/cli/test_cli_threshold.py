@@ -39,6 +39,18 @@ def test_the_map_is_that_of_the_core(iqmaps, images, tmp_path):
     assert "code values" in result.stdout
 
 
+def test_another_observer_is_another_request(rows, images, tmp_path):
+    words = ("threshold", "in/a.png", *FAST, "--out", "out")
+    usual = rows(*words)[1]["rows"][0]
+    status, found = rows(*words, "--observer", "practised")
+    assert (status, found["kept"]) == (0, 0)
+    assert (usual["observer"], found["rows"][0]["observer"]) == ("everyday", "practised")
+    image = iq.read_image(images / "a.png").array
+    assert found["rows"][0]["score"] == iq.threshold_map(image, model="contrast", observer="practised").score
+    assert iq.read_map(tmp_path / "out" / "a_threshold.tif").info["request"]["observer"] == "practised"
+    assert rows(*words, "--observer", "practised")[1]["kept"] == 1
+
+
 def test_files_patterns_and_folders_each_once(rows, images, monkeypatch):
     for words in (["in/*.png"], ["in"], ["in/a.png", "in/?.png"], ["in/a.png", "in/b.png", "in/c.png", "in"]):
         status, found = rows("threshold", *words, *FAST)

@@ -66,3 +66,22 @@ def test_without_the_extra_it_says_what_to_install(manifest, tmp_path, monkeypat
     assert 'no_such_library, which is not installed. Install the extra: pip install "napari-iqmaps[train]"' in str(
         result.exception
     )
+
+
+def test_a_dry_run_needs_no_folder_and_trains_nothing(manifest, tmp_path):
+    runner = CliRunner()
+    result = runner.invoke(train, ["pnet", "--data", str(manifest), "--dry-run"], catch_exceptions=False)
+    assert result.exit_code == 0
+    assert "images    6 of 2 references" in result.output
+    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".csv", *[".png"] * 8]
+    assert "Missing option '--out'" in runner.invoke(train, ["pnet", "--data", str(manifest)]).output
+
+
+def test_missing_images_can_be_left_out_and_the_command_says_so(manifest, tmp_path):
+    (tmp_path / "t00.png").unlink()
+    command = ["contrast", "--data", str(manifest), "--out", str(tmp_path / "run"), *FAST]
+    assert "1 of the 8 images" in str(CliRunner().invoke(train, command).exception)
+    result = CliRunner().invoke(train, [*command, "--skip-missing"], catch_exceptions=False)
+    assert "own: 1 of 6 images left out" in result.output
+    with safe_open(tmp_path / "run" / "contrast.safetensors", framework="numpy") as file:
+        assert "--data own.csv --skip-missing" in file.metadata()["trained_by"]

@@ -32,6 +32,47 @@ def test_a_changed_reference_is_another_request(rows, images):
     assert rows(*words, "--window", 3)[1]["kept"] == 0
 
 
+def test_observer_and_distance_are_the_cores_and_part_of_the_request(rows, images, tmp_path):
+    words = ("visibility", "in/b.png", "--reference", "in/a.png", *FAST, "--out", "out")
+    usual = rows(*words)[1]["rows"][0]
+    assert (usual["observer"], usual["pixels_per_degree"], usual["window"]) == ("everyday", 35, 33)
+    options = ("--observer", "practised", "--pixels-per-degree", 60)
+    status, found = rows(*words, *options)
+    assert (status, found["kept"]) == (0, 0)
+    row = found["rows"][0]
+    assert (row["observer"], row["pixels_per_degree"], row["window"]) == ("practised", 60, 57)
+    arrays = [iq.read_image(images / f"{name}.png").array for name in "ba"]
+    expected = iq.visibility_map(*arrays, model="contrast", observer="practised", pixels_per_degree=60)
+    assert row["score"] == expected.score
+    request = iq.read_map(tmp_path / "out" / "b_visibility.tif").info["request"]
+    assert (request["observer"], request["pixels_per_degree"], request["window"]) == ("practised", 60, None)
+    assert rows(*words, *options)[1]["kept"] == 1
+    assert rows(*words, *options, "--window", 9)[1]["kept"] == 0
+    assert rows(*words)[1]["kept"] == 0
+
+
+def test_the_table_says_who_looks_if_that_is_not_the_usual(iqmaps, images):
+    words = ("visibility", "in/b.png", "--reference", "in/a.png", *FAST)
+    assert "observer" not in iqmaps(*words).stdout
+    said = " ".join(iqmaps(*words, "--observer", "practised", "--pixels-per-degree", 60).stdout.split())
+    assert "practised" in said
+    assert "pixels per degree" in said
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--pixels-per-degree", 3), "4.0<=x<=600.0"),
+        (("--observer", "expert"), "'everyday', 'practised'"),
+        (("--window", 0), "x>=1"),
+    ],
+)
+def test_a_wrong_observer_distance_or_window_is_wrong_use(iqmaps, images, words, says):
+    result = iqmaps("visibility", "in", "--reference", "in/a.png", *FAST, *words)
+    assert result.exit_code == 2
+    assert says in result.stderr
+
+
 def test_a_folder_of_references_by_name_then_by_stem(rows, images, tmp_path):
     references = tmp_path / "ref"
     references.mkdir()

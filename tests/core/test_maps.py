@@ -51,6 +51,25 @@ def test_the_mean_of_many_pixels_keeps_its_digits():
     assert mean_of_valid(values) == pytest.approx(float(np.float32(0.1)), rel=1e-9)
 
 
+def test_the_score_of_visibility_is_a_power_mean():
+    """A map of one value has its impairment as the score; of maps of one mean, the one with a bad part is worse."""
+    even = np.full((10, 10), 0.3, np.float32)
+    assert quality_map(even).score == pytest.approx(0.3)
+    assert quality_map(even, mixing=0.5).score == pytest.approx(1 - np.sqrt(0.7))
+    patchy = np.zeros((10, 10), np.float32)
+    patchy[:5] = 0.6
+    assert quality_map(patchy).score == pytest.approx(0.6 * 0.5**0.4)
+    assert quality_map(patchy).score > quality_map(even).score
+
+
+def test_the_sentence_says_who_looks_if_that_is_not_the_usual():
+    one = np.full((2, 2), 0.25, np.float32)
+    assert "observer" not in quality_map(one, observer="everyday", pixels_per_degree=35.0).sentence()
+    said = quality_map(one, observer="practised", pixels_per_degree=60).sentence()
+    assert said.endswith("For the practised observer at 60 pixels per degree.")
+    assert "everyday observer at 120 pixels" in quality_map(one, observer="everyday", pixels_per_degree=120).sentence()
+
+
 def test_the_sentence_gives_the_score_and_its_reservations():
     one = np.full((2, 2), 0.25, np.float32)
     assert "0.25" in quality_map(one).sentence()
@@ -74,7 +93,8 @@ def test_a_lazy_map_says_so_and_computes_to_the_same_numbers():
     assert not eager.is_lazy
     assert eager.compute() is eager
     assert np.array_equal(eager.values, values)
-    np.testing.assert_allclose(eager.score, 1 - np.sqrt(1 - values).mean((1, 2)), rtol=1e-5)
+    impairment = 1 - np.sqrt(1 - values.astype(float))
+    np.testing.assert_allclose(eager.score, (impairment**2.5).mean((1, 2)) ** (1 / 2.5), rtol=1e-5)
     np.testing.assert_allclose(np.asarray(lazy.score), eager.score, rtol=1e-6)
 
 

@@ -10,9 +10,10 @@ from skimage import data
 
 import napari_iqmaps as iq
 from napari_iqmaps.core import weights
+from napari_iqmaps.core.observers import OBSERVERS
 from napari_iqmaps.core.thresholds import load_network
 from napari_iqmaps.core.tiling import reflected
-from napari_iqmaps.core.visibility import MODELS, STRIDES
+from napari_iqmaps.core.visibility import MODELS, STRIDES, surroundings
 
 PHOTO = data.camera()[150:290, 180:331]
 
@@ -167,11 +168,13 @@ def test_visibility_is_a_probability(seed, model):
     assert ((values >= 0) & (values <= 1)).all()
 
 
-def test_a_difference_as_large_as_the_threshold_is_seen_with_63_percent(model):
-    """What the unit of the map means: q(T) = 1 - 1/e."""
+@pytest.mark.parametrize("observer", OBSERVERS.values(), ids=OBSERVERS.keys())
+def test_a_difference_as_large_as_the_threshold_is_seen_with_63_percent(model, observer):
+    """What the unit of the map means: q(T) = 1 - 1/e; a uniform difference is in the coarsest channel alone."""
+    options = {"model": model, "data_range": 255, "observer": observer.name}
     reference = np.full((80, 80), 100.0)
-    test = reference + iq.threshold_map(reference, model=model, data_range=255).score
-    values = iq.visibility_map(test, reference, model=model, data_range=255).values
+    test = reference + iq.threshold_map(reference, **options).score / observer.gains[-1]
+    values = iq.visibility_map(test, reference, **options).values
     np.testing.assert_allclose(values, 1 - np.exp(-1), rtol=0.02)
 
 
@@ -182,22 +185,30 @@ def test_more_noise_is_never_less_visible(model):
 
 
 def test_the_window_pools_the_difference():
-    reference = np.full((60, 60), 100, np.uint8)
+    """A mean of cubes moves them about and loses none: their sum is that of the smallest window."""
+    reference = np.full((90, 90), 100, np.uint8)
     test = reference.copy()
-    test[30, 30] = 140
+    test[45, 45] = 112
+    threshold = np.sqrt(
+        iq.threshold_map(test, model="contrast").values * iq.threshold_map(reference, model="contrast").values
+    )
+    highest, sums = [], []
     for window in (1, 5, 11):
         values = iq.visibility_map(test, reference, model="contrast", window=window).values
-        # The viewing blur spreads a pixel by two to each side.
-        assert (values > 0).sum() == (window + 4) ** 2
-    with pytest.raises(iq.InputError, match="window is 4.*odd"):
-        iq.visibility_map(test, reference, model="contrast", window=4)
+        highest.append(values.max())
+        sums.append(((-np.log1p(-values.astype(float)) * threshold) ** 3).sum())
+    assert highest == sorted(highest, reverse=True)
+    assert highest[-1] < 0.6 * highest[0]
+    np.testing.assert_allclose(sums, sums[0], rtol=1e-4)
 
 
-def test_the_score_is_the_stated_reduction_of_the_map(model):
-    result = iq.visibility_map(noisy(PHOTO, 6), PHOTO, model=model)
+@pytest.mark.parametrize("observer", OBSERVERS)
+def test_the_score_is_the_stated_reduction_of_the_map(model, observer):
+    result = iq.visibility_map(noisy(PHOTO, 6), PHOTO, model=model, observer=observer)
     mixing = result.info["mixing"]
     assert 0 < mixing < 1
-    assert result.score == pytest.approx(np.mean(1 - (1 - result.values.astype(float)) ** mixing), rel=1e-5)
+    impairment = 1 - (1 - result.values.astype(float)) ** mixing
+    assert result.score == pytest.approx(np.mean(impairment**2.5) ** 0.4, rel=1e-5)
 
 
 def test_swapping_test_and_reference_changes_nothing(model):
@@ -214,7 +225,73 @@ def test_a_hole_in_either_image_is_a_hole_of_the_pair(model):
     reference[90, 80] = np.inf
     values = iq.visibility_map(test, reference, model=model, data_range=255).values
     assert np.argwhere(np.isnan(values)).tolist() == [[60, 70], [90, 80]]
-    np.testing.assert_allclose(values[:30], whole[:30], rtol=1e-5)
+    far = 60 - 29 - 16  # beyond the widest channel and half the window
+    np.testing.assert_allclose(values[:far], whole[:far], rtol=1e-5)
+    near = np.isfinite(values)
+    np.testing.assert_allclose(values[near], whole[near], rtol=0.05)
+
+
+def test_the_practised_observer_has_lower_thresholds_by_one_factor(model):
+    everyday = iq.threshold_map(PHOTO, model=model)
+    practised = iq.threshold_map(PHOTO, model=model, observer="practised")
+    factor = OBSERVERS["practised"].threshold_factor
+    assert 0 < factor < 1
+    np.testing.assert_allclose(practised.values, factor * everyday.values, rtol=1e-6)
+    assert (everyday.info["observer"], practised.info["observer"]) == ("everyday", "practised")
+    assert practised.sentence().endswith("For the practised observer.")
+
+
+@pytest.mark.parametrize(("seen_at", "window"), [(4, 3), (35, 33), (60, 57), (120, 113), (200, 189)])
+def test_the_automatic_window_spans_the_same_angle(seen_at, window):
+    tiny = np.zeros((3, 4), np.uint8)
+    info = iq.visibility_map(tiny, tiny, model="contrast", pixels_per_degree=seen_at).info
+    assert info["window"] == window
+    assert info["pixels_per_degree"] == seen_at
+
+
+def test_a_picture_twice_as_large_from_twice_as_far_looks_the_same():
+    """The same in the eye, so the same difference there; the thresholds are of pixels, and a flat field has one."""
+    small = np.zeros((60, 60))
+    small[28:32, 25:35] = 12
+    base = {"model": "contrast", "data_range": 255}
+    near = iq.visibility_map(100 + small, np.full((60, 60), 100), pixels_per_degree=30, window=31, **base)
+    large = np.kron(small, np.ones((2, 2)))
+    far = iq.visibility_map(100 + large, np.full((120, 120), 100), pixels_per_degree=60, window=61, **base)
+    # Twice as many pixels of the same texture: only the edges' contrast, and so the threshold, differs a little.
+    assert far.values.max() == pytest.approx(near.values.max(), rel=0.05)
+
+
+def test_tiles_and_dask_of_a_pair_equal_the_whole(model):
+    options = {"model": model, "stride": 8, "observer": "practised", "pixels_per_degree": 60, "data_range": 255}
+    test, reference = np.stack([noisy(PHOTO, 3), PHOTO]), np.stack([PHOTO, noisy(PHOTO, 1)])
+    test = test.astype(np.float32)
+    test[0, 50, 60] = np.nan
+    whole = iq.visibility_map(test, reference, tile=4096, **options)
+    tiled = iq.visibility_map(test, reference, tile=40, **options)
+    np.testing.assert_allclose(tiled.values, whole.values, atol=1e-5)
+    np.testing.assert_allclose(tiled.score, whole.score, rtol=1e-5)
+    lazy = iq.visibility_map(da.from_array(test, chunks=(1, 64, 70)), reference, tile=64, **options)
+    assert lazy.is_lazy
+    assert lazy.info["mixing"] == whole.info["mixing"]
+    np.testing.assert_allclose(np.asarray(lazy.score), whole.score, rtol=1e-5)
+    np.testing.assert_allclose(lazy.compute().score, whole.score, rtol=1e-5)
+    np.testing.assert_allclose(lazy.values, whole.values, atol=1e-5)
+
+
+@pytest.mark.parametrize("options", [{}, {"pixels_per_degree": 80}, {"window": 121, "stride": 8}])
+def test_a_part_with_its_surroundings_has_the_values_of_the_whole(options):
+    options |= {"model": "contrast", "observer": "practised"}
+    margin = surroundings(**options)
+    start = 8 * (margin // 8 + 2)  # of the part, whose cells have to lie where those of the whole do
+    size = 2 * start + 10
+    reference = np.random.default_rng(3).integers(90, 160, (size, size), dtype=np.uint8)
+    test = noisy(reference, 2)
+    low = (start - margin) // 8 * 8
+    crop = np.s_[low : start + 10 + margin, low : start + 10 + margin]
+    assert low > 0
+    whole = iq.visibility_map(test, reference, **options).values[start : start + 10, start : start + 10]
+    part = iq.visibility_map(test[crop], reference[crop], **options).values
+    np.testing.assert_allclose(part[start - low :, start - low :][:10, :10], whole, rtol=1e-4)
 
 
 def test_the_record_says_how_to_repeat_the_map(model):
@@ -233,11 +310,28 @@ def test_the_record_says_how_to_repeat_the_map(model):
         ({"device": "abacus"}, "device 'abacus'.*auto, cpu, cuda, mps"),
         ({"device": "cpu:nine"}, "device 'cpu:nine'"),
         ({"tile": 0}, "tile is 0"),
+        ({"observer": "expert"}, "no observer 'expert'.*everyday, practised"),
     ],
 )
 def test_bad_options_are_refused_with_what_would_do(options, says):
     with pytest.raises(iq.InputError, match=says):
         iq.threshold_map(PHOTO, **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"window": 4}, "window is 4.*odd"),
+        ({"window": 64.5}, "window is 64.5"),
+        ({"pixels_per_degree": 3}, "pixels_per_degree is 3.*from 4 to 600"),
+        ({"pixels_per_degree": float("nan")}, "pixels_per_degree is nan"),
+        ({"pixels_per_degree": "35"}, "pixels_per_degree is '35'"),
+        ({"observer": "expert"}, "no observer 'expert'"),
+    ],
+)
+def test_bad_options_of_a_pair_are_refused(options, says):
+    with pytest.raises(iq.InputError, match=says):
+        iq.visibility_map(PHOTO, PHOTO, model="contrast", **options)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has CUDA")

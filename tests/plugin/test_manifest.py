@@ -23,7 +23,8 @@ def test_everything_that_it_names_can_be_imported():
 def test_every_command_is_used_and_every_use_has_a_command():
     contributions = MANIFEST.contributions
     commands = {command.id for command in contributions.commands}
-    used = {item.command for item in (*contributions.widgets, *contributions.sample_data)}
+    uses = (*contributions.widgets, *contributions.sample_data, *contributions.readers)
+    used = {item.command for item in uses}
     assert used == commands
     menus = {name: {item.command for item in items} for name, items in contributions.menus.items()}
     assert set(menus) == {"napari/layers/filter", "napari/layers/measure"}

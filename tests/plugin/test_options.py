@@ -86,6 +86,26 @@ def test_a_function_gets_only_what_it_takes(qapp):
     assert not takes(threshold_map, "window")
 
 
+def test_an_observer_is_chosen_and_a_distance_typed(qapp):
+    widgets = make_options([threshold_map, visibility_map])
+    assert widgets["observer"].choices == ("everyday", "practised")
+    assert widgets["observer"].tooltip.startswith("Who looks")
+    distance = widgets["pixels_per_degree"]
+    assert (distance.value, distance.min, distance.max, distance.step) == (35, 4, 600, 1)
+    assert distance.native.text() == "35.0"
+    distance.value = 57.5
+    assert read_options(widgets, visibility_map)["pixels_per_degree"] == 57.5
+    assert "pixels_per_degree" not in read_options(widgets, threshold_map)
+
+
+@pytest.mark.parametrize(("typed", "read"), [("", None), ("33", 33), (" 9 ", 9), ("64.5", 64.5)])
+def test_a_window_is_automatic_or_a_number(qapp, typed, read):
+    widgets = make_options([visibility_map])
+    assert widgets["window"].native.placeholderText() == "automatic"
+    widgets["window"].value = typed
+    assert read_options(widgets, visibility_map)["window"] == read
+
+
 def test_numbers_may_have_a_comma():
     assert number_from(" 1,5 ", "White") == 1.5
     assert number_from("  ", "White") is None

@@ -8,6 +8,7 @@ from napari.layers import Layer
 
 from napari_iqmaps import threshold_map, visibility_map
 from napari_iqmaps.plugin import samples
+from napari_iqmaps.plugin.layers import pixels_of
 
 ALL = (samples.photo, samples.marked_photo, samples.distorted_pair, samples.nuclei, samples.nuclei_stack)
 
@@ -45,6 +46,17 @@ def test_the_distorted_copy_differs_from_its_reference():
     (reference, *_), (distorted, *_) = samples.distorted_pair()
     assert reference.shape == distorted.shape
     assert 1 < np.abs(reference.astype(int) - distorted).mean() < 20
+
+
+def test_the_banded_scene_keeps_its_light():
+    scene, banded = (Layer.create(*layer) for layer in samples.banded_pair())
+    assert scene.data.dtype == np.uint8
+    light, steps = pixels_of(scene), pixels_of(banded)
+    assert light.luminance == steps.luminance == "absolute"
+    assert light.data.max() > 5000
+    options = {"luminance": "absolute", "channel_axis": -1, "model": "contrast", "stride": 8}
+    sky = (slice(0, 200), slice(220, 300))
+    assert visibility_map(steps.data[sky], light.data[sky], **options).score > 0.03
 
 
 def test_the_nuclei_are_in_micrometres_and_the_same_every_time():

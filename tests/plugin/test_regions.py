@@ -42,12 +42,20 @@ def test_inside_the_region_values_are_those_of_the_whole_image(model, stride):
     assert part.info["region_pixels"] == inside.sum()
 
 
-def test_a_wide_window_sees_past_the_usual_margin():
-    layer, reference = Image(IMAGE), Image(IMAGE // 2)
-    options = {"model": "contrast", "window": 151}
-    whole = visibility_map(IMAGE, IMAGE // 2, **options)
+@pytest.mark.parametrize(
+    "looking",
+    [{"window": None}, {"window": 151}, {"observer": "practised", "pixels_per_degree": 60}],
+    ids=["usual", "wide window", "from afar"],
+)
+def test_the_difference_is_that_of_the_whole_image_however_far_the_map_looks(looking):
+    other = IMAGE // 2 + 64
+    other[80:160, 60:155] = IMAGE[80:160, 60:155]  # what is seen in the region comes from around it
+    layer, reference = Image(IMAGE), Image(other)
+    options = {"model": "contrast", **looking}
+    whole = visibility_map(IMAGE, other, **options)
     part = run(visibility_map, [layer, reference], region_in(layer, BOX), **options)
     inside = np.isfinite(part.values)
+    assert 0.01 < part.values[inside].mean() < 0.99
     np.testing.assert_allclose(part.values[inside], whole.values[inside], rtol=1e-4)
     expected = QualityMap.of(np.where(inside, whole.values, np.nan), "visibility", whole.info).score
     assert part.score == pytest.approx(expected, rel=1e-4)

@@ -76,6 +76,21 @@ def test_a_reference_turns_thresholds_into_visibility(viewer, photo, open_widget
     assert widget.summary.result.row()["reference"] == "clean"
 
 
+def test_what_is_seen_first_is_model_and_observer_and_another_observer_is_named(viewer, photo, open_widget, finish):
+    viewer.add_image(photo, name="photo")
+    widget = open_widget()
+    assert widget.main_options == ("model", "observer")
+    assert not widget.options["pixels_per_degree"].enabled
+    widget.options["observer"].value = "practised"
+    widget.run()
+    finish(widget)
+    expected = threshold_map(photo, model="contrast", observer="practised")
+    np.testing.assert_allclose(viewer.layers[-1].data, expected.values)
+    assert "For the practised observer." in widget.summary.sentence.text()
+    assert widget.summary.result.row()["observer"] == "practised"
+    assert viewer.layers[-1].metadata["iqmaps"]["observer"] == "practised"
+
+
 def test_thresholds_and_visibility_of_one_image_are_two_layers(viewer, photo, open_widget, finish):
     viewer.add_image(photo, name="a")
     viewer.add_image(255 - photo, name="b")

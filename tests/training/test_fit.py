@@ -21,10 +21,10 @@ from napari_iqmaps.core.weights import load_into
 from napari_iqmaps.training.batches import Batches
 from napari_iqmaps.training.fit import fit
 from napari_iqmaps.training.forward import thresholds
-from napari_iqmaps.training.losses import combined_thresholds, impairment
+from napari_iqmaps.training.losses import combined_thresholds, impairment, power_mean
 from napari_iqmaps.training.manifest import read_manifest
 from napari_iqmaps.training.module import ThresholdTraining
-from napari_iqmaps.training.samples import ScoredImages, read_luminance, statistics_of
+from napari_iqmaps.training.samples import ScoredImages, measure_of, read_luminance, statistics_of
 
 REGULARISED = {"pull": 0.1, "invariance": 0.1, "brightness": 10.0}
 
@@ -158,8 +158,9 @@ def test_the_contrast_model_recovers_what_made_the_scores(tmp_path, small_recipe
         "calibration": "none",
         "correlation": 0.0,
         "thresholds": "test",
-        "blur": 0.0,
+        "channels": "none",
         "exponent": 1.0,
+        "pooling": 1.0,
         "anchor": 0.0,
     }
     recipe = small_recipe("contrast", steps=250, images=24, patches=4, learning_rate=0.1, **plain)
@@ -172,18 +173,17 @@ def test_the_contrast_model_recovers_what_made_the_scores(tmp_path, small_recipe
 
 
 def _true_score(model, test_path, reference_path):
-    test, reference = (statistics_of(read_luminance(path), "x").float() for path in (test_path, reference_path))
-    patches = [
-        part.unfold(0, 32, 8).unfold(1, 32, 8).permute(0, 1, 3, 4, 2).flatten(0, 1) for part in (test, reference)
-    ]
+    test, reference = read_luminance(test_path), read_luminance(reference_path)
+    statistics = statistics_of(test, "x", np.abs(test - reference)).float()
+    patches = statistics.unfold(0, 32, 8).unfold(1, 32, 8).permute(0, 1, 3, 4, 2).flatten(0, 1)
     with torch.no_grad():
-        return impairment(*patches, thresholds(model, patches[0]), model.mixing, 1.0).mean().item()
+        return impairment(patches, thresholds(model, patches), model.mixing, 1.0).mean().item()
 
 
 def test_the_pnet_learns(tiny_data, small_recipe, tmp_path):
     recipe = small_recipe("pnet", steps=30, dropout=0.1, calibration="none", correlation=0.0, anchor=0.0)
     weights = fit(recipe, [tiny_data], tmp_path)
-    data = ScoredImages.read(read_manifest(tiny_data).table, blur=recipe.blur)
+    data = ScoredImages.read(read_manifest(tiny_data).table, measure_of(recipe))
     batch = Batches(data, np.arange(len(data.table)), replace(recipe, images=18, patches=8)).step(99)
     errors = []
     for module in (ThresholdTraining(recipe, 1), ThresholdTraining(recipe, 1)):
@@ -191,9 +191,9 @@ def test_the_pnet_learns(tiny_data, small_recipe, tmp_path):
             load_into(module.network, weights)
         with torch.no_grad():
             of_pair = thresholds(module.network, torch.cat([batch["test"], batch["reference"]]))
-            seen = impairment(batch["test"], batch["reference"], combined_thresholds(of_pair, "geometric"),
+            seen = impairment(batch["test"], combined_thresholds(of_pair, "geometric"),
                               module.network.mixing, recipe.exponent)  # fmt: skip
-        errors.append((seen.view(18, 8).mean(1) - batch["impairment"]).abs().mean().item())
+        errors.append((power_mean(seen.view(18, 8), recipe.pooling) - batch["impairment"]).abs().mean().item())
     assert errors[1] < 0.8 * errors[0], errors
 
 

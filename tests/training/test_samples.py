@@ -6,18 +6,29 @@ import torch
 from PIL import Image
 
 from napari_iqmaps import InputError
+from napari_iqmaps.core.difference import local_difference
 from napari_iqmaps.core.networks.contrast import ContrastModel
 from napari_iqmaps.core.networks.local_statistics import local_statistics
 from napari_iqmaps.core.networks.pnet import PNet
 from napari_iqmaps.training.batches import Batches
+from napari_iqmaps.training.config import TrainingConfig
 from napari_iqmaps.training.forward import thresholds
 from napari_iqmaps.training.manifest import read_manifest
-from napari_iqmaps.training.samples import ImageBank, ScoredImages, read_luminance, statistics_of
+from napari_iqmaps.training.samples import (
+    DifferenceMeasure,
+    ImageBank,
+    ScoredImages,
+    measure_of,
+    read_luminance,
+    statistics_of,
+)
+
+MEASURE = measure_of(TrainingConfig())
 
 
 @pytest.fixture
 def data(tiny_data):
-    return ScoredImages.read(read_manifest(tiny_data).table)
+    return ScoredImages.read(read_manifest(tiny_data).table, MEASURE)
 
 
 def test_statistics_are_those_of_the_networks(tiny_data):
@@ -26,7 +37,21 @@ def test_statistics_are_those_of_the_networks(tiny_data):
     centre, mean, deviation = (part[0, 0] for part in local_statistics(torch.from_numpy(plane)[None, None]))
     for channel, expected in zip(ours[..., :3].unbind(-1), (centre, centre - mean, deviation), strict=True):
         torch.testing.assert_close(channel, expected, atol=0.002, rtol=0.001)  # half precision
-    assert torch.equal(ours[..., 3], ours[..., 0])
+    assert not ours[..., 3].any()
+
+
+def test_differences_are_those_of_the_map(tiny_data):
+    test, reference = (read_luminance(tiny_data.parent / name) for name in ("noise1_1.png", "scene1.png"))
+    kept = statistics_of(test, "noise", MEASURE.of(test, reference, "noise")).float().numpy()[..., 3]
+    pooled = np.mean(kept[:33, :33] ** 3) ** (1 / 3)
+    assert kept.shape == (test.shape[0] - 6, test.shape[1] - 6)
+    centre = 3 + 16  # statistics begin three pixels in
+    assert pooled == pytest.approx(local_difference(test, reference, 33)[centre, centre], rel=1e-3)
+
+
+def test_the_published_difference_is_the_bare_one(tiny_data):
+    test, reference = (read_luminance(tiny_data.parent / name) for name in ("noise1_1.png", "scene1.png"))
+    assert np.array_equal(DifferenceMeasure((), 1.0).of(test, reference, "noise"), np.abs(test - reference))
 
 
 @pytest.mark.parametrize("network", [PNet, ContrastModel])
@@ -56,7 +81,7 @@ def test_dropout_leaves_the_mean_alone(tiny_data):
 
 def test_orientations_are_the_eight_of_a_square(tiny_data):
     path = str(tiny_data.parent / "noise0_0.png")
-    bank = ImageBank([path])
+    bank = ImageBank({path: None}, MEASURE)
     corners = (np.full(8, 7), np.full(8, 11))
     patches = bank.take(np.zeros(8, dtype=np.int64), corners, np.arange(8))[..., 0]
     plain = statistics_of(read_luminance(path), path).float()[7:39, 11:43, 0]
@@ -69,7 +94,7 @@ def test_orientations_are_the_eight_of_a_square(tiny_data):
 
 def test_tiles_cover_an_image_once(tiny_data):
     path = str(tiny_data.parent / "scene2.png")
-    bank = ImageBank([str(tiny_data.parent / "scene0.png"), path])
+    bank = ImageBank({str(tiny_data.parent / "scene0.png"): None, path: None}, MEASURE)
     plane = statistics_of(read_luminance(path), path).float()
     tiles = bank.tiles(1)
     assert tiles.shape == (2 * 2, 32, 32, 4)
@@ -103,9 +128,11 @@ def test_only_the_given_rows_are_seen(data, small_recipe):
 
 def test_images_that_cannot_be_used(tiny_data, tmp_path):
     table = read_manifest(tiny_data).table.iloc[:1].copy()
-    for size, message in (((40, 50), "not of their reference's size"), ((37, 50), "at least 38 a side")):
-        path = tmp_path / "odd.png"
+    path = tmp_path / "odd.png"
+    table["file"] = [str(path)]
+    for size, message in (((40, 50), "has 40x50 pixels and its reference"), ((37, 50), "at least 38 a side")):
         Image.fromarray(np.zeros(size, np.uint8)).save(path)
-        table["file"] = [str(path)]
+        if size[0] < 38:
+            table["reference"] = [str(path)]
         with pytest.raises(InputError, match=message):
-            ScoredImages.read(table)
+            ScoredImages.read(table, MEASURE)

@@ -2,9 +2,11 @@
 
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from napari_iqmaps import InputError
-from napari_iqmaps.training.splits import leave_one_scene_out, leave_types_out, scenes_in_folds
+from napari_iqmaps.training.splits import Shares, leave_one_scene_out, leave_types_out, scenes_in_folds
 
 
 @pytest.fixture
@@ -44,3 +46,50 @@ def test_what_cannot_be_split(table):
         scenes_in_folds(table, 8)
     with pytest.raises(InputError, match="two kinds"):
         leave_types_out(table[table["type"] == "jpeg"])
+
+
+def test_twins_that_are_not_there_leave_no_name(table):
+    names = {fold.name for fold in leave_types_out(table[table["type"] != "gaussian_noise"])}
+    assert "multiplicative_noise-fold-1" in names
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    held=st.lists(st.sets(st.sampled_from(["live", "tid", "csiq"]), min_size=1), min_size=4, max_size=40),
+    share=st.floats(0.05, 0.95),
+    seed=st.integers(0, 2**31),
+)
+def test_random_shares_divide_no_scene_and_leave_every_database_on_both_sides(held, share, seed):
+    rows = [(database, f"s{n}", "jpeg") for n, databases in enumerate(held) for database in sorted(databases)]
+    rows += [(database, f"{database}{n}", "jpeg") for database in ("live", "tid", "csiq") for n in range(2)]
+    table = pd.DataFrame(rows, columns=["database", "scene", "type"])
+    folds = Shares(3, share, seed).folds(table)
+    for fold in folds:
+        train, test = table.iloc[fold.train], table.iloc[fold.test]
+        assert not set(train["scene"]) & set(test["scene"])
+        assert len(train) + len(test) == len(table)
+        assert set(train["database"]) == set(test["database"]) == {"live", "tid", "csiq"}
+    assert len({fold.name for fold in folds}) == 3
+    for fold, again in zip(folds, Shares(4, share, seed).folds(table), strict=False):
+        assert fold.test.tolist() == again.test.tolist()
+
+
+def test_shares_are_as_large_as_asked_for_in_the_mean(table):
+    wide = pd.DataFrame([("db", f"s{n}") for n in range(25)], columns=["database", "scene"])
+    sizes = [wide["scene"].iloc[fold.test].nunique() for fold in Shares(60, 0.2).folds(wide)]
+    assert set(sizes) == {5}
+    drawn = {scene for fold in Shares(60, 0.2).folds(wide) for scene in wide["scene"].iloc[fold.test]}
+    assert len(drawn) == 25
+    assert Shares(1, seed=1).folds(wide)[0].test.tolist() != Shares(1, seed=2).folds(wide)[0].test.tolist()
+
+
+def test_shares_that_cannot_be(table):
+    for wrong, message in (((0,), "0 splits"), ((5, 1.0), "share is 1"), ((5, 0.2, -1), "seed is -1")):
+        with pytest.raises(InputError, match=message):
+            Shares(*wrong)
+    one = table[(table["database"] == "tid") | (table["scene"] == "monarch")]
+    with pytest.raises(InputError, match="live has a single scene"):
+        Shares().folds(one)
+    same = pd.DataFrame([("a", "x"), ("a", "y"), ("b", "y"), ("b", "z"), ("c", "x"), ("c", "z")])
+    with pytest.raises(InputError, match="a, b, c could not be divided"):
+        Shares(1).folds(same.set_axis(["database", "scene"], axis=1))

@@ -20,6 +20,7 @@ main = LazyGroup(
         "demo": LazyCommand("demo:demo", "Show what this package does, on a photo: in napari, or as pictures."),
         "threshold": LazyCommand("threshold:threshold", "Map where a distortion would stay invisible."),
         "visibility": LazyCommand("visibility:visibility", "Map where the difference to a reference is seen."),
+        "hide": LazyCommand("hide:hide", "Hide a mark so that it is seen nowhere."),
         "weights": LazyCommand("weights:weights", "List, explain and verify the trained weights."),
         "train": LazyCommand("train:train", "Train a network on images with scores.", "train", _TRAIN),
         "evaluate": LazyCommand("evaluate:evaluate", "Compare scores with people's, with intervals.", "train", _TRAIN),

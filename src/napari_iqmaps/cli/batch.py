@@ -55,7 +55,8 @@ class Plan:
         Everything beside the files that decides the values of a map; an existing map is kept if it was made by the
         same request from the same files.
     compute : callable
-        From the job and a progress callback to the map.
+        From the job and a progress callback to the map. It may write further files into `out`; their names go into
+        the map's info as ``"beside"``. The map is written after them, so that it vouches for them.
     prepare : callable
         Called once before the first map is computed; raises what concerns all jobs.
     out : pathlib.Path or None
@@ -156,8 +157,10 @@ class _Batch:
         paths = self._outputs(job)
         cells = _names(job) | ({"outputs": [str(path) for path in paths]} if paths else {})
         if paths and self.plan.resume and (record := _same_made(paths, made_from)):
-            self.kept += 1
-            return row_of_record(record, **cells)
+            beside = self._beside(record["info"])
+            if all(path.is_file() for path in beside):
+                self.kept += 1
+                return row_of_record(record, **_with_outputs(cells, beside))
         if not self._is_prepared:
             try:
                 self.plan.prepare()
@@ -170,7 +173,10 @@ class _Batch:
 
         for path in paths:
             write_map(quality_map, path)
-        return score_row(quality_map, **cells)
+        return score_row(quality_map, **_with_outputs(cells, self._beside(quality_map.info)))
+
+    def _beside(self, info: Mapping[str, Any]) -> list[Path]:
+        return [] if self.plan.out is None else [self.plan.out / name for name in info.get("beside", ())]
 
     def _outputs(self, job: Job) -> list[Path]:
         if self.plan.out is None:
@@ -193,6 +199,10 @@ def request_of(**options: Any) -> dict[str, Any]:
     """
     request: dict[str, Any] = plain({**options, "version": __version__})
     return request
+
+
+def _with_outputs(cells: Mapping[str, Any], beside: Sequence[Path]) -> dict[str, Any]:
+    return {**cells, "outputs": [*map(str, beside), *cells["outputs"]]} if beside else dict(cells)
 
 
 def _names(job: Job) -> dict[str, str]:

@@ -11,10 +11,14 @@ import click
 from ..core.errors import InputError
 from ..training import require_extra
 from ..training.config import NETWORKS, TrainingConfig
+from .databases import data_options, opened, report_survey
 from .options import device_option
-from .train import data_option, photographs_in
+from .train import photographs_in
 
-_PROTOCOLS = ("fixed", "leave-one-scene-out", "leave-scenes-out", "leave-types-out")
+_AS_IS, _SPLITS = "as-is", "splits"
+_PROTOCOLS = (_AS_IS, _SPLITS, "leave-one-scene-out", "leave-scenes-out", "leave-types-out", "fixed")
+_COUNTS = {_AS_IS: 100, _SPLITS: 10}
+"""How many splits are made unless said otherwise: they cost a training each where they train."""
 _OUTPUT = click.Path(dir_okay=False, path_type=Path)
 
 
@@ -24,15 +28,21 @@ def evaluate() -> None:
 
 
 @evaluate.command()
-@data_option
+@data_options
 @click.option(
     "--protocol",
     type=click.Choice(_PROTOCOLS),
-    default="fixed",
+    default=_AS_IS,
     show_default=True,
-    help="Judge given weights, or train anew without what is judged: each scene in turn, scenes in four groups, or "
-    "groups of distortions on unseen scenes.",
+    help="Judge given weights as they are (fixed is the same), or train anew without what is judged: random shares of "
+    "the scenes, each scene in turn, scenes in four groups, or groups of distortions on unseen scenes.",
 )
+@click.option("--splits", type=click.IntRange(min=1), metavar="N",
+              help="With as-is and splits: random shares of the scenes, of which medians are given.  "
+              "[default: 100 as-is, 10 where each is trained]")  # fmt: skip
+@click.option("--test-share", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.2,
+              show_default=True, help="Share of the scenes that a split is tested on.")  # fmt: skip
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the splits.")
 @click.option(
     "--model",
     "models",
@@ -46,11 +56,11 @@ def evaluate() -> None:
     "--weights",
     multiple=True,
     metavar="NAME|PATH",
-    help="With fixed: judge these instead of the models' defaults. May be given several times.",
+    help="With as-is: judge these instead of the models' defaults. May be given several times.",
 )
 @click.option(
     "--runs", type=click.Path(file_okay=False, path_type=Path), metavar="FOLDER",
-    help="Where runs and their scores are kept; needed unless fixed. What is there is not done again.",
+    help="Where runs and scores are kept; needed unless as-is. What is there is not done again.",
 )  # fmt: skip
 @click.option(
     "--set",
@@ -65,14 +75,20 @@ def evaluate() -> None:
 @click.option("--scoring", type=click.Choice(["map", "patches"]), default="map", show_default=True,
               help="Score held-out images as 'iqmaps visibility' does, or by patches: much faster.")  # fmt: skip
 @click.option("--csv", "csv_file", type=_OUTPUT, metavar="FILE", help="Write the figures.")
-@click.option("--json", "json_file", type=_OUTPUT, metavar="FILE", help="Write the figures.")
+@click.option("--json", "json_file", type=_OUTPUT, metavar="FILE",
+              help="Write the figures; with --dry-run, what was found.")  # fmt: skip
 @click.option("--markdown", "markdown_file", type=_OUTPUT, metavar="FILE", help="Write the figures.")
 @click.option("--scores", "scores_file", type=_OUTPUT, metavar="FILE.csv", help="Write each image's scores.")
 @click.option("--quiet", is_flag=True, help="No progress bar.")
 @device_option
 def visibility(
-    manifests: tuple[Path, ...],
+    data: tuple[Path, ...],
+    skip_missing: bool,
+    dry_run: bool,
     protocol: str,
+    splits: int | None,
+    test_share: float,
+    seed: int,
     models: tuple[str, ...],
     weights: tuple[str, ...],
     runs: Path | None,
@@ -87,43 +103,88 @@ def visibility(
     quiet: bool,
     device: str,
 ) -> None:
-    """Judge the visibility score of the P-net and of the contrast model."""
+    """Judge the visibility score of the P-net and of the contrast model.
+
+    Gives SRCC, PLCC before and after a logistic, and RMSE after it, for each database and type of distortion; the
+    error is in the database's own units. The images are those of a CSV file, or of a folder that holds TID2013,
+    LIVE release 2, CSIQ or KADID-10k as it unpacks.
+    """
     require_extra()
+    if dry_run:
+        report_survey(data, skip_missing=skip_missing, json_file=json_file)
+        return
+    protocol = _AS_IS if protocol == "fixed" else protocol
     configs = [recipe(network, settings) for network in dict.fromkeys(models)]
-    if protocol != "fixed" and runs is None:
+    if protocol != _AS_IS and runs is None:
         raise InputError(f"{protocol} trains, so it needs a folder to keep the runs in: --runs FOLDER.")
-    if protocol != "fixed" and weights:
-        raise InputError(f"{protocol} trains its own weights; --weights goes with --protocol fixed.")
+    if protocol != _AS_IS and weights:
+        raise InputError(f"{protocol} trains its own weights; --weights goes with --protocol {_AS_IS}.")
+    if protocol not in _COUNTS and splits is not None:
+        raise InputError(f"{protocol} judges every image once; --splits goes with --protocol {' or '.join(_COUNTS)}.")
 
     from rich.console import Console
 
     from ..training import evaluate as judge
-    from ..training.manifest import read_manifest
+    from ..training.agreements import with_databases
     from ..training.memory import keep_freed_memory
+    from ..training.splits import Shares
     from ..training.tables import for_screen, write_tables
 
     keep_freed_memory()
-    read = [read_manifest(path) for path in manifests]
+    read = opened(data, skip_missing=skip_missing)
+    shares = Shares(splits or _COUNTS.get(protocol, 1), test_share, seed)
     common: dict[str, Any] = {"stride": int(stride), "device": device}
     with _Bars(hidden=quiet) as bars:
-        if runs is None or protocol == "fixed":
+        if runs is None or protocol == _AS_IS:
             chosen: list[tuple[str, str | Path | None]] = [judge.labelled(name, NETWORKS) for name in weights]
             chosen = chosen or [(network, None) for network in dict.fromkeys(models)]
-            scores = judge.fixed_scores(read, chosen, report=bars.show, **common)
+            scores = judge.fixed_scores(read, chosen, folder=runs, report=bars.show, **common)
         else:
             extra = [str(path) for path in photographs_in(photographs)]
-            scores = judge.held_out_scores(
-                read, configs, protocol, runs, photographs=extra, scoring=scoring, report=bars.show, **common
-            )
-    figures = judge.agreements(scores)
+            scores = judge.held_out_scores(read, configs, protocol, runs, shares=shares, photographs=extra,
+                                           scoring=scoring, report=bars.show, **common)  # fmt: skip
+        figures = with_databases(_figures(scores, protocol, shares, bars.show), read)
     console = Console()
     for table in for_screen(figures):
         console.print(table)
     write_tables(figures, csv_file, json_file, markdown_file)
     if scores_file is not None:
-        scores.drop(columns=["file", "reference"]).assign(file=[Path(name).name for name in scores["file"]]).to_csv(
-            scores_file, index=False
-        )
+        _write_scores(scores, {manifest.name: manifest.path for manifest in read}, scores_file)
+
+
+def _figures(scores: Any, protocol: str, shares: Any, report: Any) -> Any:
+    """Sum scores up over all images, over splits, or both, as the protocol has it."""
+    from ..training.agreements import LABEL, agreements, agreements_over_splits
+
+    def told(done: int, total: int) -> None:
+        report("figures of splits", done, total)
+
+    drawn = {"test_share": shares.test_share, "split_seed": shares.seed}
+    if protocol == _SPLITS:
+        return agreements_over_splits(scores, progress=told).assign(**drawn)
+    figures = agreements(scores)
+    if protocol != _AS_IS or not _can_be_split(scores):
+        return figures
+    over_splits = agreements_over_splits(scores, shares.folds(scores), told).assign(**drawn)
+    return figures.merge(over_splits, on=list(LABEL), how="left")
+
+
+def _can_be_split(scores: Any) -> bool:
+    """Tell whether each database has scenes for both sides."""
+    return bool(scores.groupby("database")["scene"].nunique().min() > 1)
+
+
+def _write_scores(scores: Any, folders: dict[str, Path], path: Path) -> None:
+    """Write each image's scores, its name as seen from its database."""
+    from ..core.io.atomic import written_whole
+
+    names = []
+    for database, file in zip(scores["database"], scores["file"], strict=True):
+        root = folders[database] if folders[database].is_dir() else folders[database].resolve().parent
+        inside = Path(file).is_relative_to(root)
+        names.append(Path(file).relative_to(root).as_posix() if inside else Path(file).name)
+    with written_whole(path) as part:
+        scores.drop(columns=["file", "reference"]).assign(file=names).to_csv(part, index=False)
 
 
 def recipe(network: str, settings: tuple[str, ...]) -> TrainingConfig:

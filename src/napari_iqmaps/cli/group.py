@@ -22,6 +22,9 @@ _NO_WORDS: type[click.UsageError] | tuple[()] = getattr(click.exceptions, "NoArg
 _IN_OPTIONS = {
     "data_range": "--data-range BLACK WHITE",
     "channel_axis": "--channel-axis NUMBER",
+    "Leave luminance": "--luminance code",
+    "peak_luminance": "--peak CD/M2",
+    "black_level": "--black CD/M2",
     "weights=": "--weights PATH",
     "device=": "--device NAME",
 }

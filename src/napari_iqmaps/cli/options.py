@@ -5,12 +5,14 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 
 from ..core.devices import DEVICES
-from ..core.visibility import MODELS, STRIDES, threshold_map
+from ..core.display import PEAK, Encoding, Luminance
+from ..core.observers import LEAST_PIXELS_PER_DEGREE, MOST_PIXELS_PER_DEGREE, OBSERVERS
+from ..core.visibility import MODELS, STRIDES, threshold_map, visibility_map
 
 Command = Callable[..., Any]
 
@@ -45,6 +47,19 @@ def _table_file(_ctx: click.Context, _param: click.Parameter, path: Path | None)
 def _checked_range(_ctx: click.Context, _param: click.Parameter, value: Any) -> Any:
     if value is not None and not value[0] < value[1]:
         raise click.BadParameter(f"white ({value[1]:g}) must lie above black ({value[0]:g}).")
+    return value
+
+
+def _below_peak(ctx: click.Context, _param: click.Parameter, value: float) -> float:
+    peak = ctx.params.get("peak_luminance")
+    if peak is not None and value >= peak:
+        raise click.BadParameter(f"{value:g} cd/m2 is not below the display's white ({peak:g} cd/m2).")
+    return value
+
+
+def _odd(_ctx: click.Context, _param: click.Parameter, value: int | None) -> int | None:
+    if value is not None and value % 2 == 0:
+        raise click.BadParameter(f"{value} is even; an odd number of pixels has a centre.")
     return value
 
 
@@ -102,7 +117,7 @@ def image_options(command: Command) -> Command:
             default=None,
             metavar="BLACK WHITE",
             callback=_checked_range,
-            help="Values of black and white. Needed for float and 32-bit images.",
+            help="Values of black and white. Needed for float and 32-bit images; of linear light, WHITE has 100 cd/m2.",
         ),
         click.option(
             "--channel-axis",
@@ -111,6 +126,80 @@ def image_options(command: Command) -> Command:
             default="auto",
             show_default=True,
             help="Axis of the colours: a number, 'none' for grey, 'auto' for what the file says.",
+        ),
+    ]
+    return _stacked(command, decorators)
+
+
+def light_options(command: Command) -> Command:
+    """Add the options that say what values mean as light: codes or cd/m2, and the display."""
+    decorators: list[Callable[..., Any]] = [
+        click.option(
+            "--luminance",
+            type=click.Choice(["auto", *get_args(Luminance)]),
+            default="auto",
+            show_default=True,
+            help="Values are display codes, or light in cd/m2 (absolute); 'auto' takes .hdr, .exr and .pfm for light.",
+        ),
+        click.option(
+            "--peak",
+            "peak_luminance",
+            type=click.FloatRange(0, PEAK, min_open=True),
+            default=default_of(threshold_map, "peak_luminance"),
+            metavar="CD/M2",
+            is_eager=True,  # so that --black can be compared with it
+            help="White of the display.  [100 for codes, 10000 for light]",
+        ),
+        click.option(
+            "--black",
+            "black_level",
+            type=click.FloatRange(0),
+            default=default_of(threshold_map, "black_level"),
+            show_default=True,
+            metavar="CD/M2",
+            callback=_below_peak,
+            help="Black of the display.",
+        ),
+        click.option(
+            "--encoding",
+            type=click.Choice(get_args(Encoding)),
+            default=default_of(threshold_map, "encoding"),
+            show_default=True,
+            help="Perceptually uniform code values above 100 cd/m2.",
+        ),
+    ]
+    return _stacked(command, decorators)
+
+
+def observer_option(command: Command) -> Command:
+    """Add ``--observer``."""
+    return click.option(
+        "--observer",
+        type=click.Choice(list(OBSERVERS)),
+        default=default_of(threshold_map, "observer"),
+        show_default=True,
+        help="Who looks: people who judge photographs, or practised ones who search for a known faint pattern.",
+    )(command)
+
+
+def distance_options(command: Command) -> Command:
+    """Add the options that say how large things are in the eye: ``--pixels-per-degree`` and ``--window``."""
+    decorators: list[Callable[..., Any]] = [
+        click.option(
+            "--pixels-per-degree",
+            type=click.FloatRange(LEAST_PIXELS_PER_DEGREE, MOST_PIXELS_PER_DEGREE),
+            default=default_of(visibility_map, "pixels_per_degree"),
+            show_default=True,
+            metavar="NUMBER",
+            help="Of visual angle: viewing distance / size of a pixel x 0.01745.",
+        ),
+        click.option(
+            "--window",
+            type=click.IntRange(min=1),
+            default=default_of(visibility_map, "window"),
+            metavar="PIXELS",
+            callback=_odd,
+            help="Side, odd, of the square over which the difference is pooled.  [.94 degrees: 33 at 35 per degree]",
         ),
     ]
     return _stacked(command, decorators)

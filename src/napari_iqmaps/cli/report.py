@@ -17,6 +17,7 @@ from rich.text import Text
 
 from .. import __version__
 from ..core.maps import KINDS
+from ..core.observers import viewing
 
 _WIDTH_OF_A_FILE = 140  # columns of a table that goes into a pipe
 
@@ -152,7 +153,7 @@ class Report:
                 row["file"],
                 _number(row["score"]),
                 " ".join(row.get("outputs", ())),
-                row.get("error") or row.get("not_enough_evidence") or "; ".join(row.get("notes", ())),
+                row.get("error") or row.get("not_enough_evidence") or "; ".join([*_seen(row), *row.get("notes", ())]),
             )
             for row in rows
         ]
@@ -166,6 +167,15 @@ class Report:
         )
         if len(rows) == 1 and rows[0]["score"] is not None:
             console().print(Text(meaning.score_means.format(score=_number(rows[0]["score"]))))
+
+
+def _seen(row: Mapping[str, Any]) -> Iterator[str]:
+    """Say who looks, and how values became light, where that is not a matter of course."""
+    if who := viewing(row):
+        yield f"for {who}"
+    if "encoding" in row:
+        what = "cd/m2" if row["luminance"] == "absolute" else "codes"
+        yield f"{what} on a display of {row['black_level']:g} to {row['peak_luminance']:g} cd/m2, {row['encoding']}"
 
 
 def _number(score: float | None) -> str:

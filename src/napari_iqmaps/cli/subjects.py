@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from ..core import devices, weights
+from ..core.display import SDR_WHITE
 from ..core.errors import InputError
-from ..core.io.reading import ImageFile, read_image
+from ..core.io.reading import RELATIVE_LIGHT, ImageFile, read_image
 from ..core.maps import KINDS, QualityMap
 from .batch import Job, Plan, Progress, request_of
 from .inputs import expand
@@ -20,7 +21,7 @@ _SUFFIXES = {"tif": (".tif",), "png": (".png",), "both": (".tif", ".png")}
 
 @dataclass(frozen=True)
 class Options:
-    """The shared options of a command, as `image_options`, `model_options` and `output_options` name them."""
+    """The shared options of a command, as the functions of `napari_iqmaps.cli.options` name them."""
 
     data_range: tuple[float, float] | None
     channel_axis: int | str
@@ -33,6 +34,50 @@ class Options:
     formats: str
     table: Path | None
     resume: bool
+    luminance: str = "auto"
+    peak_luminance: float | None = None
+    black_level: float = 0.0
+    encoding: Any = "pu21"
+
+    def for_light(self, *files: ImageFile) -> dict[str, Any]:
+        """Give the arguments that say what the values of some files, which go into one map, mean as light.
+
+        Parameters
+        ----------
+        *files : ImageFile
+            One or more files; where the command line leaves it open, they say themselves what they hold.
+
+        Returns
+        -------
+        dict
+            Keyword arguments of `napari_iqmaps.threshold_map`, the data range among them.
+
+        Raises
+        ------
+        InputError
+            If the files differ in what they hold, or in their values of white.
+        """
+        luminance = self.luminance
+        if luminance == "auto":
+            luminance = files[0].luminance
+            for file in files[1:]:
+                if file.luminance != luminance:
+                    code, light = (files[0], file) if luminance == "code" else (file, files[0])
+                    raise InputError(
+                        f"{light.path.name} holds linear light and {code.path.name} display codes. Compare like with "
+                        "like: save both in one format, or say --luminance."
+                    )
+        data_range = self.data_range
+        if data_range is None and luminance == files[0].luminance:
+            data_range = files[0].data_range
+            for file in files[1:]:
+                if file.data_range != data_range:
+                    raise InputError(
+                        f"{files[0].path.name} and {file.path.name} state different values of white. "
+                        "Say data_range=(black, white)."
+                    )
+        names = ("peak_luminance", "black_level", "encoding")
+        return {"luminance": luminance, "data_range": data_range} | {name: getattr(self, name) for name in names}
 
     def for_model(self) -> dict[str, Any]:
         """Give the arguments that choose how thresholds are found."""
@@ -40,7 +85,7 @@ class Options:
         return {name: getattr(self, name) for name in names}
 
 
-def found_inputs(words: Iterable[str], report: Report) -> list[Path]:
+def found_inputs(words: Iterable[str], report: Report, *, further: Iterable[str] = ()) -> list[Path]:
     """Find the images, and say which files were left out because they are maps.
 
     Parameters
@@ -49,6 +94,8 @@ def found_inputs(words: Iterable[str], report: Report) -> list[Path]:
         Files, patterns, folders.
     report : Report
         Where to say it.
+    further : iterable of str
+        What ends the names of other files that this package writes beside its maps.
 
     Returns
     -------
@@ -60,7 +107,7 @@ def found_inputs(words: Iterable[str], report: Report) -> list[Path]:
     InputError
         If all of them are maps.
     """
-    images, maps = expand(words, tuple(KINDS))
+    images, maps = expand(words, (*KINDS, *further))
     if maps:
         report.say(f"Left out {len(maps)} files that are maps written by iqmaps, such as {maps[0]}.")
     if not images:
@@ -91,8 +138,13 @@ def read(path: Path, channel_axis: int | str) -> ImageFile:
 
 def with_notes(quality_map: QualityMap, *files: ImageFile) -> QualityMap:
     """Keep what reading the files brought up (pages left out, transparency ignored) in the map's info."""
-    notes = [note for file in files for note in file.notes]
-    return replace(quality_map, info={**quality_map.info, "notes": notes}) if notes else quality_map
+    info = quality_map.info
+    as_candelas = info.get("luminance") == "absolute" and tuple(info["data_range"]) == (0, SDR_WHITE)
+    notes = [note for file in files for note in file.notes if as_candelas or note != RELATIVE_LIGHT]
+    if not notes:
+        return quality_map
+    # Once each: test and reference often have the same.
+    return replace(quality_map, info={**info, "notes": list(dict.fromkeys([*info.get("notes", ()), *notes]))})
 
 
 def plan_of(kind: str, options: Options, compute: Callable[[Job, Progress], QualityMap], **further: Any) -> Plan:
@@ -126,6 +178,10 @@ def plan_of(kind: str, options: Options, compute: Callable[[Job, Progress], Qual
         stride=options.stride,
         data_range=options.data_range,
         channel_axis=options.channel_axis,
+        luminance=options.luminance,
+        peak_luminance=options.peak_luminance,
+        black_level=options.black_level,
+        encoding=options.encoding,
         **further,
     )
     return Plan(

@@ -10,18 +10,20 @@ from ..core import visibility as subject
 from ..core.maps import QualityMap
 from .batch import Job, Progress, run
 from .inputs import output_names
-from .options import image_options, model_options, output_options
+from .options import image_options, light_options, model_options, observer_option, output_options
 from .report import Report
 from .subjects import Options, found_inputs, plan_of, read, with_notes
 
 
 @click.command()
 @click.argument("images", nargs=-1, required=True, metavar="IMAGES...")
+@observer_option
 @image_options
+@light_options
 @model_options
 @output_options
 @click.pass_context
-def threshold(ctx: click.Context, /, images: tuple[str, ...], as_json: bool, **options: Any) -> None:
+def threshold(ctx: click.Context, /, images: tuple[str, ...], observer: Any, as_json: bool, **options: Any) -> None:
     """Map where a distortion would stay invisible.
 
     IMAGES are files, patterns ('scans/*.tif', quoted or not) and folders. Give clean images: noise adds texture and
@@ -36,11 +38,12 @@ def threshold(ctx: click.Context, /, images: tuple[str, ...], as_json: bool, **o
         file = read(job.path, chosen.channel_axis)
         quality_map = subject.threshold_map(
             file.array,
-            data_range=chosen.data_range or file.data_range,
             channel_axis=file.channel_axis,
+            observer=observer,
             progress=progress,
+            **chosen.for_light(file),
             **chosen.for_model(),
         )
         return with_notes(quality_map, file)
 
-    ctx.exit(run(plan_of("threshold", chosen, compute), jobs, report))
+    ctx.exit(run(plan_of("threshold", chosen, compute, observer=observer), jobs, report))

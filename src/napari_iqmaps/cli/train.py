@@ -13,6 +13,7 @@ import click
 from ..core.errors import InputError
 from ..training import require_extra
 from ..training.config import NETWORKS, TrainingConfig
+from .databases import data_options, opened, report_survey
 from .options import device_option
 
 _PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
@@ -22,24 +23,12 @@ _PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
 def train() -> None:
     """Train a network on images with scores.
 
-    A manifest is a CSV file with the columns file, reference and score (and type, scene, weight if you have them),
-    headed by two lines that say the score's range and direction: '# best: 0' and '# worst: 100'.
+    The images are those of a CSV file with the columns file, reference and score (and type, scene, weight if you have
+    them), headed by two lines that say the score's range and direction: '# best: 0' and '# worst: 100'. Or those of a
+    folder that holds TID2013, LIVE release 2, CSIQ or KADID-10k as it unpacks.
 
     A run that was stopped goes on when the same command is given again.
     """
-
-
-def data_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add ``--data``."""
-    return click.option(
-        "--data",
-        "manifests",
-        multiple=True,
-        required=True,
-        type=click.Path(path_type=Path),
-        metavar="FILE.csv",
-        help="A manifest of scored images; may be given several times.",
-    )(command)
 
 
 def recipe_options(network: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -106,8 +95,8 @@ def photographs_in(patterns: tuple[str, ...]) -> list[Path]:
 
 def _make_command(network: str) -> click.Command:
     @click.command(name=network, help=_HELP[network], context_settings={"show_default": True})
-    @data_option
-    @click.option("--out", type=click.Path(path_type=Path), required=True, metavar="FOLDER", help="The run's folder.")
+    @data_options
+    @click.option("--out", type=click.Path(path_type=Path), metavar="FOLDER", help="The run's folder; needed to train.")
     @recipe_options(network)
     @click.option(
         "--photographs",
@@ -120,8 +109,10 @@ def _make_command(network: str) -> click.Command:
     @click.option("--quiet", is_flag=True, help="No progress bar.")
     @device_option
     def command(
-        manifests: tuple[Path, ...],
-        out: Path,
+        data: tuple[Path, ...],
+        skip_missing: bool,
+        dry_run: bool,
+        out: Path | None,
         photographs: tuple[str, ...],
         resume: bool,
         checkpoint_every: int,
@@ -131,8 +122,14 @@ def _make_command(network: str) -> click.Command:
     ) -> None:
         require_extra()
         config = replace(TrainingConfig.default(network), **recipe)
+        if dry_run:
+            report_survey(data, skip_missing=skip_missing)
+            return
+        if out is None:
+            raise click.UsageError("Missing option '--out', the run's folder.")
         from ..training.fit import fit
 
+        manifests = opened(data, skip_missing=skip_missing)
         weights = fit(
             config,
             manifests,
@@ -141,7 +138,7 @@ def _make_command(network: str) -> click.Command:
             resume=resume,
             device=device,
             checkpoint_every=checkpoint_every,
-            command=_as_typed(manifests, photographs, config),
+            command=_as_typed(data, skip_missing, photographs, config),
             bar=not quiet,
         )
         click.echo(f"{weights}")
@@ -149,11 +146,12 @@ def _make_command(network: str) -> click.Command:
     return command
 
 
-def _as_typed(manifests: tuple[Path, ...], photographs: tuple[str, ...], config: TrainingConfig) -> str:
+def _as_typed(data: tuple[Path, ...], skip_missing: bool, photographs: tuple[str, ...], config: TrainingConfig) -> str:
     """Say the command with what differs from the defaults, and without this machine's folders."""
     words = ["iqmaps", "train", config.network]
-    for manifest in manifests:
-        words += ["--data", manifest.name]
+    for path in data:
+        words += ["--data", path.resolve().name]
+    words += ["--skip-missing"] * skip_missing
     for name in photographs:
         words += ["--photographs", Path(name).name]
     default = TrainingConfig.default(config.network)

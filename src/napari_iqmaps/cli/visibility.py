@@ -11,12 +11,11 @@ import numpy as np
 
 from ..core import visibility as subject
 from ..core.errors import InputError
-from ..core.images import DataRange
 from ..core.io.reading import ImageFile
 from ..core.maps import QualityMap
 from .batch import Job, Progress, run
 from .inputs import output_names, reference_for
-from .options import default_of, image_options, model_options, output_options
+from .options import distance_options, image_options, light_options, model_options, observer_option, output_options
 from .report import Report
 from .subjects import Options, found_inputs, plan_of, read, with_notes
 
@@ -30,28 +29,20 @@ from .subjects import Options, found_inputs, plan_of, read, with_notes
     metavar="FILE|FOLDER",
     help="The image to compare with: one for all, or a folder with images of the same names.",
 )
-@click.option(
-    "--window",
-    type=click.IntRange(min=1),
-    default=default_of(subject.visibility_map, "window"),
-    show_default=True,
-    metavar="PIXELS",
-    help="Side, odd, of the square over which the difference is averaged.",
-)
+@observer_option
+@distance_options
 @image_options
+@light_options
 @model_options
 @output_options
 @click.pass_context
-def visibility(
-    ctx: click.Context, /, tests: tuple[str, ...], reference: Path, window: int, as_json: bool, **options: Any
-) -> None:
+def visibility(ctx: click.Context, /, tests: tuple[str, ...], reference: Path, as_json: bool, **options: Any) -> None:
     """Map how likely the difference to a reference is seen.
 
     TEST are files, patterns ('scans/*.tif', quoted or not) and folders. The score says how much the
     difference impairs the image: 0 for equal images, at most 1; higher is worse.
     """
-    if window % 2 == 0:
-        raise click.BadParameter(f"{window} is even; an odd number of pixels has a centre.", param_hint="--window")
+    viewing = {name: options.pop(name) for name in ("observer", "pixels_per_degree", "window")}
     chosen = Options(**options)
     report = Report("visibility", as_json=as_json)
     paths = found_inputs(tests, report)
@@ -68,15 +59,15 @@ def visibility(
         quality_map = subject.visibility_map(
             first,
             second,
-            data_range=chosen.data_range or _common_range(test, other),
             channel_axis=channel_axis,
-            window=window,
             progress=progress,
+            **viewing,
+            **chosen.for_light(test, other),
             **chosen.for_model(),
         )
         return with_notes(quality_map, test, other)
 
-    ctx.exit(run(plan_of("visibility", chosen, compute, window=window), jobs, report))
+    ctx.exit(run(plan_of("visibility", chosen, compute, **viewing), jobs, report))
 
 
 def _reference(test: Path, reference: Path) -> Path | InputError:
@@ -97,12 +88,3 @@ def _colours_last(file: ImageFile) -> Any:
     if file.channel_axis is None:
         return file.array[..., np.newaxis]
     return np.moveaxis(file.array, file.channel_axis, -1)
-
-
-def _common_range(test: ImageFile, reference: ImageFile) -> DataRange:
-    if test.data_range != reference.data_range:
-        raise InputError(
-            f"{test.path.name} and {reference.path.name} state different values of white. "
-            "Say data_range=(black, white)."
-        )
-    return test.data_range

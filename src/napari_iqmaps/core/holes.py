@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from .images import WHITE
+from .display import WHITE
 
 _RADII = (1, 3, 7, 15, 31)
 REACH = _RADII[-1]
@@ -52,4 +52,5 @@ def fill(plane: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         filled[reached] = total[reached] / weight[reached]
         pending = pending & ~reached
     filled[pending] = WHITE / 2
-    return np.clip(filled, 0, WHITE, out=filled)
+    # Code values of high dynamic range lie above white; the fill adds nothing brighter.
+    return np.clip(filled, 0, max(WHITE, float(known.max())), out=filled)

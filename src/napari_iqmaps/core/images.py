@@ -1,7 +1,8 @@
 """What an image is: the one place that turns an array into luminance planes, and the one place that says no.
 
-Every subject works on float32 luminance planes on the scale of 8-bit code values (0..255), whatever the dtype,
-the value range and the channels of the array it was given. NaN marks a hole: a pixel without a value.
+Every subject works on float32 luminance planes on the scale of 8-bit code values (0..255, above that what is brighter
+than the white of an ordinary picture), whatever the dtype, the value range and the channels of the array it was given.
+NaN marks a hole: a pixel without a value.
 """
 
 from __future__ import annotations
@@ -14,10 +15,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .display import DARKEST, SDR_WHITE, Display
 from .errors import InputError
-
-WHITE = 255.0
-"""Luminance of the top of the value range."""
 
 REC709_WEIGHTS = (0.2126, 0.7152, 0.0722)
 """Weights of red, green and blue in the luminance; applied to gamma-coded values, as the published method does."""
@@ -26,6 +25,9 @@ DataRange = float | tuple[float, float] | None
 
 _KNOWN_RANGES: dict[str, tuple[float, float]] = {"bool": (0, 1), "uint8": (0, 255), "uint16": (0, 65535)}
 _SMALLEST_COLOUR_SIDE = 16
+_CODES = Display()
+_CANDELAS = (0.0, SDR_WHITE)
+_DIM = 1.0  # cd/m2: what is nowhere brighter is more often a picture scaled to one than a scene at night
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,12 +41,18 @@ class Planes:
     has_channels : bool
         Whether the last axis holds channels (1 grey, 3 RGB, 4 RGB and an ignored alpha).
     data_range : tuple of float
-        The values that stand for black and for white.
+        The values that stand for black and for white; (0, 100) if values are cd/m2.
+    display : Display
+        What the values mean as light.
+    notes : tuple of str
+        What a reader of the result should know.
     """
 
     array: Any
     has_channels: bool
     data_range: tuple[float, float]
+    display: Display = _CODES
+    notes: tuple[str, ...] = ()
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -70,7 +78,7 @@ class Planes:
         Returns
         -------
         numpy.ndarray
-            float32, shape ``(rows, columns)``, 0 (black) .. 255 (white), NaN in holes.
+            float32, shape ``(rows, columns)``, 0 (black) .. 255 (white) and above (high dynamic range), NaN in holes.
         """
         pixels = self.array[plane]
         if isinstance(rows, slice) and isinstance(columns, slice):
@@ -78,7 +86,7 @@ class Planes:
         else:
             window = np.take(np.take(pixels, _indices(rows, pixels.shape[0]), axis=0),
                              _indices(columns, pixels.shape[1]), axis=1)  # fmt: skip
-        return luminance(window, self.data_range, has_channels=self.has_channels)
+        return luminance(window, self.data_range, has_channels=self.has_channels, display=self.display)
 
     def lazy_luminance(self) -> Any:
         """Give the luminance of all planes as a dask array; nothing is computed.
@@ -89,7 +97,7 @@ class Planes:
             float32, the shape of `shape`, NaN in holes.
         """
         array = self.array
-        options = {"data_range": self.data_range, "has_channels": self.has_channels}
+        options = {"data_range": self.data_range, "has_channels": self.has_channels, "display": self.display}
         if not self.has_channels:
             return array.map_blocks(
                 luminance, dtype=np.float32, meta=np.empty((0,) * array.ndim, np.float32), **options
@@ -110,7 +118,11 @@ def is_dask(array: object) -> bool:
 
 
 def luminance(
-    pixels: npt.NDArray[Any], data_range: tuple[float, float], *, has_channels: bool
+    pixels: npt.NDArray[Any],
+    data_range: tuple[float, float],
+    *,
+    has_channels: bool,
+    display: Display = _CODES,
 ) -> npt.NDArray[np.float32]:
     """Convert pixels to luminance on the 0..255 scale of 8-bit code values.
 
@@ -120,9 +132,11 @@ def luminance(
         Any real dtype; with `has_channels`, the last axis holds 1, 3 or 4 channels, of which a fourth (alpha) is
         ignored.
     data_range : tuple of float
-        The values of black and of white. Values outside it are clipped to it: no display shows them.
+        The values of black and of white. Display codes outside it are clipped to it: no display shows them.
     has_channels : bool
         Whether the last axis holds channels.
+    display : Display
+        What the values mean as light; see `Display.codes`.
 
     Returns
     -------
@@ -131,25 +145,32 @@ def luminance(
 
     Notes
     -----
-    ``Y = .2126 R + .7152 G + .0722 B`` on gamma-coded values, as in Kottayil et al. (ICIP 2018).
+    ``Y = .2126 R + .7152 G + .0722 B`` on gamma-coded values, as in Kottayil et al. (ICIP 2018). Linear values are
+    coded channel by channel first, so that a colour picture stated in cd/m2 is the same plane. The code of its linear
+    luminance would be another: 9 code values higher, on average, for a photograph in warm colours.
     """
     mask = np.ma.getmaskarray(pixels) if isinstance(pixels, np.ma.MaskedArray) else None
     values = np.ma.getdata(pixels)
     if not has_channels:
-        result = _scaled(values, data_range)
+        result = display.codes(values, data_range)
     elif values.shape[-1] == 1:
-        result = _scaled(values[..., 0], data_range)
+        result = display.codes(values[..., 0], data_range)
     else:
         result = np.zeros(values.shape[:-1], np.float32)
         for channel, weight in enumerate(REC709_WEIGHTS):
-            result += np.float32(weight) * _scaled(values[..., channel], data_range)
+            result += np.float32(weight) * display.codes(values[..., channel], data_range)
     if mask is not None:
         result[mask[..., :3].any(axis=-1) if has_channels else mask] = np.nan
     return result
 
 
 def as_planes(
-    image: Any, *, data_range: DataRange = None, channel_axis: int | None = None, name: str = "image"
+    image: Any,
+    *,
+    data_range: DataRange = None,
+    channel_axis: int | None = None,
+    display: Display = _CODES,
+    name: str = "image",
 ) -> Planes:
     """Check an array against the contract for images and see it as luminance planes.
 
@@ -161,30 +182,38 @@ def as_planes(
     data_range : float or (float, float), optional
         The values of black and of white; one number means ``(0, number)``. Known for bool (0, 1), uint8
         (0, 255) and uint16 (0, 65535), and **required for every other dtype**: it is never guessed from the data.
+        For absolute values it is that of black and of diffuse white; None means that values are cd/m2.
     channel_axis : int, optional
         Which axis holds the channels, as in scikit-image. None means grey.
+    display : Display
+        Whether values are display codes or light in cd/m2, and on which display.
     name : str
         What to call the image in messages.
 
     Returns
     -------
     Planes
-        The image; nothing has been copied or computed, beyond what ``numpy.asanyarray`` does.
+        The image; nothing has been copied or computed, beyond what ``numpy.asanyarray`` does and the brightest value
+        of an image in cd/m2.
 
     Raises
     ------
     InputError
         If the array is empty, has under two image axes, is not of real numbers, needs a `data_range` or has an
-        unusable one, or has a channel axis out of range or of a number of channels without a luminance.
+        unusable one, has a channel axis out of range or of a number of channels without a luminance, or, as cd/m2, is
+        of a type or a size of values that no light measurement has.
     """
     array = image if is_dask(image) else _as_array(image, name)
     _check_dtype(array, name)
-    used_range = _resolve_range(array.dtype, data_range, name)
+    is_light = display.luminance == "absolute"
+    states_unit = is_light and data_range is None
+    used_range = _CANDELAS if states_unit else _resolve_range(array.dtype, data_range, name)
     has_channels = channel_axis is not None
     if channel_axis is not None:
         array = _channels_last(array, channel_axis, name)
     _check_shape(array, has_channels, name)
-    return Planes(array, has_channels, used_range)
+    notes = _checked_light(array, has_channels, name) if states_unit else ()
+    return Planes(array, has_channels, used_range, display, notes)
 
 
 def check_same_shape(first: Planes, second: Planes, names: Sequence[str]) -> None:
@@ -208,23 +237,6 @@ def check_same_shape(first: Planes, second: Planes, names: Sequence[str]) -> Non
             f"The {names[0]} and the {names[1]} differ in size ({sizes[0]}, {sizes[1]}). "
             "Register them first, or crop both to the same pixels."
         )
-
-
-def _scaled(values: npt.NDArray[Any], data_range: tuple[float, float]) -> npt.NDArray[np.float32]:
-    low, high = data_range
-    # Up to 16 bits float32 is exact; wider numbers lose their offset unless it is subtracted in float64.
-    exact = values.dtype.itemsize <= 2 or values.dtype.str[1:] == "f4"
-    scaled: npt.NDArray[Any] = np.array(values, dtype=np.float32 if exact else np.float64, order="C")
-    holes = None if values.dtype.kind in "bui" else ~np.isfinite(scaled)
-    scaled -= low
-    # In this order both steps are exact for 8 and 16 bits, so that uint16 = 257 x uint8 gives the same numbers.
-    scaled *= WHITE
-    scaled /= high - low
-    np.clip(scaled, 0, WHITE, out=scaled)
-    result = scaled.astype(np.float32, copy=False)
-    if holes is not None:
-        result[holes] = np.nan
-    return result
 
 
 def _as_array(image: Any, name: str) -> npt.NDArray[Any]:
@@ -277,6 +289,38 @@ def _resolve_range(dtype: np.dtype[Any], data_range: DataRange, name: str) -> tu
             f"data_range is ({low:g}, {high:g}); white must lie above black. Swap them or widen the range."
         )
     return low, high
+
+
+def _checked_light(array: Any, has_channels: bool, name: str) -> tuple[str, ...]:
+    """Refuse what cannot be light in cd/m2, and give a note on what hardly is: a wrong unit gives plausible maps."""
+    if array.dtype.name in ("bool", "uint8"):
+        raise InputError(
+            f"The {name} is {array.dtype}, whose values are display codes, not light in cd/m2. Leave luminance at "
+            "'code', and say peak_luminance and black_level of the display if they matter."
+        )
+    if is_dask(array):
+        return ()
+    brightest = _brightest(array[..., :3] if has_channels else array)
+    if 0 < brightest < DARKEST:
+        raise InputError(
+            f"The brightest value of the {name} is {brightest:.3g}; in cd/m2 all of it would be black (under "
+            f"{DARKEST:g}). If values are relative, say data_range=(0, value of diffuse white)."
+        )
+    if 0 < brightest <= _DIM:
+        return (
+            f"the {name} is nowhere brighter than {brightest:.3g} cd/m2, as a scene at night is; if its values are "
+            "relative, say data_range=(0, value of diffuse white)",
+        )
+    return ()
+
+
+def _brightest(array: npt.NDArray[Any]) -> float:
+    """Give the highest value but NaN and infinity; 0 where there is none."""
+    values = np.ma.getdata(array)
+    highest = float(np.fmax.reduce(values, axis=None))
+    if math.isinf(highest):
+        highest = float(np.max(values, where=np.isfinite(values), initial=0))
+    return highest if math.isfinite(highest) else 0.0
 
 
 def _channels_last(array: Any, channel_axis: int, name: str) -> Any:

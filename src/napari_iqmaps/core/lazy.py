@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import dask.array as da
@@ -85,4 +86,4 @@ def _blocks_with_halo(planes: Planes, operator: LocalOperator, chunks: tuple[tup
 
 
 def _wrapped(planes: Planes) -> Any:
-    return Planes(da.from_array(planes.array), planes.has_channels, planes.data_range).lazy_luminance()
+    return replace(planes, array=da.from_array(planes.array)).lazy_luminance()

@@ -11,15 +11,32 @@ from typing import Any
 import numpy as np
 
 from .errors import InputError
+from .observers import viewing
 
 
 def _as_it_is(values: Any, info: Mapping[str, Any]) -> Any:
     return values
 
 
+def _squared(values: Any, info: Mapping[str, Any]) -> Any:
+    return values**2
+
+
+IMPAIRMENT_EXPONENT = 2.5
+"""Of the power mean over an image: its worst parts count for more than their area."""
+
+
 def _impairment(values: Any, info: Mapping[str, Any]) -> Any:
-    """Turn the probability q of seeing a difference into how much it impairs, ``1 - exp(-a d / T)``."""
-    return 1 - (1 - values) ** np.float32(info["mixing"])
+    """Turn the probability q of seeing a difference into what it impairs, ``1 - exp(-a d / T)``, to the exponent."""
+    return (1 - (1 - values) ** np.float32(info["mixing"])) ** np.float32(IMPAIRMENT_EXPONENT)
+
+
+def _impairment_root(mean: Any) -> Any:
+    return mean ** (1 / IMPAIRMENT_EXPONENT)
+
+
+def _unchanged(mean: Any) -> Any:
+    return mean
 
 
 @dataclass(frozen=True)
@@ -43,10 +60,13 @@ class Kind:
     score_means : str
         What the score says; has a place ``{score}``.
     fixed_scale : bool
-        Show the whole of `limits` always (True), or the range of the map at hand (False).
+        Show the whole of `limits` always (True), or the range of the map at hand (False). A kind that has values
+        below 0 is shown with 0 in the middle.
     pooled : callable
         From the values (numpy or dask) and the map's `info` to what is averaged over the valid pixels to give the
         score; by default the values themselves.
+    from_mean : callable
+        From that average to the score; by default the average itself.
     """
 
     name: str
@@ -59,6 +79,12 @@ class Kind:
     score_means: str
     fixed_scale: bool
     pooled: Callable[[Any, Mapping[str, Any]], Any] = _as_it_is
+    from_mean: Callable[[Any], Any] = _unchanged
+
+    @property
+    def is_signed(self) -> bool:
+        """Whether the kind has values on both sides of 0, which is then the middle of its colours."""
+        return self.limits[0] < 0
 
     def display_limits(self, values: np.ndarray) -> tuple[float, float]:
         """Give the two values between which a map of this kind is coloured.
@@ -72,13 +98,18 @@ class Kind:
         -------
         tuple of float
             The natural limits of the kind, or, for a kind without a fixed scale, from the bottom of the kind's
-            range to the 99.5th percentile of the map, so that a few extreme pixels do not darken the rest.
+            range to the 99.5th percentile of the map, so that a few extreme pixels do not darken the rest. For a
+            signed kind the same to both sides, over the pixels that are not 0.
         """
         if self.fixed_scale:
             return self.limits
         finite = values[np.isfinite(values)]
         if finite.size == 0:
             return self.limits
+        if self.is_signed:
+            sizes = np.abs(finite[finite != 0])
+            high = max(float(np.percentile(sizes, 99.5)) if sizes.size else 0.0, 1e-3)
+            return -high, high
         high = float(np.percentile(finite, 99.5))
         return 0.0, max(high, 1e-3)
 
@@ -109,6 +140,19 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
                 score_means="The visible difference impairs the image by {score}, from 0 (not at all) to 1 (most).",
                 fixed_scale=True,
                 pooled=_impairment,
+                from_mean=_impairment_root,
+            ),
+            Kind(
+                name="mark",
+                title="Embedded mark",
+                unit="luminance code values (0..255)",
+                limits=(-255.0, 255.0),
+                colormap="coolwarm",
+                low_means="darker than the original",
+                high_means="brighter than the original",
+                score_means="The mark has a mean square of {score} in code values of 255.",
+                fixed_scale=False,
+                pooled=_squared,
             ),
         )
     }
@@ -164,8 +208,8 @@ class QualityMap:
         if kind not in KINDS:
             return cls(values, kind, math.nan, info)  # which refuses it
         terms = KINDS[kind].pooled(values, info)
-        eager = isinstance(values, np.ndarray)
-        return cls(values, kind, mean_of_valid(terms) if eager else lazy_mean_of_valid(terms), info)
+        mean = mean_of_valid(terms) if isinstance(values, np.ndarray) else lazy_mean_of_valid(terms)
+        return cls(values, kind, KINDS[kind].from_mean(mean), info)
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -217,6 +261,8 @@ class QualityMap:
             text += f" Mean of {valid.size} planes, which range from {valid.min():.3g} to {valid.max():.3g}."
         if valid.size < scores.size:
             text += f" {scores.size - valid.size} planes have no valid pixel."
+        if viewed := viewing(self.info):
+            text += f" For {viewed}."
         if reason := self.info.get("not_enough_evidence"):
             text += f" Not enough evidence: {reason}"
         return text

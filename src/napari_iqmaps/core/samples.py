@@ -7,9 +7,22 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .display import srgb_decoded
+
 Pixels = npt.NDArray[np.uint8]
+Light = npt.NDArray[np.float32]
 
 _TEXT = "iqmaps"
+_MESSAGE = "see me?"
+_MESSAGE_AT = ((40, 285), (245, 295))
+
+_LAMPS = ((350, 82), (377, 151), (394, 192), (417, 111), (397, 364), (394, 433), (420, 450))
+"""Rows and columns of the flood lights in ``skimage.data.rocket``."""
+
+_LAMP_PEAK = 8000.0  # cd/m2
+_LAMP_RADIUS = 1.5  # pixels
+_LAMP_COLOUR = (1.0, 0.85, 0.6)
+_BANDED_RANGE = (0.01, 10_000.0)  # cd/m2 of the first and the last code of a banded copy
 
 
 def photo() -> Pixels:
@@ -40,6 +53,41 @@ def photo_with_mark(amplitude: float = 8.0) -> Pixels:
     return _rounded(image + amplitude * text_mark(image.shape))
 
 
+def message() -> npt.NDArray[np.float32]:
+    """Write the same message over the sky and over the grass of the photograph.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32, shape ``(512, 512)``, 1 inside the letters, 0 outside.
+    """
+    from . import marks
+
+    letters = marks.text_mark(_MESSAGE, height=34)
+    sky, grass = (marks.place(letters, (512, 512), corner) for corner in _MESSAGE_AT)
+    return np.maximum(sky, grass)
+
+
+def message_at(amplitude: float) -> Pixels:
+    """Give the photograph with the message of `message`, as strong in the sky as in the grass.
+
+    Parameters
+    ----------
+    amplitude : float
+        Code values added inside the letters. What is no whole number is spread over neighbours, as `hide` does it.
+
+    Returns
+    -------
+    numpy.ndarray
+        uint8 grey, shape ``(512, 512)``.
+    """
+    from .carrier import Carrier
+
+    image = photo()
+    marked: Pixels = Carrier(image, False, (0.0, 255.0), "dither").put(np.float32(amplitude) * message())[0]
+    return marked
+
+
 def distorted_pair(amplitude: float = 6.0, quality: int = 95) -> tuple[Pixels, Pixels]:
     """Give a distorted copy of the photograph, and the photograph: with a fainter mark, and JPEG-compressed.
 
@@ -67,6 +115,43 @@ def micrograph() -> Pixels:
         uint8 grey, shape ``(660, 550)``: ``skimage.data.cell``.
     """
     return _bundled("cell")
+
+
+def night_scene() -> Light:
+    """Give a scene of high dynamic range: a launch pad at dusk, with its flood lights as bright as lamps are.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32 linear red, green and blue in cd/m2, shape ``(427, 640, 3)``: ``skimage.data.rocket`` on a display of
+        100 cd/m2, with lamps of 8,000 cd/m2 and their glow added where the photograph has flood lights.
+    """
+    light = 100 * srgb_decoded(_bundled("rocket") / 255)
+    rows, columns = np.ogrid[: light.shape[0], : light.shape[1]]
+    for row, column in _LAMPS:
+        distance = ((rows - row) ** 2 + (columns - column) ** 2) / _LAMP_RADIUS**2
+        light += _LAMP_PEAK / (1 + distance[..., None]) ** 1.5 * np.array(_LAMP_COLOUR)
+    return light.astype(np.float32)
+
+
+def banded_pair(levels: int = 64) -> tuple[Light, Light]:
+    """Give the night scene in too few steps of luminance, and the scene itself.
+
+    Parameters
+    ----------
+    levels : int
+        Steps of the logarithm of each colour between .01 and 10,000 cd/m2.
+
+    Returns
+    -------
+    test, reference : numpy.ndarray
+        float32, shape ``(427, 640, 3)``, in the order in which ``visibility_map`` takes them.
+    """
+    reference = night_scene()
+    low, high = np.log(_BANDED_RANGE)
+    step = (high - low) / (levels - 1)
+    logarithm = np.log(np.clip(reference, *_BANDED_RANGE))
+    return np.exp(low + np.rint((logarithm - low) / step) * step).astype(np.float32), reference
 
 
 def text_mark(shape: tuple[int, ...], *, text: str = _TEXT) -> npt.NDArray[np.float32]:

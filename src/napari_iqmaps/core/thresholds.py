@@ -18,6 +18,7 @@ from . import difference, holes, weights
 from .networks.contrast import ContrastModel
 from .networks.dense import DensePNet
 from .networks.pnet import PNet
+from .observers import Observer
 
 Plane = npt.NDArray[np.float32]
 
@@ -55,7 +56,7 @@ class CellGrid:
         self.tile = tile
         self.stride = stride
         self.device = device
-        self.margin = PNet.NEIGHBOURHOOD // 2 + stride // 2
+        self.margin = cell_margin(stride)
 
     def __call__(self, window: Plane) -> Plane:
         """Give the threshold at each pixel of a window but its margin.
@@ -89,11 +90,14 @@ class ThresholdOperator:
     ----------
     grid : CellGrid
         Gives the thresholds.
+    observer : Observer
+        Who looks.
     """
 
-    def __init__(self, grid: CellGrid) -> None:
+    def __init__(self, grid: CellGrid, observer: Observer) -> None:
         self.grid = grid
-        self.halo = grid.margin + holes.REACH
+        self.factor = np.float32(observer.threshold_factor)
+        self.halo = threshold_reach(grid.stride)
         self.multiple = grid.stride
         self.tile = grid.tile
 
@@ -101,7 +105,7 @@ class ThresholdOperator:
         """See `LocalOperator`; takes one window."""
         (window,) = windows
         thresholds = self.grid(_cropped(holes.fill(window), holes.REACH))
-        return _with_holes_of(_cropped(window, self.halo), thresholds)
+        return _with_holes_of(_cropped(window, self.halo), np.clip(self.factor * thresholds, *PNet.LIMITS))
 
 
 class VisibilityOperator:
@@ -115,12 +119,18 @@ class VisibilityOperator:
         Gives the thresholds.
     window : int
         Side of the square over which the difference is pooled.
+    observer : Observer
+        Who looks.
+    pixels_per_degree : float
+        Of visual angle.
     """
 
-    def __init__(self, grid: CellGrid, window: int) -> None:
+    def __init__(self, grid: CellGrid, window: int, observer: Observer, pixels_per_degree: float) -> None:
         self.grid = grid
         self.window = window
-        self.halo = max(grid.margin + holes.REACH, window // 2 + difference.REACH)
+        self.observer = observer
+        self.pixels_per_degree = pixels_per_degree
+        self.halo = visibility_reach(grid.stride, window, pixels_per_degree)
         self.multiple = grid.stride
         self.tile = grid.tile
 
@@ -129,9 +139,25 @@ class VisibilityOperator:
         test, reference = windows
         margin = self.halo - self.grid.margin
         of_test, of_reference = (self.grid(_cropped(holes.fill(window), margin)) for window in windows)
-        pooled = _cropped(difference.local_difference(test, reference, self.window), self.halo)
-        probability = -np.expm1(-pooled / np.sqrt(of_test * of_reference))
+        pooled = difference.local_difference(test, reference, self.window, self.observer.gains, self.pixels_per_degree)
+        threshold = np.float32(self.observer.threshold_factor) * np.sqrt(of_test * of_reference)
+        probability = -np.expm1(-_cropped(pooled, self.halo) / threshold)
         return _with_holes_of(_cropped(test - reference, self.halo), probability)
+
+
+def cell_margin(stride: int) -> int:
+    """Give the pixels around a tile that the cells of a stride look at."""
+    return PNet.NEIGHBOURHOOD // 2 + stride // 2
+
+
+def threshold_reach(stride: int) -> int:
+    """Give the pixels to each side that a threshold depends on."""
+    return cell_margin(stride) + holes.REACH
+
+
+def visibility_reach(stride: int, window: int, pixels_per_degree: float) -> int:
+    """Give the pixels to each side that a visibility depends on."""
+    return max(threshold_reach(stride), window // 2 + difference.reach(pixels_per_degree))
 
 
 def cell_grid(model: str, record: weights.WeightsRecord, stride: int, device: torch.device) -> CellGrid:

@@ -7,9 +7,17 @@ from typing import TYPE_CHECKING, Any, Literal
 from .. import __version__
 from . import devices
 from . import weights as weights_registry
+from .display import Display, Encoding, Luminance
 from .errors import InputError
 from .images import DataRange, Planes, as_planes, check_same_shape
 from .maps import QualityMap
+from .observers import (
+    PIXELS_PER_DEGREE,
+    ObserverName,
+    check_pixels_per_degree,
+    observer_named,
+    window_in_pixels,
+)
 from .tiling import LocalOperator, Progress, apply
 
 if TYPE_CHECKING:
@@ -31,6 +39,11 @@ def threshold_map(
     model: ThresholdModel = "pnet",
     data_range: DataRange = None,
     channel_axis: int | None = None,
+    luminance: Luminance = "code",
+    peak_luminance: float | None = None,
+    black_level: float = 0.0,
+    encoding: Encoding = "pu21",
+    observer: ObserverName = "everyday",
     stride: Stride = 4,
     weights: str | Path | None = None,
     device: str = "auto",
@@ -47,9 +60,22 @@ def threshold_map(
     model : {"pnet", "contrast"}
         The trained network, or the closed form with three numbers.
     data_range : float or (float, float), optional
-        The values of black and white. Known for bool, uint8 and uint16, required for every other dtype.
+        The values of black and white. Known for bool, uint8 and uint16, required for every other dtype. For absolute
+        values white is the diffuse white, which is shown at 100 cd/m2; None means that values are cd/m2.
     channel_axis : int, optional
         The axis of 1, 3 or 4 channels; None means grey.
+    luminance : {"code", "absolute"}
+        What values are: display codes, gamma-coded as in ordinary pictures, or linear light in cd/m2 (high dynamic
+        range), which may be brighter than white.
+    peak_luminance : float, optional
+        The display's white in cd/m2. None: 100 for display codes; 10,000 for absolute values, which are clipped to it.
+    black_level : float
+        The display's black in cd/m2; absolute values below it are raised to it.
+    encoding : {"pu21", "pq"}
+        What luminances above 100 cd/m2 are encoded with.
+    observer : {"everyday", "practised"}
+        Who looks: people who judge photographs, or people who detect known patterns in a laboratory, whose thresholds
+        are lower by one factor.
     stride : {4, 1, 2, 8}
         Pixels between the cells that are evaluated; between them the map is interpolated. 4 is the paper's.
     weights : str or pathlib.Path, optional
@@ -81,15 +107,26 @@ def threshold_map(
     A difference d (see `visibility_map`) around a pixel whose threshold is T is seen with the probability
     ``1 - exp(-d / T)``: at ``d = T``, 63 %. Feed the clean image: noise adds texture and so raises its own threshold.
     The network is trained on the scores that observers gave to whole images; the absolute scale, which those scores
-    leave open, is set so that flat areas of photographs have the 1.8 code values of the paper's figure.
+    leave open, is set so that flat areas of photographs have the 1.8 code values of the paper's figure. This is the
+    everyday observer's scale: a difference that is noticed in a picture. The practised observer's thresholds are lower
+    by one factor, fitted to the contrasts that 16 observers of the Modelfest group detected in forced choice [2]_; on
+    flat areas they lie below one step of 8 bits.
+    Thresholds belong to patches of 32 pixels as the databases showed them, at about 35 pixels per degree.
     Deviations from the paper: the map covers every pixel (reflected border, cells centred on their patches,
     bilinear between cells), and thresholds are reported with the paper's mixing scalar absorbed; those of the
     network itself are listed in `napari_iqmaps.core.networks.pnet.PNet`.
+
+    Code values go up to 255 at 100 cd/m2, as the sRGB code does, and on above it with the steps of the encoding (to 592
+    at 10,000 cd/m2 with PU21), so an ordinary picture has the same thresholds whether it is stated in codes or in
+    cd/m2. Where this differs from plain PU21 is said at `napari_iqmaps.core.display.code_values`. The network has
+    seen no picture of high dynamic range: in its lights the thresholds are extrapolated.
 
     References
     ----------
     .. [1] N. K. Kottayil, G. Valenzise, F. Dufaux, I. Cheng, "Learning Local Distortion Visibility from Image
        Quality", ICIP 2018, arXiv:1803.04053.
+    .. [2] T. Carney et al., "Development of an image/threshold database for designing and testing human vision models",
+       Proc. SPIE 3644, 1999, doi:10.1117/12.348473.
 
     Examples
     --------
@@ -99,13 +136,15 @@ def threshold_map(
     >>> iq.threshold_map(ramp, model="contrast").values.shape
     (48, 64)
     """
-    planes = as_planes(image, data_range=data_range, channel_axis=channel_axis)
+    display = Display(luminance, peak_luminance, black_level, encoding)
+    planes = as_planes(image, data_range=data_range, channel_axis=channel_axis, display=display)
+    looking = observer_named(observer)
     grid, info = _evaluator(model, stride, weights, device)
 
     from .thresholds import ThresholdOperator
 
-    operator = ThresholdOperator(grid)
-    info |= {"method": "threshold_map", "data_range": planes.data_range}
+    operator = ThresholdOperator(grid, looking)
+    info |= {"method": "threshold_map", "observer": observer}
     return _map("threshold", operator, [planes], tile, progress, info)
 
 
@@ -116,7 +155,13 @@ def visibility_map(
     model: ThresholdModel = "pnet",
     data_range: DataRange = None,
     channel_axis: int | None = None,
-    window: int = 33,
+    luminance: Luminance = "code",
+    peak_luminance: float | None = None,
+    black_level: float = 0.0,
+    encoding: Encoding = "pu21",
+    observer: ObserverName = "everyday",
+    pixels_per_degree: float = PIXELS_PER_DEGREE,
+    window: int | None = None,
     stride: Stride = 4,
     weights: str | Path | None = None,
     device: str = "auto",
@@ -131,11 +176,15 @@ def visibility_map(
         The image to judge and the one to judge it against, of the same shape and on the same pixels.
     model : {"pnet", "contrast"}
         What gives the thresholds.
-    data_range, channel_axis : optional
+    data_range, channel_axis, luminance, peak_luminance, black_level, encoding : optional
         As in `threshold_map`; both images share them.
-    window : int
-        Side, odd, of the square over which the difference is pooled. 33 goes with the score; a smaller window gives a
-        finer map, whose score ranks images somewhat less well.
+    observer : {"everyday", "practised"}
+        Who looks: people who judge photographs, or people who detect known patterns in a laboratory.
+    pixels_per_degree : float
+        Of visual angle, where the images are seen: viewing distance / pixel pitch x .01745. 4 to 600.
+    window : int, optional
+        Side, odd, of the square over which the difference is pooled; None takes .94 degrees, which is 33 pixels at 35
+        pixels per degree. A smaller window gives a finer map, whose score ranks images somewhat less well.
     stride, weights, device, tile, progress : optional
         As in `threshold_map`.
 
@@ -156,36 +205,77 @@ def visibility_map(
 
     Notes
     -----
-    The probability is ``q = 1 - exp(-d / T)``. The score is the published one, the mean over the pixels of
-    ``1 - exp(-a d / T)``, which from the map is ``1 - (1 - q) ** a``; the mixing scalar a, trained on human scores of
-    quality, is below 1, because a difference that is surely seen need not be the worst there is.
+    The probability is ``q = 1 - exp(-d / T)``. The score is the power mean, of exponent 2.5, over the pixels of the
+    impairment ``1 - exp(-a d / T)``, which from the map is ``1 - (1 - q) ** a``; the mixing scalar a, trained on human
+    scores of quality, is below 1, because a difference that is surely seen need not be the worst there is.
 
-    Deviations from the paper: d is not the mean absolute difference but the Minkowski mean of
+    The everyday observer goes with the score: gains of the channels and exponents were fitted with the thresholds to
+    scores of quality. For the practised observer gains and scale are fitted to thresholds of detection: q is .5 where
+    such observers see a faint pattern half of the time, and close to 1 for most differences that one notices in a
+    photograph. `pixels_per_degree` moves the channels and the window; T stays that of patches of 32 pixels.
+
+    Deviations from the paper: d is not the mean absolute difference but the Minkowski mean over channels and window of
     `napari_iqmaps.core.difference.local_difference`; T is the geometric mean of the thresholds of test and reference
     (what hides a difference has to be in both: noise does not hide itself, blur does not hide behind the texture it
-    removed), where the paper takes the test image's; and the map has a value at each pixel.
+    removed), where the paper takes the test image's; the map has a value at each pixel; and the paper's score is the
+    plain mean of the impairment.
 
     References
     ----------
     .. [1] N. K. Kottayil, G. Valenzise, F. Dufaux, I. Cheng, "Learning Local Distortion Visibility from Image
        Quality", ICIP 2018, arXiv:1803.04053.
     """
-    test_planes = as_planes(test, data_range=data_range, channel_axis=channel_axis, name="test image")
-    reference_planes = as_planes(reference, data_range=data_range, channel_axis=channel_axis, name="reference image")
+    display = Display(luminance, peak_luminance, black_level, encoding)
+    test_planes, reference_planes = (
+        as_planes(image, data_range=data_range, channel_axis=channel_axis, display=display, name=name)
+        for image, name in ((test, "test image"), (reference, "reference image"))
+    )
     check_same_shape(test_planes, reference_planes, ("test image", "reference image"))
-    _check_window(window)
+    looking = observer_named(observer)
+    window = _pooled_over(window, pixels_per_degree)
     grid, info = _evaluator(model, stride, weights, device)
 
     from .thresholds import VisibilityOperator
 
-    operator = VisibilityOperator(grid, window)
+    operator = VisibilityOperator(grid, window, looking, pixels_per_degree)
     info |= {
         "method": "visibility_map",
+        "observer": observer,
+        "pixels_per_degree": pixels_per_degree,
         "window": window,
-        "mixing": grid.mixing,
-        "data_range": test_planes.data_range,
+        "mixing": grid.mixing * looking.threshold_factor,
     }
     return _map("visibility", operator, [test_planes, reference_planes], tile, progress, info)
+
+
+def surroundings(
+    *, stride: int = 4, window: int | None = None, pixels_per_degree: float = PIXELS_PER_DEGREE, **_others: Any
+) -> int:
+    """Tell how many pixels around a part of an image have to be given with it, so that its map is that of the whole.
+
+    Parameters
+    ----------
+    stride, window, pixels_per_degree : optional
+        As in `threshold_map` and `visibility_map`.
+    **_others
+        Their other options, which do not matter.
+
+    Returns
+    -------
+    int
+        Pixels to each side. The part's first row and column have to be multiples of the stride.
+
+    Raises
+    ------
+    InputError
+        If an option cannot be used.
+    """
+    _check_stride(stride)
+    window = _pooled_over(window, pixels_per_degree)
+
+    from .thresholds import visibility_reach
+
+    return visibility_reach(stride, window, pixels_per_degree)
 
 
 def _evaluator(
@@ -194,8 +284,7 @@ def _evaluator(
     """Check the options that choose the evaluator; give it with what a reader needs to repeat it."""
     if model not in MODELS:
         raise InputError(f"There is no threshold model {model!r}. Choose one of {', '.join(MODELS)}.")
-    if stride not in STRIDES:
-        raise InputError(f"stride is {stride!r}; choose one of {', '.join(map(str, STRIDES))}.")
+    _check_stride(stride)
     target = devices.resolve(device)
     record = weights_registry.find(name_or_path or weights_registry.default_name(model), model)
 
@@ -220,7 +309,10 @@ def _map(
     info: dict[str, Any],
 ) -> QualityMap:
     values = apply(operator, inputs, tile=tile, progress=progress)
+    info |= {"data_range": inputs[0].data_range, **inputs[0].display.record()}
     info |= {"tile": tile or operator.tile, "version": __version__}
+    if notes := [note for planes in inputs for note in planes.notes]:
+        info["notes"] = notes
     height, width = values.shape[-2:]
     if height * width < _PATCH_PIXELS:
         info["not_enough_evidence"] = (
@@ -230,6 +322,15 @@ def _map(
     return QualityMap.of(values, kind, info)
 
 
-def _check_window(window: object) -> None:
+def _check_stride(stride: object) -> None:
+    if stride not in STRIDES:
+        raise InputError(f"stride is {stride!r}; choose one of {', '.join(map(str, STRIDES))}.")
+
+
+def _pooled_over(window: int | None, pixels_per_degree: float) -> int:
+    check_pixels_per_degree(pixels_per_degree)
+    if window is None:
+        return window_in_pixels(pixels_per_degree)
     if isinstance(window, bool) or not isinstance(window, int) or window < 1 or window % 2 == 0:
         raise InputError(f"window is {window!r}; give an odd number of pixels, at least 1, so that it has a centre.")
+    return window

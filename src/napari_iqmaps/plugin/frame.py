@@ -10,7 +10,6 @@ from napari.utils.theme import get_theme
 from qtpy.QtWidgets import QWidget
 
 from ..core.errors import IqmapsError
-from ..core.maps import QualityMap
 from . import export
 from .following import Connections, Follower
 from .inputs import InputSlot
@@ -18,7 +17,7 @@ from .layers import pixels_of
 from .options import read_options, takes
 from .panel import Panel
 from .regions import region_of
-from .results import Request, Result, computed, place
+from .results import Request, Result, computed, place_all
 from .tasks import Task, report
 
 Key = tuple[str, ...]
@@ -41,7 +40,7 @@ class MapWidget(Panel):
     chosen. It holds no numbers and computes nothing: that is the core's.
     """
 
-    functions: ClassVar[tuple[Callable[..., QualityMap], ...]] = ()
+    functions: ClassVar[tuple[Callable[..., Any], ...]] = ()
     slots: ClassVar[tuple[InputSlot, ...]] = ()
     main_options: ClassVar[tuple[str, ...]] = ()
 
@@ -50,7 +49,7 @@ class MapWidget(Panel):
         self.viewer = viewer
         self._task: Task | None = None
         self._run_again = False
-        self._result_layers: dict[Key, Any] = {}
+        self._result_layers: dict[Key, list[Any]] = {}
         self._shown: tuple[Any, Key] | None = None
         self._chosen: list[int] | None = None
         self._follower = Follower(self)
@@ -59,7 +58,7 @@ class MapWidget(Panel):
         self._on_theme()
         self._on_choice()
 
-    def chosen_function(self) -> Callable[..., QualityMap]:
+    def chosen_function(self) -> Callable[..., Any]:
         """Give the core function that fits what is chosen.
 
         Returns
@@ -79,6 +78,48 @@ class MapWidget(Panel):
         """
         return (self.chosen_function().__doc__ or "").strip().split("\n")[0]
 
+    def can_use(self, name: str) -> bool:
+        """Tell whether an option matters for what is chosen.
+
+        Parameters
+        ----------
+        name : str
+            Of an option.
+
+        Returns
+        -------
+        bool
+            Whether the chosen function takes it; override where that depends on more.
+        """
+        return takes(self.chosen_function(), name)
+
+    def result_key(self, request: Request) -> Key:
+        """Say which layers a result goes into: those of an earlier result of the same key.
+
+        Parameters
+        ----------
+        request : Request
+            What is about to run.
+
+        Returns
+        -------
+        tuple of str
+            The function and its images.
+        """
+        images = [chooser.value for chooser in self.layers.images.values() if chooser.value is not None]
+        return (request.function.__name__, *(str(layer.unique_id) for layer in images))
+
+    def on_placed(self, source: Any, layers: list[Any]) -> None:
+        """Be told that a result is in the viewer.
+
+        Parameters
+        ----------
+        source : napari.layers.Image
+            The image that was chosen.
+        layers : list of napari.layers.Image
+            The layers of the result, the map last.
+        """
+
     def run(self) -> None:
         """Start a run, or say why it cannot start; does nothing while one is under way."""
         if self._task is not None:
@@ -89,8 +130,7 @@ class MapWidget(Panel):
         except IqmapsError as error:
             self.say(report(error), failed=True)
             return
-        images = [chooser.value for chooser in self.layers.images.values() if chooser.value is not None]
-        key = (request.function.__name__, *(str(layer.unique_id) for layer in images))
+        key = self.result_key(request)
         task = Task(request.run, request.function.__name__.replace("_", " "))
         task.returned.connect(partial(self._on_result, source, key))
         self._start(task, "Running…")
@@ -132,11 +172,12 @@ class MapWidget(Panel):
             self.run()
 
     def _on_result(self, source: Any, key: Key, result: Result) -> None:
-        layer = place(self.viewer, result, source, self._result_layers.get(key))
-        self._result_layers[key] = layer
+        layers = place_all(self.viewer, result, source, self._result_layers.get(key, ()))
+        self._result_layers[key] = layers
         self._shown = (source, key)
-        self.summary.show_result(result, layer)
+        self.summary.show_result(result, layers[-1])
         self.say("")
+        self.on_placed(source, layers)
 
     def _on_progress(self, done: int, total: int) -> None:
         if self._task is not None and self.button.isEnabled():
@@ -177,15 +218,19 @@ class MapWidget(Panel):
             return  # a layer came, went or was renamed; the inputs are the same
         self._chosen = chosen
         self.range.describe(self._first_layer())
-        function = self.chosen_function()
-        for name, widget in self.options.items():
-            widget.enabled = takes(function, name)
+        self._enable_options()
         if self.follow.isChecked():
             self._on_follow()
 
     def _on_option(self, _value: Any = None) -> None:
+        self.message.setText(self.describe())
+        self._enable_options()
         if self.follow.isChecked():
             self._follower.trigger()
+
+    def _enable_options(self) -> None:
+        for name, widget in self.options.items():
+            widget.enabled = self.can_use(name)
 
     # Export
 

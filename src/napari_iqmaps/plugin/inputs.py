@@ -10,6 +10,7 @@ from magicgui.widgets import ComboBox, Container, LineEdit, PushButton
 from napari.layers import Image, Shapes
 from qtpy.QtWidgets import QComboBox
 
+from ..core.display import SDR_WHITE, Luminance
 from ..core.errors import InputError
 from .following import Connections
 from .layers import is_map, pixels_of
@@ -33,12 +34,20 @@ class InputSlot:
         What the image is for.
     optional : bool
         Whether "none" can be chosen.
+    accepts : callable, optional
+        Tells of a layer whether it can be chosen. None means images that are no maps.
     """
 
     name: str
     label: str
     tooltip: str
     optional: bool = False
+    accepts: Callable[[Any], bool] | None = None
+
+
+def is_picture(layer: Any) -> bool:
+    """Tell whether a layer is an image, and not a map made by this package."""
+    return isinstance(layer, Image) and not is_map(layer)
 
 
 class LayerChooser(ComboBox):
@@ -79,7 +88,7 @@ class LayerChoosers:
                 label=slot.label,
                 tooltip=slot.tooltip,
                 nullable=slot.optional,
-                choices=self._choices(lambda layer: isinstance(layer, Image) and not is_map(layer)),
+                choices=self._choices(slot.accepts or is_picture),
             )
             for slot in slots
         }
@@ -140,13 +149,15 @@ class RangeEdit(Container):  # type: ignore[type-arg]
     -----
     Empty fields mean: what the dtype says (bool, uint8, uint16), or else the core's refusal. Nothing is ever filled
     in by itself, because a range that was guessed from the data gives thresholds that mean nothing; the button fills
-    in the layer's contrast limits, visibly, and pressing it is the user's statement.
+    in the layer's contrast limits, visibly, and pressing it is the user's statement. Of light, empty fields mean that
+    values are cd/m2, or what the file states.
     """
 
     def __init__(self) -> None:
         tooltip = (
             "The values that stand for black and for white. Leave empty for bool, uint8 and uint16 to use the whole "
-            "range of the type; a 12-bit camera in uint16 wants 0 and 4095; float images always need both."
+            "range of the type; a 12-bit camera in uint16 wants 0 and 4095; float images always need both. Of light "
+            "(luminance: absolute), white is what has 100 cd/m2; leave empty if values are cd/m2."
         )
         self.black = LineEdit(name="black", tooltip=tooltip)
         self.white = LineEdit(name="white", tooltip=tooltip)
@@ -158,6 +169,7 @@ class RangeEdit(Container):  # type: ignore[type-arg]
         self.label = "Black, white"
         self.margins = (0, 0, 0, 0)
         self._layer: Any = None
+        self._luminance: Luminance = "code"
         self.take.changed.connect(self._fill)
 
     def describe(self, layer: Any) -> None:
@@ -172,10 +184,22 @@ class RangeEdit(Container):  # type: ignore[type-arg]
             # A range stated for one image says nothing about another.
             self.black.value = self.white.value = ""
         self._layer = layer
-        known = _range_of_type(layer)
+        known = _range_known(layer, self._luminance)
         for edit, text in zip((self.black, self.white), known or _UNKNOWN, strict=True):
             edit.native.setPlaceholderText(text)
             edit.native.setMinimumWidth(_FIELD_WIDTH)
+
+    def set_luminance(self, luminance: Luminance) -> None:
+        """Tell whether values are display codes or light, and show what empty fields mean then.
+
+        Parameters
+        ----------
+        luminance : {"code", "absolute"}
+            As the core's option of that name.
+        """
+        self._luminance = luminance
+        self.take.enabled = luminance == "code"  # limits of a tone-mapped layer are none of its light
+        self.describe(self._layer)
 
     def value_given(self) -> tuple[float, float] | None:
         """Read the range that the user stated.
@@ -183,7 +207,8 @@ class RangeEdit(Container):  # type: ignore[type-arg]
         Returns
         -------
         tuple of float or None
-            None if both fields are empty and the type of the image says what they would be.
+            If both fields are empty, what the file of an image in light states; None if it states nothing, or if the
+            type of the image says it.
 
         Raises
         ------
@@ -194,7 +219,7 @@ class RangeEdit(Container):  # type: ignore[type-arg]
         white = number_from(self.white.value, "White")
         if black is None and white is None:
             self._refuse_unknown()
-            return None
+            return _range_stated(self._layer) if self._luminance == "absolute" else None
         if black is None or white is None:
             missing = "black" if black is None else "white"
             raise InputError(f"Only one end of the value range is given. Fill in the value of {missing} too.")
@@ -214,12 +239,22 @@ class RangeEdit(Container):  # type: ignore[type-arg]
             self.black.value, self.white.value = f"{low:.6g}", f"{high:.6g}"
 
 
-def _range_of_type(layer: Any) -> tuple[str, str] | None:
+def _range_known(layer: Any, luminance: Luminance) -> tuple[str, str] | None:
     from ..core.images import as_planes
 
     try:
         pixels = pixels_of(layer)
-        low, high = as_planes(pixels.data, channel_axis=pixels.channel_axis).data_range
+        if luminance == "absolute":
+            low, high = pixels.data_range or (0, SDR_WHITE)
+        else:
+            low, high = as_planes(pixels.data, channel_axis=pixels.channel_axis).data_range
     except InputError:
         return None
     return f"{low:g}", f"{high:g}"
+
+
+def _range_stated(layer: Any) -> tuple[float, float] | None:
+    try:
+        return pixels_of(layer).data_range
+    except InputError:
+        return None

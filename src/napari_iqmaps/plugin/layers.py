@@ -9,11 +9,18 @@ from typing import Any
 import numpy as np
 from napari.layers import Image
 
+from ..core.display import Luminance
 from ..core.errors import InputError
 from ..core.maps import QualityMap
 
 METADATA_KEY = "iqmaps"
 """Where a map's provenance lives in the metadata of its layer."""
+
+PICTURE_KEY = "iqmaps_picture"
+"""The same of an image that was made from another."""
+
+LIGHT_KEY = "iqmaps_light"
+"""Where the metadata of a tone-mapped layer keep the light that it shows: ``values``, ``data_range`` and ``notes``."""
 
 _SPATIAL = ("scale", "translate", "rotate", "shear", "units", "axis_labels")
 _MOST_CHANNELS = 16
@@ -28,14 +35,20 @@ class LayerPixels:
     name : str
         The layer's name.
     data : numpy.ndarray or dask.array.Array
-        The pixels; of a multiscale layer the finest level.
+        The pixels; of a multiscale layer the finest level, of a tone-mapped one the light that it shows.
     channel_axis : int or None
         -1 for an RGB layer, None for a grey one.
+    luminance : {"code", "absolute"}
+        Whether the pixels are display codes, or linear light.
+    data_range : (float, float) or None
+        Of light: the values of black and of diffuse white, if its file states them.
     """
 
     name: str
     data: Any
     channel_axis: int | None
+    luminance: Luminance = "code"
+    data_range: tuple[float, float] | None = None
 
     @property
     def plane_shape(self) -> tuple[int, int]:
@@ -57,7 +70,8 @@ def pixels_of(layer: Any, role: str = "image") -> LayerPixels:
     Returns
     -------
     LayerPixels
-        A view of the data; nothing is copied or computed.
+        A view of the data; nothing is copied or computed. A tone-mapped layer gives the light that it was made from,
+        as long as it has its shape: cropped or split into colours, it is a picture like any other.
 
     Raises
     ------
@@ -73,9 +87,13 @@ def pixels_of(layer: Any, role: str = "image") -> LayerPixels:
             "convert the layer to one (right click on it in the layer list)."
         )
     data = layer.data[0] if layer.multiscale else layer.data
+    channel_axis = -1 if layer.rgb else None
+    light = layer.metadata.get(LIGHT_KEY)
+    if light is not None and light["values"].shape == data.shape:
+        return LayerPixels(layer.name, light["values"], channel_axis, "absolute", light["data_range"])
     if not layer.rgb:
         _refuse_channels_as_columns(layer.name, data.shape)
-    return LayerPixels(layer.name, data, -1 if layer.rgb else None)
+    return LayerPixels(layer.name, data, channel_axis)
 
 
 def common_channel_axis(images: Sequence[LayerPixels]) -> int | None:
@@ -182,6 +200,53 @@ def update_layer(
     layer.metadata = {**layer.metadata, **_metadata(quality_map, source.name, limits)}
     if untouched:
         layer.contrast_limits = limits
+
+
+def picture_layer(pixels: Any, source: Any, title: str, info: Mapping[str, Any]) -> Image:
+    """Make the layer of an image that was made from another, shown as that one is.
+
+    Parameters
+    ----------
+    pixels : numpy.ndarray
+        Of the source's shape.
+    source : napari.layers.Image
+        The layer that it was made from.
+    title : str
+        What it is; the layer is named after source and title.
+    info : mapping
+        How it was made.
+
+    Returns
+    -------
+    napari.layers.Image
+        With the place, colormap and contrast limits of the source. It is no map: it can be chosen as an image.
+    """
+    looks = {} if source.rgb else {name: getattr(source, name) for name in ("colormap", "contrast_limits", "gamma")}
+    return Image(
+        pixels,
+        name=f"{source.name}: {title}",
+        metadata={PICTURE_KEY: dict(info)},
+        rgb=source.rgb,
+        multiscale=False,
+        **looks,
+        **spatial_state(source),
+    )
+
+
+def update_picture(layer: Any, pixels: Any, source: Any, info: Mapping[str, Any]) -> None:
+    """Put new pixels into the layer of an earlier picture, and leave how it looks to the user.
+
+    Parameters
+    ----------
+    layer : napari.layers.Image
+        Made by `picture_layer`.
+    pixels, source, info
+        As in `picture_layer`.
+    """
+    layer.data = pixels
+    for name, value in spatial_state(source).items():
+        setattr(layer, name, value)
+    layer.metadata = {**layer.metadata, PICTURE_KEY: dict(info)}
 
 
 def is_map(layer: Any) -> bool:

@@ -13,9 +13,14 @@ from docstring_parser import parse
 from magicgui.widgets import FileEdit, LineEdit, create_widget
 
 from ..core.errors import InputError
+from ..core.observers import LEAST_PIXELS_PER_DEGREE, MOST_PIXELS_PER_DEGREE
 
 FROM_LAYERS = frozenset({"data_range", "channel_axis", "progress"})
 """Parameters that the frame answers itself: from the layers, and from the task."""
+
+_DECIMALS = 3
+_RANGES = {"pixels_per_degree": {"min": LEAST_PIXELS_PER_DEGREE, "max": MOST_PIXELS_PER_DEGREE, "step": 1.0}}
+"""Of the numbers whose limits the core states; a step of 1 asks for fewer decimals."""
 
 Function = Callable[..., Any]
 OptionWidget = Any  # magicgui's value widgets; FileEdit, which is one, does not count as one for type checkers
@@ -125,20 +130,25 @@ def _widget(name: str, annotation: Any, default: Any, type_text: str) -> OptionW
         edit = FileEdit(name=name, label=label, nullable=True, filter="*.safetensors", value=default)
         edit.line_edit.native.setPlaceholderText("default")
         return edit
-    if kinds == {int, type(None)} or (int in kinds and default is None):
-        return _AutomaticNumber(name, label)
+    if kinds & {int, float} and default is None:
+        return _AutomaticNumber(name, label, whole=float not in kinds)
     if kinds <= {int, float, bool, str}:
-        options = {"min": 1, "max": 1_000_000} if annotation is int else {}
-        return create_widget(value=default, annotation=annotation, name=name, label=label, options=options)
+        usual = {int: {"min": 1, "max": 1_000_000}, float: {"max": 1_000_000}}.get(annotation, {})
+        options = _RANGES.get(name, usual)
+        widget = create_widget(value=default, annotation=annotation, name=name, label=label, options=options)
+        if annotation is float:
+            widget.native.setDecimals(1 if name in _RANGES else _DECIMALS)
+        return widget
     text = "" if default is None else str(default)
     return LineEdit(value=text, name=name, label=label, nullable=True)
 
 
 class _AutomaticNumber(LineEdit):
-    """A whole number, or nothing for the core's own choice."""
+    """A number, or nothing for the core's own choice."""
 
-    def __init__(self, name: str, label: str) -> None:
+    def __init__(self, name: str, label: str, *, whole: bool) -> None:
         super().__init__(name=name, label=label, value="")
+        self.whole = whole
         self.native.setPlaceholderText("automatic")
 
 
@@ -147,7 +157,7 @@ def _value(widget: OptionWidget) -> Any:
     if isinstance(widget, _AutomaticNumber):
         number = number_from(str(value), widget.label)
         # 64.5 goes to the core as it is: what is not a whole number is the core's to refuse.
-        return int(number) if number is not None and number.is_integer() else number
+        return int(number) if widget.whole and number is not None and number.is_integer() else number
     if isinstance(widget, FileEdit):
         return None if value is None or str(value) in ("", ".") else str(value)
     return None if value == "" else value

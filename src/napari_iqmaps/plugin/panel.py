@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from qtpy.QtCore import QSize, Qt
 from qtpy.QtWidgets import (
@@ -41,6 +41,9 @@ class Panel(QWidget):
         As in Qt.
     """
 
+    has_region: ClassVar[bool] = True
+    """Whether a region can be chosen."""
+
     def __init__(
         self,
         viewer: Any,
@@ -52,7 +55,7 @@ class Panel(QWidget):
         super().__init__(parent)
         self.layers = LayerChoosers(viewer, slots)
         self.range = RangeEdit()
-        self.options = make_options(functions)
+        self.options = self.make_options(functions)
         self.message = _text()
         self.button = QPushButton("Run")
         self.follow = QCheckBox("Follow")
@@ -68,7 +71,8 @@ class Panel(QWidget):
         start.addWidget(self.follow)
         main = QWidget()
         shown = [self.options[name] for name in main_options if name in self.options]
-        _fill(main, [*self.layers.widgets, self.range, *shown])
+        choosers = [chooser for chooser in self.layers.widgets if self.has_region or chooser is not self.layers.region]
+        _fill(main, [*choosers, self.range, *shown])
 
         inner = QWidget()
         column = QVBoxLayout(inner)
@@ -84,11 +88,36 @@ class Panel(QWidget):
         area.setFrameShape(QFrame.Shape.NoFrame)
         area.setWidget(inner)
         area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self._area, self._inner = area, inner
+        self._area, self._inner, self._column = area, inner, column
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
         outer.addWidget(area)
         self.status.hide()
+
+    def insert_above_summary(self, widget: QWidget) -> None:
+        """Put a part of one's own between the state of the work and its result.
+
+        Parameters
+        ----------
+        widget : QWidget
+            The part.
+        """
+        self._column.insertWidget(self._column.indexOf(self.summary), widget)
+
+    def make_options(self, functions: Iterable[Callable[..., Any]]) -> dict[str, OptionWidget]:
+        """Make the option widgets; override to leave some out, or to make some otherwise.
+
+        Parameters
+        ----------
+        functions : iterable of callable
+            The core functions whose options are offered.
+
+        Returns
+        -------
+        dict
+            Name to widget, in the order in which they are shown.
+        """
+        return make_options(functions)
 
     def minimumSizeHint(self) -> QSize:  # noqa: N802 (Qt's name)
         """Be as wide as the parts need and no wider: the width is the canvas's, and height can be scrolled."""

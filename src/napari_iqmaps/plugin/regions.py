@@ -12,12 +12,10 @@ from skimage.draw import polygon
 
 from ..core.errors import InputError
 from ..core.maps import QualityMap
+from ..core.visibility import STRIDES
 from .layers import LayerPixels
 
-MARGIN = 64
-"""Pixels computed around the region, so that its values are those of the whole image: operators look less far."""
-
-_ALIGNMENT = 8  # the cells of a network lie on a grid of up to 8 pixels, which has to keep its phase
+_ALIGNMENT = max(STRIDES)  # the cells of a network lie on a grid, which has to keep its phase
 _WITH_AREA = ("rectangle", "ellipse", "polygon")
 _CIRCLE = np.linspace(0, 2 * np.pi, 180, endpoint=False)
 
@@ -43,7 +41,7 @@ class Region:
     corner: tuple[int, int]
     plane_shape: tuple[int, int]
 
-    def crop(self, image: LayerPixels, margin: int = MARGIN) -> LayerPixels:
+    def crop(self, image: LayerPixels, margin: int) -> LayerPixels:
         """Cut the region and a margin out of an image.
 
         Parameters
@@ -62,7 +60,7 @@ class Region:
         index = (..., *window) if image.channel_axis is None else (..., *window, slice(None))
         return replace(image, data=image.data[index])
 
-    def restore(self, quality_map: QualityMap, margin: int = MARGIN) -> QualityMap:
+    def restore(self, quality_map: QualityMap, margin: int) -> QualityMap:
         """Put the map of a crop back in its place.
 
         Parameters

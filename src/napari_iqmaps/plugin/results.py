@@ -12,8 +12,9 @@ import numpy.typing as npt
 
 from ..core.io.scores import score_row
 from ..core.maps import QualityMap
-from .layers import LayerPixels, as_layer, common_channel_axis, update_layer
-from .regions import MARGIN, Region
+from ..core.visibility import surroundings
+from .layers import LayerPixels, as_layer, common_channel_axis, picture_layer, update_layer, update_picture
+from .regions import Region
 from .tasks import Progress
 
 BINS = 100
@@ -50,12 +51,18 @@ class Result:
         None for a lazy map, and for one without a valid pixel.
     names : tuple of str
         Names of the layers that it was computed from, in the order of the function's arguments.
+    beside : tuple of Result or Picture
+        What the same run made besides; each gets a layer, below the map's.
+    words : str
+        What to say instead of the map's sentence.
     """
 
     quality_map: QualityMap
     limits: tuple[float, float]
     histogram: Histogram | None
     names: tuple[str, ...]
+    beside: tuple[Result | Picture, ...] = ()
+    words: str = ""
 
     @classmethod
     def of(cls, quality_map: QualityMap, names: Sequence[str]) -> Result:
@@ -89,6 +96,25 @@ class Result:
         image, *reference = self.names
         row = score_row(self.quality_map, file=image, **({"reference": reference[0]} if reference else {}))
         return row | {name: value for name, value in self.quality_map.info.items() if name.startswith("region")}
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """An image that a run made; it is shown as its source is, on the same pixels.
+
+    Attributes
+    ----------
+    title : str
+        What it is; the name of its layer after that of the source.
+    pixels : numpy.ndarray
+        Of the source's shape and dtype.
+    info : mapping
+        How it was made.
+    """
+
+    title: str
+    pixels: npt.NDArray[Any]
+    info: Mapping[str, Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,8 +152,7 @@ class Request:
             The map with what is shown of it.
         """
         images = self.images
-        # The window of a visibility map may look farther than its network.
-        margin = max(MARGIN, int(self.options.get("window") or 0))
+        margin = 0 if self.region is None else surroundings(**self.options)
         if self.region is not None:
             images = tuple(self.region.crop(image, margin) for image in images)
         quality_map = self.function(
@@ -141,14 +166,36 @@ class Request:
         return Result.of(quality_map, [image.name for image in images])
 
 
-def place(viewer: Any, result: Result, source: Any, earlier: Any = None) -> Any:
+def place_all(viewer: Any, result: Result, source: Any, earlier: Sequence[Any] = ()) -> list[Any]:
+    """Show a result and what was made beside it.
+
+    Parameters
+    ----------
+    viewer, source
+        As in `place`.
+    result : Result
+        What.
+    earlier : sequence of napari.layers.Image
+        What this function gave for an earlier run of the same kind; may be empty.
+
+    Returns
+    -------
+    list of napari.layers.Image
+        A layer for each part that was made beside, and the map's last, on top.
+    """
+    parts = (*result.beside, result)
+    before = list(earlier) if len(earlier) == len(parts) else [None] * len(parts)
+    return [place(viewer, part, source, layer) for part, layer in zip(parts, before, strict=True)]
+
+
+def place(viewer: Any, result: Result | Picture, source: Any, earlier: Any = None) -> Any:
     """Show a result as one layer: the earlier one if it is still there, a new one otherwise.
 
     Parameters
     ----------
     viewer : napari.Viewer or napari.components.ViewerModel
         Where.
-    result : Result
+    result : Result or Picture
         What.
     source : napari.layers.Image
         The layer whose pixels the map lines up with.
@@ -158,12 +205,19 @@ def place(viewer: Any, result: Result, source: Any, earlier: Any = None) -> Any:
     Returns
     -------
     napari.layers.Image
-        The layer that shows the map.
+        The layer that shows the map or the picture.
     """
-    if earlier is not None and any(layer is earlier for layer in viewer.layers):
+    is_there = earlier is not None and any(layer is earlier for layer in viewer.layers)
+    if is_there and isinstance(result, Picture):
+        update_picture(earlier, result.pixels, source, result.info)
+        return earlier
+    if is_there and isinstance(result, Result):
         update_layer(earlier, result.quality_map, source, contrast_limits=result.limits)
         return earlier
-    layer = as_layer(result.quality_map, source, contrast_limits=result.limits)
+    if isinstance(result, Picture):
+        layer = picture_layer(result.pixels, source, result.title, result.info)
+    else:
+        layer = as_layer(result.quality_map, source, contrast_limits=result.limits)
     selected = list(viewer.layers.selection)
     viewer.add_layer(layer)
     # The user goes on with the image, not with the map that has just come in.
@@ -221,6 +275,8 @@ def _histogram(quality_map: QualityMap) -> Histogram | None:
     finite = quality_map.values[np.isfinite(quality_map.values)]
     if finite.size == 0:
         return None
-    bounds = quality_map.meaning.limits if quality_map.meaning.fixed_scale else (0.0, max(float(finite.max()), 1e-3))
+    meaning = quality_map.meaning
+    highest = max(float(np.abs(finite).max()), 1e-3)
+    bounds = meaning.limits if meaning.fixed_scale else (-highest if meaning.is_signed else 0.0, highest)
     counts, edges = np.histogram(finite, bins=BINS, range=bounds)
     return Histogram(counts / finite.size, edges)

@@ -10,6 +10,8 @@ import numpy.typing as npt
 from skimage import data
 
 from ..core import samples as pictures
+from ..core.hiding import hide
+from .reading import light_layer
 
 LayerData = tuple[npt.NDArray[Any], dict[str, Any], str]
 
@@ -42,6 +44,27 @@ def marked_photo() -> list[LayerData]:
         The photo and the marked photo: the text shows in the sky and hides in the grass.
     """
     return [_layer(pictures.photo(), "photo"), _layer(pictures.photo_with_mark(MARK_AMPLITUDE), "photo, marked")]
+
+
+def message() -> list[LayerData]:
+    """Give a photo with one message over sky and grass: with amplitude 4, with 1.5, and hidden by the threshold.
+
+    Returns
+    -------
+    list of LayerData
+        The photo, the message as a mark, and the three marked photos; the first and the last are shown.
+    """
+    image, mark = pictures.photo(), pictures.message()
+    hidden = hide(mark, image)
+    marked = [
+        _layer(pictures.message_at(amplitude), f"amplitude {amplitude:g}", visible=False) for amplitude in (4, 1.5)
+    ]
+    return [
+        _layer(image, "photo"),
+        _layer(mark, "message", visible=False),
+        *marked,
+        _layer(hidden.image, f"hidden, strength {hidden.info['strength']:g}"),
+    ]
 
 
 def distorted_pair() -> list[LayerData]:
@@ -80,6 +103,18 @@ def nuclei_stack() -> list[LayerData]:
     scale = (_SECTION_MICROMETRES, _PIXEL_MICROMETRES, _PIXEL_MICROMETRES)
     options = {"scale": scale, "units": ("um",) * 3, "axis_labels": ("z", "y", "x"), "colormap": "gray"}
     return [_layer(_fluorescence(sections=7, side=256), "nuclei stack", **options)]
+
+
+def banded_pair() -> list[LayerData]:
+    """Give a scene of high dynamic range in cd/m2, and the same in too few steps of luminance.
+
+    Returns
+    -------
+    list of LayerData
+        The reference and its banded copy, both shown tone-mapped: steps are seen in the sky and in the lamps' glow.
+    """
+    banded, scene = pictures.banded_pair()
+    return [light_layer(scene, "night scene"), light_layer(banded, "night scene, banded")]
 
 
 def _layer(image: npt.NDArray[Any], name: str, **options: Any) -> LayerData:

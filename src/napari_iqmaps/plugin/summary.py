@@ -72,7 +72,8 @@ class Summary(QWidget):
         self.compute.setVisible(lazy)
         region = quality_map.info.get("region")
         words = [f"In the region {region!r}:"] if region else []
-        words += [quality_map.sentence()] + ["Planes are computed where you look."] * lazy
+        words += [result.words or quality_map.sentence()] + ["Planes are computed where you look."] * lazy
+        words += [f"Note: {note}." for note in quality_map.info.get("notes", ())]
         self.sentence.setText(" ".join(words))
         self._draw()
         self.setVisible(True)

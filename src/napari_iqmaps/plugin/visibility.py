@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from ..core.errors import InputError
 from ..core.maps import QualityMap
 from ..core.visibility import threshold_map, visibility_map
 from .frame import MapWidget
 from .inputs import InputSlot
+from .layers import pixels_of
 
 if TYPE_CHECKING:
     import napari
+
+_LIGHT = " It is shown tone-mapped; the map is made from its light, in cd/m2 unless black and white say otherwise."
 
 
 class VisibilityThresholds(MapWidget):
@@ -33,15 +37,25 @@ class VisibilityThresholds(MapWidget):
             optional=True,
         ),
     )
-    main_options = ("model", "window")
+    main_options = ("model", "observer")
 
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
+        self._shows_light = False
         super().__init__(viewer)
-        self.options["window"].step = 2  # it has a centre, so it is odd
+        self.options["luminance"].changed.connect(self.range.set_luminance)
+        self.range.set_luminance(self.options["luminance"].value)
 
     def chosen_function(self) -> Callable[..., QualityMap]:
         """Give `visibility_map` if a reference is chosen, `threshold_map` otherwise."""
         return threshold_map if self.layers.images["reference"].value is None else visibility_map
+
+    def _on_choice(self, _value: Any = None) -> None:
+        """Take tone-mapped layers for the light that they show; what the user sets after that, stays."""
+        shows_light = _is_light(self.layers.images["image"].value)
+        if shows_light != self._shows_light:
+            self._shows_light = shows_light
+            self.options["luminance"].value = "absolute" if shows_light else "code"
+        super()._on_choice(_value)
 
     def describe(self) -> str:
         """Say which of the two maps Run will compute, and of which layers."""
@@ -49,5 +63,14 @@ class VisibilityThresholds(MapWidget):
         if image is None:
             return "Open an image: the map shows how strong a distortion may be before it is seen."
         if reference is None:
-            return f"Run maps the threshold of {image.name!r}: how strong a distortion may be before it is seen."
-        return f"Run maps where the difference between {image.name!r} and its reference {reference.name!r} is seen."
+            text = f"Run maps the threshold of {image.name!r}: how strong a distortion may be before it is seen."
+        else:
+            text = f"Run maps where the difference between {image.name!r} and its reference {reference.name!r} is seen."
+        return text + _LIGHT * _is_light(image)
+
+
+def _is_light(layer: Any) -> bool:
+    try:
+        return pixels_of(layer).luminance == "absolute"
+    except InputError:
+        return False

@@ -93,7 +93,7 @@ class Batches:
         if config.brightness:
             shift = rng.uniform(-config.brightness, config.brightness, len(rows)).repeat(config.patches)
             for name in ("test", "reference"):
-                batch[name][..., [0, 3]] += torch.from_numpy(shift).float()[:, None, None, None]
+                batch[name][..., 0] += torch.from_numpy(shift).float()[:, None, None]
         if config.invariance or config.pull:
             batch |= self._draw_clean(rng)
         return batch

@@ -9,8 +9,10 @@ import math
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
-from ..core.difference import EXPONENT, VIEWING_BLUR
+from ..core.difference import EXPONENT
 from ..core.errors import InputError
+from ..core.maps import IMPAIRMENT_EXPONENT
+from ..core.observers import OBSERVERS
 
 Network = Literal["pnet", "contrast"]
 NETWORKS: tuple[Network, ...] = ("pnet", "contrast")
@@ -39,8 +41,8 @@ class TrainingConfig:
     Notes
     -----
     The published recipe [1]_ is ``loss="patch"``, ``correlation=0``, ``calibration="none"``, ``thresholds="test"``,
-    ``blur=0``, ``exponent=1``, ``schedule="constant"``, ``averaging=0``, ``weight_decay=0``, with the learning rate
-    of .001 and the dropout of .5.
+    ``channels="none"``, ``exponent=1``, ``pooling=1``, ``schedule="constant"``, ``averaging=0``, ``weight_decay=0``,
+    with the learning rate of .001 and the dropout of .5.
 
     References
     ----------
@@ -74,15 +76,20 @@ class TrainingConfig:
         "geometric mean (as in visibility_map), their smaller or their larger.",
         choices=("test", "reference", "geometric", "smaller", "larger"),
     )
-    blur: float = _setting(
-        VIEWING_BLUR,
-        "Sigma, in pixels, of the Gaussian that smooths a difference before it is measured; 0 as published.",
-        least=0,
-        most=1,
+    channels: str = _setting(
+        "everyday",
+        "How much differences of each size count: for an observer, or all pixels alike, as published.",
+        choices=(*OBSERVERS, "none"),
     )
     exponent: float = _setting(
         EXPONENT,
         "A patch's distortion is the p-mean of its differences: 1 the mean, as published, 2 rms.",
+        least=1,
+        most=8,
+    )
+    pooling: float = _setting(
+        IMPAIRMENT_EXPONENT,
+        "An image's impairment is the p-mean of that of its patches: 1 the mean, as published.",
         least=1,
         most=8,
     )
@@ -129,6 +136,11 @@ class TrainingConfig:
             _check(entry.name, getattr(self, entry.name), entry.metadata, type(entry.default))
         if self.absolute == self.correlation == 0:
             raise InputError("absolute and correlation are both 0, so nothing would be learnt. Give one a weight.")
+
+    @property
+    def gains(self) -> tuple[float, ...]:
+        """Of the channels of a difference; none for the published measure."""
+        return OBSERVERS[self.channels].gains if self.channels != "none" else ()
 
     @classmethod
     def default(cls, network: str) -> TrainingConfig:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import fields
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,16 +10,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from .. import __version__
 from ..core.errors import InputError, WeightsError
-from ..core.io.atomic import written_whole
-from ..core.weights import find, sha256_of
+from ..core.weights import default_name, find, sha256_of
 from . import runs
+from .agreements import KEYS, SPLIT
 from .baselines import BASELINES
 from .config import TrainingConfig
+from .keeping import kept_scores
 from .manifest import Manifest, pooled
 from .scoring import baseline_scores, patch_scores, visibility_scores
-from .splits import Fold, leave_one_scene_out, leave_types_out, scenes_in_folds
-from .statistics import Agreement, agreement
+from .splits import Fold, Shares, leave_one_scene_out, leave_types_out, scenes_in_folds
 
 Report = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and how much there is."""
@@ -32,14 +32,14 @@ PROTOCOLS: dict[str, Callable[[pd.DataFrame], list[Fold]]] = {
 }
 """Name to folds of a table; scenes-out holds out four groups of scenes, which costs four trainings."""
 
-ALL = "all"
-_KEYS = ["database", "file", "reference", "type", "scene", "score", "impairment"]
+SPLITS = "splits"
 
 
 def fixed_scores(
     manifests: Sequence[Manifest],
     weights: Sequence[tuple[str, str | Path | None]],
     *,
+    folder: Path | None = None,
     stride: int = 4,
     device: str = "auto",
     report: Report | None = None,
@@ -52,6 +52,8 @@ def fixed_scores(
         The images.
     weights : sequence of (str, str or pathlib.Path or None)
         A model (``"pnet"`` or ``"contrast"``) and its weights each; None is the model's default.
+    folder : pathlib.Path, optional
+        Keeps the scores as they are made; what is there is not done again.
     stride, device : optional
         As in `visibility_map`.
     report : callable, optional
@@ -63,12 +65,21 @@ def fixed_scores(
         The manifests' rows with a column for each method.
     """
     table = pooled(manifests)
-    scores = _baselines(table, None, report)
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+    scores = _baselines(table, folder, manifests, report)
     for model, name in weights:
         label = model if name is None else f"{model} ({Path(name).stem})"
-        scores[label] = visibility_scores(
-            table, model, name, stride=stride, device=device, progress=_told(report, f"scores of {label}")
-        )
+        told = _told(report, f"scores of {label}")
+
+        def score(some: pd.DataFrame, progress: Any, model: str = model, name: Any = name) -> np.ndarray:
+            found = visibility_scores(some, model, name, stride=stride, device=device, progress=progress)
+            return found[:, None]
+
+        sha256 = find(default_name(model) if name is None else name, model).sha256
+        origin = f"map, stride {stride}, {model} {sha256}, {_data_of(manifests)}"
+        keep = None if folder is None else folder / f"{model}_{sha256[:12]}_stride{stride}.csv"
+        scores[label] = kept_scores(keep, table, origin, ["visibility"], score, told)[:, 0]
     return scores
 
 
@@ -78,6 +89,7 @@ def held_out_scores(
     protocol: str,
     folder: Path,
     *,
+    shares: Shares | None = None,
     photographs: Sequence[str] = (),
     scoring: str = "map",
     stride: int = 4,
@@ -93,9 +105,11 @@ def held_out_scores(
     configs : sequence of TrainingConfig
         A recipe for each network.
     protocol : str
-        A key of `PROTOCOLS`.
+        A key of `PROTOCOLS`, or ``"splits"``.
     folder : pathlib.Path
         Keeps a run for each network and fold, with the scores in it; what is there is not done again.
+    shares : Shares, optional
+        With ``"splits"``: how many there are, and how large.
     photographs : sequence of str
         As in `fit`.
     scoring : {"map", "patches"}
@@ -108,52 +122,32 @@ def held_out_scores(
     Returns
     -------
     pandas.DataFrame
-        The manifests' rows that were held out, with a column for each method.
+        The manifests' rows that were held out, with a column for each method; with ``"splits"`` a row for each split
+        and image in it, with the column split.
     """
     table = pooled(manifests)
-    if protocol not in PROTOCOLS:
-        raise InputError(f"There is no protocol {protocol!r}. Choose one of fixed, {', '.join(PROTOCOLS)}.")
-    folds = PROTOCOLS[protocol](table)
+    if protocol != SPLITS and protocol not in PROTOCOLS:
+        raise InputError(f"There is no protocol {protocol!r}. Choose one of as-is, {SPLITS}, {', '.join(PROTOCOLS)}.")
+    folds = (shares or Shares()).folds(table) if protocol == SPLITS else PROTOCOLS[protocol](table)
     folder.mkdir(parents=True, exist_ok=True)
-    scores = _baselines(table, folder / "baselines.csv", report)
+    baselines = _baselines(table, folder, manifests, report)
     record = {"data": [{"manifest": each.path.name, "sha256": each.sha256} for each in manifests]}
-    for config in configs:
-        scores[config.network] = _cross_validated(
+    found = {
+        config.network: _cross_validated(
             table, folds, config, folder / config.network, record, photographs, (scoring, stride, device), report
         )
-    held_out = scores.dropna(subset=[config.network for config in configs])
+        for config in configs
+    }
+    parts = [
+        baselines.iloc[fold.test].assign(**{network: scores[number] for network, scores in found.items()})
+        for number, fold in enumerate(folds)
+    ]
+    if protocol == SPLITS:
+        held_out = pd.concat([part.assign(**{SPLIT: n}) for n, part in enumerate(parts, start=1)], ignore_index=True)
+    else:
+        held_out = pd.concat(parts).sort_index()  # each image once, in the order of the databases
     held_out.to_csv(folder / "scores.csv", index=False)
     return held_out
-
-
-def agreements(scores: pd.DataFrame) -> pd.DataFrame:
-    """Compare the scores of each method with people's, by database and by type.
-
-    Parameters
-    ----------
-    scores : pandas.DataFrame
-        From `fixed_scores` or `held_out_scores`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        A row for each database, type (the first is ``"all"``) and method: images, scenes, and the figures of
-        `Agreement`. All are compared with the impairment, so a method that falls with it has negative correlations;
-        these are turned, so that 1 is perfect for every method.
-    """
-    methods = [name for name in scores.columns if name not in _KEYS]
-    rows = []
-    for database, of_database in scores.groupby("database", sort=False):
-        kinds = sorted(set(of_database["type"]))
-        for kind in [ALL, *kinds] if len(kinds) > 1 else [ALL]:
-            some = of_database if kind == ALL else of_database[of_database["type"] == kind]
-            for method in methods:
-                sign = -1.0 if method in ("PSNR", "SSIM") else 1.0
-                found = agreement(
-                    sign * some[method].to_numpy(), some["impairment"].to_numpy(), some["scene"].to_numpy()
-                )
-                rows.append({"database": database, "type": kind, "method": method, **_cells(found)})
-    return pd.DataFrame(rows)
 
 
 def labelled(name_or_path: str, models: Sequence[str]) -> tuple[str, str]:
@@ -181,25 +175,23 @@ def labelled(name_or_path: str, models: Sequence[str]) -> tuple[str, str]:
     raise problem
 
 
-def _cells(found: Agreement) -> dict[str, Any]:
-    return {entry.name: getattr(found, entry.name) for entry in fields(found)}
-
-
-def _baselines(table: pd.DataFrame, keep: Path | None, report: Report | None) -> pd.DataFrame:
+def _baselines(
+    table: pd.DataFrame, folder: Path | None, manifests: Sequence[Manifest], report: Report | None
+) -> pd.DataFrame:
     """Score by the baselines, or read what was kept of the same images."""
-    scores = table[_KEYS].copy()
-    if keep is not None and keep.is_file():
-        kept = pd.read_csv(keep)
-        if list(kept["file"]) == _names(table) and set(BASELINES) <= set(kept.columns):
-            return scores.assign(**{name: kept[name].to_numpy() for name in BASELINES})
-    found = baseline_scores(table, _told(report, "scores of PSNR, SSIM, GMSD"))
-    if keep is not None:
-        found.assign(file=_names(table)).to_csv(keep, index=False)
-    return scores.assign(**{name: found[name].to_numpy() for name in BASELINES})
+
+    def score(some: pd.DataFrame, progress: Callable[[int, int], None] | None) -> np.ndarray:
+        return np.asarray(baseline_scores(some, progress)[list(BASELINES)])
+
+    keep, origin = folder / "baselines.csv" if folder else None, f"baselines, {_data_of(manifests)}"
+    found = kept_scores(keep, table, origin, list(BASELINES), score, _told(report, "scores of PSNR, SSIM, GMSD"))
+    return table[list(KEYS)].assign(**{name: found[:, number] for number, name in enumerate(BASELINES)})
 
 
-def _names(table: pd.DataFrame) -> list[str]:
-    return [f"{database}/{Path(file).name}" for database, file in zip(table["database"], table["file"], strict=True)]
+def _data_of(manifests: Sequence[Manifest]) -> str:
+    """Say what scores were made from, and by what."""
+    data = ", ".join(f"{each.name} {each.sha256[:12]}" for each in manifests)
+    return f"{data}, napari-iqmaps {__version__}"
 
 
 def _cross_validated(
@@ -211,17 +203,17 @@ def _cross_validated(
     photographs: Sequence[str],
     evaluation: tuple[str, int, str],
     report: Report | None,
-) -> np.ndarray:
-    """Train and score each fold that has not been; give the scores of all rows, NaN where no fold tested."""
+) -> list[np.ndarray]:
+    """Train and score each fold that has not been; give the scores of each fold's test rows."""
     from .fit import finished_weights, fit_images
-    from .samples import ScoredImages
+    from .samples import ScoredImages, measure_of
 
     scoring, stride, device = evaluation
-    pooled_scores = np.full(len(table), np.nan)
+    found = []
 
     @cache
     def data() -> ScoredImages:
-        return ScoredImages.read(table, photographs, config.blur, _told(report, "reading images"))
+        return ScoredImages.read(table, measure_of(config), photographs, _told(report, "reading images"))
 
     for number, fold in enumerate(folds):
         run = folder / fold.name
@@ -237,37 +229,18 @@ def _cross_validated(
             progress=_told(report, f"training {name}"),
         )
         (run / runs.CHECKPOINT).unlink(missing_ok=True)  # forty megabytes a fold, of no more use
-        some, progress = table.iloc[fold.test], _told(report, f"scores of {name}")
 
-        def scores(
-            some: pd.DataFrame = some, rows: Any = fold.test, weights: Path = weights, progress: Any = progress
-        ) -> np.ndarray:
+        def score(some: pd.DataFrame, progress: Any, weights: Path = weights) -> np.ndarray:
             if scoring == "patches":
-                return patch_scores(data(), rows, weights, config, progress)
-            return visibility_scores(some, config.network, weights, stride=stride, device=device, progress=progress)
+                return patch_scores(data(), some.index.to_numpy(), weights, config, progress)[:, None]
+            seen = visibility_scores(some, config.network, weights, stride=stride, device=device, progress=progress)
+            return seen[:, None]
 
         way = scoring if scoring == "patches" else f"{scoring}, stride {stride}"
-        pooled_scores[fold.test] = _kept(run / "held_out.csv", some, f"{way}, {sha256_of(weights)}", scores)
-    return pooled_scores
-
-
-def _kept(path: Path, table: pd.DataFrame, origin: str, scores: Callable[[], np.ndarray]) -> np.ndarray:
-    """Read scores of the same rows and origin, or make and keep them."""
-    if path.is_file():
-        old = pd.read_csv(path)
-        if (
-            {"origin", "visibility"} <= set(old)
-            and list(old["file"]) == _names(table)
-            and set(old["origin"]) == {origin}
-        ):
-            known: np.ndarray = old["visibility"].to_numpy(dtype=float)
-            return known
-    columns = table[["type", "scene", "score", "impairment"]].assign(
-        file=_names(table), visibility=scores(), origin=origin
-    )
-    with written_whole(path) as part:
-        columns.to_csv(part, index=False)
-    return columns["visibility"].to_numpy(dtype=float)  # type: ignore[no-any-return]
+        origin, told = f"{way}, {sha256_of(weights)}", _told(report, f"scores of {name}")
+        some = table.iloc[fold.test]
+        found.append(kept_scores(run / "held_out.csv", some, origin, ["visibility"], score, told)[:, 0])
+    return found
 
 
 def _told(report: Report | None, what: str) -> Callable[[int, int], None] | None:

@@ -23,12 +23,12 @@ from .anchoring import anchor
 from .batches import Batches
 from .callbacks import Keeper, RunningMean
 from .config import TrainingConfig
-from .manifest import pooled, read_manifest
+from .manifest import Manifest, pooled, read_manifest
 from .memory import keep_freed_memory
 from .module import ThresholdTraining
 from .precision import resolved_precision
 from .quiet import quiet_lightning
-from .samples import ScoredImages
+from .samples import ScoredImages, measure_of
 from .weights_file import write_weights
 
 Progress = Callable[[int, int], None]
@@ -36,7 +36,7 @@ Progress = Callable[[int, int], None]
 
 def fit(
     config: TrainingConfig,
-    manifests: Sequence[str | Path],
+    manifests: Sequence[str | Path | Manifest],
     folder: str | Path,
     *,
     photographs: Sequence[str | Path] = (),
@@ -53,7 +53,7 @@ def fit(
     ----------
     config : TrainingConfig
         The recipe.
-    manifests : sequence of str or pathlib.Path
+    manifests : sequence of str, pathlib.Path or Manifest
         CSV files as `manifest` describes.
     folder : str or pathlib.Path
         Of the run; see `runs`.
@@ -96,7 +96,7 @@ def fit(
     finished = finished_weights(config, folder, record, photographs, resume=resume)
     if finished is not None:
         return finished
-    data = ScoredImages.read(table, [str(path) for path in photographs], config.blur)
+    data = ScoredImages.read(table, measure_of(config), [str(path) for path in photographs])
     return fit_images(config, data, np.arange(len(table)), folder, record=record, device=device,
                       checkpoint_every=checkpoint_every, command=command, bar=bar, progress=progress)  # fmt: skip
 
@@ -141,8 +141,8 @@ def fit_images(
         return there
     if checkpoint_every < 1:
         raise InputError(f"checkpoint_every is {checkpoint_every}; give a number of steps, at least 1.")
-    if data.blur != config.blur:
-        raise InputError(f"The images were read for blur={data.blur:g}, and the recipe has blur={config.blur:g}.")
+    if data.measure != measure_of(config):
+        raise InputError(f"The images were read for {data.measure}, and the recipe has {measure_of(config)}.")
     if not len(rows):
         raise InputError("There are no images to learn from.")
     target = devices.resolve(device)

@@ -33,28 +33,48 @@ def combined_thresholds(both: Tensor, rule: str) -> Tensor:
     return (test * reference).sqrt()
 
 
-def impairment(test: Tensor, reference: Tensor, threshold: Tensor, mixing: Tensor, exponent: float) -> Tensor:
+def impairment(test: Tensor, threshold: Tensor, mixing: Tensor, exponent: float) -> Tensor:
     """Give how much the difference of each pair of patches impairs it.
 
     Parameters
     ----------
-    test, reference : torch.Tensor
-        Patches ``(patches, 32, 32, 4)``, of which the last channel is what is compared.
+    test : torch.Tensor
+        Distorted patches ``(patches, 32, 32, 4)``, of which the last channel is the difference at each pixel.
     threshold : torch.Tensor
         T in code values, ``(patches,)``.
     mixing : torch.Tensor
         The scalar a.
     exponent : float
-        p of the p-mean d of the absolute differences; 1 is the mean.
+        p of the p-mean d of the differences; 1 is the mean.
 
     Returns
     -------
     torch.Tensor
         ``1 - exp(-a d / T)``, ``(patches,)``.
     """
-    difference = (test[..., 3] - reference[..., 3]).abs()
+    difference = test[..., 3]
     distortion = difference.mean((1, 2)) if exponent == 1 else difference.pow(exponent).mean((1, 2)).pow(1 / exponent)
     return -torch.expm1(-mixing * distortion / threshold)
+
+
+def power_mean(values: Tensor, exponent: float) -> Tensor:
+    """Pool the impairment of patches into that of their image.
+
+    Parameters
+    ----------
+    values : torch.Tensor
+        From 0 to 1, ``(images, patches)``.
+    exponent : float
+        1 is the mean; above it the worst patches count for more.
+
+    Returns
+    -------
+    torch.Tensor
+        ``(images,)``.
+    """
+    if exponent == 1:
+        return values.mean(1)
+    return (values.clamp_min(0).pow(exponent).mean(1) + _SMALLEST_NORM).pow(1 / exponent)
 
 
 def calibrated(seen: Tensor, numbers: Tensor, kind: str) -> Tensor:
@@ -87,7 +107,7 @@ def weighted_mean(values: Tensor, weight: Tensor) -> Tensor:
 
 
 def uncorrelated(seen: Tensor, judged: Tensor, weight: Tensor, database: Tensor, databases: int) -> Tensor:
-    """Give 1 - Pearson's correlation, averaged over the databases.
+    """Give 1 - Pearson's correlation, averaged over the databases by the mean weight of their images.
 
     Parameters
     ----------
@@ -103,12 +123,13 @@ def uncorrelated(seen: Tensor, judged: Tensor, weight: Tensor, database: Tensor,
     torch.Tensor
         A number from 0 to 2; databases with fewer than five images in the step are left out.
     """
-    terms = []
+    terms, trust = [], []
     for index in range(databases):
         chosen = database == index
         if int(chosen.sum()) >= _FEWEST_FOR_CORRELATION:
             terms.append(1 - _correlation(seen[chosen], judged[chosen], weight[chosen]))
-    return torch.stack(terms).mean() if terms else seen.new_zeros(())
+            trust.append(weight[chosen].mean())
+    return weighted_mean(torch.stack(terms), torch.stack(trust)) if terms else seen.new_zeros(())
 
 
 def _correlation(first: Tensor, second: Tensor, weight: Tensor) -> Tensor:

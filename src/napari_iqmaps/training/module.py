@@ -14,7 +14,7 @@ from ..core.networks.contrast import ContrastModel
 from ..core.networks.pnet import PNet
 from .config import TrainingConfig
 from .forward import thresholds
-from .losses import calibrated, combined_thresholds, impairment, uncorrelated, weighted_mean
+from .losses import calibrated, combined_thresholds, impairment, power_mean, uncorrelated, weighted_mean
 
 NETWORK_CLASSES: Mapping[str, type[PNet] | type[ContrastModel]] = {"pnet": PNet, "contrast": ContrastModel}
 
@@ -154,8 +154,8 @@ class ThresholdTraining(pl.LightningModule):
         """Compare what is seen with the scores."""
         config = self.config
         threshold = self._thresholds(network, batch, dropout)
-        patches = impairment(batch["test"], batch["reference"], threshold, network.mixing, config.exponent)
-        images = patches.view(-1, config.patches).mean(1)
+        patches = impairment(batch["test"], threshold, network.mixing, config.exponent)
+        images = power_mean(patches.view(-1, config.patches), config.pooling)
         repeats = config.patches if config.loss == "patch" else 1
         seen = patches if config.loss == "patch" else images
         judged, weight, database = (

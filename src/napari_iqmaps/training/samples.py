@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +14,13 @@ import torch
 from scipy import ndimage
 from torch import Tensor
 
+from ..core.difference import excitation
 from ..core.errors import InputError
 from ..core.images import as_planes
 from ..core.io.reading import read_image
 from ..core.networks.local_statistics import GAUSSIAN
 from ..core.networks.pnet import PNet
+from .config import TrainingConfig
 
 Progress = Callable[[int, int], None]
 Integers = npt.NDArray[np.int64]
@@ -52,15 +55,15 @@ class ImageBank:
     """Images as what the networks see of them, in one flat tensor whatever their sizes.
 
     A pixel is four numbers of half precision: its luminance, its distance from the local mean, the local standard
-    deviation, and the luminance as it is compared, smoothed or not. The distance rather than the mean is kept because
-    half precision cannot tell a bright pixel from its mean.
+    deviation, and how much it differs from its reference. The distance rather than the mean is kept because half
+    precision cannot tell a bright pixel from its mean.
 
     Parameters
     ----------
-    paths : sequence of str
-        Image files, at least 38x38 pixels each.
-    blur : float
-        Sigma of the smoothing of what is compared, in pixels.
+    references : mapping of str to str or None
+        Image files, at least 38x38 pixels each, with the file that each is compared with; None for an undistorted one.
+    measure : DifferenceMeasure
+        How a difference is measured.
     progress : callable, optional
         Called with ``(images read, images in all)``.
 
@@ -73,11 +76,16 @@ class ImageBank:
         whose neighbourhood is incomplete, is left out.
     """
 
-    def __init__(self, paths: Sequence[str], blur: float = 0.0, progress: Progress | None = None) -> None:
-        self.number = {path: index for index, path in enumerate(dict.fromkeys(paths))}
+    def __init__(
+        self, references: Mapping[str, str | None], measure: DifferenceMeasure, progress: Progress | None = None
+    ) -> None:
+        self.number = {path: index for index, path in enumerate(references)}
         parts, sizes = [], []
-        for done, path in enumerate(self.number, start=1):
-            part = statistics_of(read_luminance(path), path, blur)
+        read = lru_cache(maxsize=2)(read_luminance)  # files of one reference stand together
+        for done, (path, reference) in enumerate(references.items(), start=1):
+            luminance = read_luminance(path)
+            difference = None if reference is None else measure.of(luminance, read(reference), path)
+            part = statistics_of(luminance, path, difference)
             parts.append(part.flatten(0, 1))
             sizes.append(part.shape[:2])
             if progress is not None:
@@ -158,7 +166,71 @@ class ImageBank:
         return parts.transpose(1, 2).flatten(0, 1).float()
 
 
-def statistics_of(luminance: npt.NDArray[np.float32], name: str, blur: float = 0.0) -> Tensor:
+@dataclass(frozen=True)
+class DifferenceMeasure:
+    """How the difference of two images is measured at a pixel.
+
+    Attributes
+    ----------
+    gains : tuple of float
+        Of the channels; empty for the bare difference of the published method.
+    exponent : float
+        Of the Minkowski mean, over channels as over pixels.
+    """
+
+    gains: tuple[float, ...]
+    exponent: float
+
+    def of(
+        self, test: npt.NDArray[np.float32], reference: npt.NDArray[np.float32], name: str
+    ) -> npt.NDArray[np.float32]:
+        """Measure.
+
+        Parameters
+        ----------
+        test, reference : numpy.ndarray
+            float32 luminance.
+        name : str
+            What to call the test image in errors.
+
+        Returns
+        -------
+        numpy.ndarray
+            float32, code values, at least 0.
+        """
+        if test.shape != reference.shape:
+            raise InputError(
+                f"{name} has {test.shape[0]}x{test.shape[1]} pixels and its reference "
+                f"{reference.shape[0]}x{reference.shape[1]}. Score the same pixels."
+            )
+        signed = test - reference
+        if not self.gains:
+            bare: npt.NDArray[np.float32] = np.abs(signed)
+            return bare
+        size: npt.NDArray[np.float32] = excitation(signed, self.gains, exponent=self.exponent)
+        size **= np.float32(1 / self.exponent)
+        return size
+
+
+def measure_of(config: TrainingConfig) -> DifferenceMeasure:
+    """Give the measure of a recipe.
+
+    Parameters
+    ----------
+    config : TrainingConfig
+        The recipe.
+
+    Returns
+    -------
+    DifferenceMeasure
+        What its images have to be read with.
+    """
+    return DifferenceMeasure(config.gains, config.exponent)
+
+
+def statistics_of(
+    luminance: npt.NDArray[np.float32], name: str, difference: npt.NDArray[np.float32] | None = None
+) -> Tensor:
     """Turn luminance into what `ImageBank` keeps.
 
     Parameters
@@ -167,8 +239,8 @@ def statistics_of(luminance: npt.NDArray[np.float32], name: str, blur: float = 0
         float32, ``(height, width)``, 0..255.
     name : str
         What to call the image in errors.
-    blur : float
-        Sigma of the smoothing of the last channel.
+    difference : numpy.ndarray, optional
+        float32, of the same shape: what the last channel holds; None is no difference.
 
     Returns
     -------
@@ -195,8 +267,7 @@ def statistics_of(luminance: npt.NDArray[np.float32], name: str, blur: float = 0
     statistics[..., 0] = pixels
     statistics[..., 1] = pixels - mean
     statistics[..., 2] = np.sqrt(np.maximum(variance, _FLAT_VARIANCE))
-    # The difference of smoothed images is the smoothed difference.
-    statistics[..., 3] = ndimage.gaussian_filter(pixels, blur, radius=reach) if blur else pixels
+    statistics[..., 3] = 0 if difference is None else difference
     return torch.from_numpy(statistics[reach:-reach, reach:-reach].copy())
 
 
@@ -216,23 +287,23 @@ class ScoredImages:
         From `manifest.pooled`.
     bank : ImageBank
         Holds all files and references of the table, and the photographs.
+    measure : DifferenceMeasure
+        Of the bank.
     photographs : tuple of str
         Further undistorted images, for what is learnt without scores.
-    blur : float
-        Of the bank.
     """
 
     table: pd.DataFrame
     bank: ImageBank
+    measure: DifferenceMeasure
     photographs: tuple[str, ...] = ()
-    blur: float = 0.0
 
     @classmethod
     def read(
         cls,
         table: pd.DataFrame,
+        measure: DifferenceMeasure,
         photographs: Sequence[str] = (),
-        blur: float = 0.0,
         progress: Progress | None = None,
     ) -> ScoredImages:
         """Read all images of a table.
@@ -241,10 +312,10 @@ class ScoredImages:
         ----------
         table : pandas.DataFrame
             From `manifest.pooled`.
+        measure : DifferenceMeasure
+            How differences are measured.
         photographs : sequence of str
             Further undistorted images.
-        blur : float
-            Sigma of the smoothing of what is compared.
         progress : callable, optional
             Called with ``(images read, images in all)``.
 
@@ -258,17 +329,7 @@ class ScoredImages:
         InputError
             If an image cannot be read, is smaller than 38 pixels, or not of its reference's size.
         """
-        bank = ImageBank([*table["file"], *table["reference"], *photographs], blur, progress)
-        files, references = bank.numbers(table["file"]), bank.numbers(table["reference"])
-        different = (bank.height[files] != bank.height[references]) | (bank.width[files] != bank.width[references])
-        if different.any():
-            first = int(np.flatnonzero(different)[0])
-            raise InputError(
-                f"{int(different.sum())} images are not of their reference's size, such as {table['file'].iloc[first]} "
-                f"({_size(bank, files[first])}; its reference {_size(bank, references[first])}). Score the same pixels."
-            )
-        return cls(table, bank, tuple(photographs), blur)
-
-
-def _size(bank: ImageBank, number: int) -> str:
-    return f"{bank.height[number] + 6}x{bank.width[number] + 6}"
+        ordered = table.sort_values("reference", kind="stable")
+        references: dict[str, str | None] = dict(zip(ordered["file"], ordered["reference"], strict=True))
+        references.update(dict.fromkeys([*ordered["reference"], *photographs]))
+        return cls(table, ImageBank(references, measure, progress), measure, tuple(photographs))

@@ -15,7 +15,7 @@ from ..core.visibility import visibility_map
 from .baselines import BASELINES
 from .config import TrainingConfig
 from .forward import thresholds
-from .losses import combined_thresholds, impairment
+from .losses import combined_thresholds, impairment, power_mean
 from .precision import resolved_precision
 from .samples import ScoredImages, read_luminance
 
@@ -124,7 +124,8 @@ def patch_scores(
                 threshold = thresholds(network, test)
             if config.thresholds not in ("test", "reference"):
                 threshold = combined_thresholds(torch.cat([threshold, of_reference]), config.thresholds)
-            scores[row] = impairment(test, reference, threshold, network.mixing, config.exponent).mean().item()
+            patches = impairment(test, threshold, network.mixing, config.exponent)
+            scores[row] = power_mean(patches[None], config.pooling).item()
             if progress is not None:
                 progress(done, len(rows))
     return scores

@@ -15,15 +15,74 @@ import pandas as pd
 from ..core.errors import InputError
 
 TYPE_GROUPS: tuple[tuple[str, ...], ...] = (
-    ("gaussian_noise", "multiplicative_noise"),
-    ("correlated_noise",),
+    ("gaussian_noise", "multiplicative_noise", "chroma_noise"),
+    ("correlated_noise", "pink_noise"),
     ("high_frequency_noise", "impulse_noise"),
-    ("quantisation",),
-    ("gaussian_blur",),
+    ("quantisation", "colour_quantisation", "dithering"),
+    ("gaussian_blur", "defocus_blur", "motion_blur"),
     ("jpeg",),
     ("jpeg2000",),
+    ("jpeg2000_transmission", "fast_fading"),
+    ("mean_shift", "brightening", "darkening"),
+    ("saturation_change", "saturation_change_lab"),
+    ("local_blocks", "colour_blocks"),
 )
 """Kinds of distortion so alike that leaving out one alone would leave a twin in training."""
+
+
+@dataclass(frozen=True)
+class Shares:
+    """Random divisions of the scenes into those to learn from and those to be tested on.
+
+    Parameters
+    ----------
+    count : int
+        How many divisions.
+    test_share : float
+        Share of the scenes that is tested on, above 0 and below 1; at least one scene of every database is on either
+        side, so that small databases may be off it.
+    seed : int
+        Of the draws. A division depends on the seed and on its own number alone: asking for more keeps the first.
+    """
+
+    count: int = 100
+    test_share: float = 0.2
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.count < 1:
+            raise InputError(f"{self.count} splits were asked for; give at least 1.")
+        if not 0 < self.test_share < 1:
+            raise InputError(f"The test share is {self.test_share:g}; give a number above 0 and below 1, such as 0.2.")
+        if self.seed < 0:
+            raise InputError(f"The seed is {self.seed}; give a whole number from 0 up.")
+
+    def folds(self, table: pd.DataFrame) -> list[Fold]:
+        """Divide the rows of a table.
+
+        Parameters
+        ----------
+        table : pandas.DataFrame
+            With the columns scene and database.
+
+        Returns
+        -------
+        list of Fold
+            One for each division, which no scene crosses, whatever databases it is in.
+
+        Raises
+        ------
+        InputError
+            If a database has a single scene, or if its scenes cannot be divided together with those of the others.
+        """
+        holders = _holders(table)
+        folds = []
+        for number in range(self.count):
+            rng = np.random.default_rng([self.seed, number])
+            held_out = table["scene"].isin(_drawn(holders, self.test_share, rng)).to_numpy()
+            name = f"share{self.test_share:g}-seed{self.seed}-{number + 1}".replace(".", "_")
+            folds.append(Fold(name, np.flatnonzero(~held_out), np.flatnonzero(held_out)))
+        return folds
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,8 +160,9 @@ def leave_types_out(table: pd.DataFrame, groups: Sequence[Sequence[str]] = TYPE_
         the other half. Together they test every image once.
     """
     grouped = {name for group in groups for name in group}
-    present = [tuple(group) for group in groups if table["type"].isin(group).any()]
-    present += [(name,) for name in sorted(set(table["type"]) - grouped)]
+    there = set(table["type"])
+    present = [kinds for group in groups if (kinds := tuple(name for name in group if name in there))]
+    present += [(name,) for name in sorted(there - grouped)]
     if len(present) < 2:
         raise InputError("To leave types out, the manifests have to name at least two kinds of distortion.")
     folds = []
@@ -113,6 +173,55 @@ def leave_types_out(table: pd.DataFrame, groups: Sequence[Sequence[str]] = TYPE_
             if len(train) and len(test):
                 folds.append(Fold(f"{'+'.join(group)}-{half.name}", train, test))
     return folds
+
+
+def _holders(table: pd.DataFrame) -> dict[str, frozenset[str]]:
+    """Give the databases that each scene is in."""
+    _scenes(table)
+    few = table.groupby("database", sort=False)["scene"].nunique()
+    if few.min() < 2:
+        raise InputError(
+            f"{few.idxmin()} has a single scene, which cannot be on both sides of a split. Check its column scene, or "
+            "leave the database out."
+        )
+    return {scene: frozenset(of_scene["database"]) for scene, of_scene in table.groupby("scene")}
+
+
+def _drawn(holders: dict[str, frozenset[str]], share: float, rng: np.random.Generator) -> set[str]:
+    """Draw the scenes to be tested on, in each group of scenes that the same databases hold."""
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for scene, databases in holders.items():
+        groups.setdefault(tuple(sorted(databases)), []).append(scene)
+    drawn: set[str] = set()
+    for _, scenes in sorted(groups.items()):
+        # Rounded at random, so that groups of a few scenes get their share in the mean.
+        count = int(np.floor(share * len(scenes) + rng.uniform()))
+        drawn |= {str(scene) for scene in rng.permutation(scenes)[:count]}
+    names = sorted({name for databases in holders.values() for name in databases})
+    for _ in range(len(names) + 1):
+        if not _moved(holders, drawn, names, rng):
+            return drawn
+    raise InputError(
+        f"The scenes of {', '.join(names)} could not be divided so that each has some on both sides. Judge the "
+        "databases one by one."
+    )
+
+
+def _moved(
+    holders: dict[str, frozenset[str]], drawn: set[str], databases: Sequence[str], rng: np.random.Generator
+) -> bool:
+    """Move a scene for each database that has none on one side; tell whether any was moved."""
+    moved = False
+    for database in databases:
+        scenes = sorted(scene for scene, those in holders.items() if database in those)
+        inside = [scene for scene in scenes if scene in drawn]
+        if 0 < len(inside) < len(scenes):
+            continue
+        moved = True
+        # A scene that no other database holds disturbs none.
+        scenes.sort(key=lambda scene: (len(holders[scene]), rng.uniform()))
+        drawn ^= {scenes[0]}
+    return moved
 
 
 def _by_scenes(table: pd.DataFrame, groups: Sequence[Sequence[str]], word: str) -> list[Fold]:

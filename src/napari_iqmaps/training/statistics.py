@@ -117,6 +117,58 @@ def agreement(scores: Floats, judged: Floats, scenes: npt.NDArray[np.object_], *
     )
 
 
+def point(scores: Floats, judged: Floats) -> tuple[dict[str, float], str]:
+    """Compare scores with people's, without intervals.
+
+    Parameters
+    ----------
+    scores, judged : numpy.ndarray
+        A method's and people's score of each image.
+
+    Returns
+    -------
+    values : dict of str to float
+        srcc, plcc, plcc_logistic and rmse, as in `Agreement`; NaN where there is none.
+    reason : str
+        Why there is none.
+    """
+    scores, judged = _finite(np.asarray(scores, dtype=float)), np.asarray(judged, dtype=float)
+    values = dict.fromkeys(("srcc", "plcc", "plcc_logistic", "rmse"), math.nan)
+    reason = _reason(scores, judged)
+    if reason:
+        return values, reason
+    values |= {"srcc": _spearman(scores, judged), "plcc": _pearson(scores, judged)}
+    curve, reason = fit_logistic(scores, judged)
+    if curve is not None:
+        bent = curve(scores)
+        values |= {"plcc_logistic": _pearson(bent, judged), "rmse": _root_mean_square(bent, judged)}
+    return values, reason
+
+
+def median(values: npt.ArrayLike, reason: str = "") -> Figure:
+    """Sum up a statistic over splits.
+
+    Parameters
+    ----------
+    values : array_like
+        One for each split; NaN where it had none.
+    reason : str
+        Why one had none.
+
+    Returns
+    -------
+    Figure
+        The median, and the 2.5th and 97.5th percentile of the splits. Splits share images, so this is how far one
+        split may lie from another, not a confidence interval. None if less than half of the splits have a value.
+    """
+    found = np.asarray(values, dtype=float)
+    known = found[np.isfinite(found)]
+    if 2 * len(known) < len(found) or not len(known):
+        return Figure(math.nan, reason=f"{len(found) - len(known)} of {len(found)} splits have none: {reason}")
+    low, middle, high = (float(value) for value in np.percentile(known, [2.5, 50, 97.5]))
+    return Figure(middle, low, high)
+
+
 def fit_logistic(scores: Floats, judged: Floats) -> tuple[Callable[[Floats], Floats] | None, str]:
     """Fit the usual logistic of four numbers from scores to people's scores.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +22,24 @@ HEADINGS = {
     "images": "images",
     "scenes": "scenes",
 }
+"""Column to heading, of figures over all images."""
+
+MEDIAN_HEADINGS = {
+    "method": "method",
+    "srcc_median": "SRCC",
+    "plcc_logistic_median": "PLCC logistic",
+    "rmse_median": "RMSE",
+}
+"""Of figures over splits."""
 
 
 def flat(table: pd.DataFrame) -> pd.DataFrame:
-    """Turn the figures of `evaluate.agreements` into plain columns, for files.
+    """Turn figures into plain columns, for files.
 
     Parameters
     ----------
     table : pandas.DataFrame
-        From `evaluate.agreements`.
+        As for `for_screen`.
 
     Returns
     -------
@@ -42,38 +52,56 @@ def flat(table: pd.DataFrame) -> pd.DataFrame:
             columns[name] = [figure.value for figure in table[name]]
             columns[f"{name}_low"] = [figure.low for figure in table[name]]
             columns[f"{name}_high"] = [figure.high for figure in table[name]]
-            if name == "srcc":
-                columns["reason"] = [figure.reason for figure in table[name]]
         else:
-            columns[name] = table[name]
+            columns[name] = table[name].to_numpy()
+    columns["reason"] = [_reasons(row) for _, row in table.iterrows()]
     return pd.DataFrame(columns)
 
 
+def _reasons(row: pd.Series) -> str:
+    """Say why figures of a row have no value or no interval."""
+    return "; ".join(dict.fromkeys(cell.reason for cell in row if isinstance(cell, Figure) and cell.reason))
+
+
 def for_screen(table: pd.DataFrame) -> list[Table]:
-    """Lay figures out for a terminal, a table for each database.
+    """Lay figures out for a terminal, a table or two for each database.
 
     Parameters
     ----------
     table : pandas.DataFrame
-        From `evaluate.agreements`.
+        From `agreements.agreements`, from `agreements.agreements_over_splits`, or both joined.
 
     Returns
     -------
     list of rich.table.Table
-        In the order of the databases.
+        In the order of the databases: over all images, then over splits.
     """
     tables = []
     for database, rows in table.groupby("database", sort=False):
-        shown = Table(title=f"{database} (95 % intervals over scenes)")
-        shown.add_column("type")
-        for heading in HEADINGS.values():
-            shown.add_column(heading, justify="left" if heading == "method" else "right")
-        for kind, some in rows.groupby("type", sort=False):
-            for number, (_, row) in enumerate(some.iterrows()):
-                shown.add_row("" if number else str(kind), *(str(row[name]) for name in HEADINGS))
-            shown.add_section()
-        tables.append(shown)
+        unit = f"; RMSE in {_scale(rows.iloc[0])}" if "measure" in rows else ""
+        if "srcc" in rows:
+            tables.append(_laid_out(f"{database} (95 % intervals over scenes{unit})", rows, HEADINGS))
+        if "srcc_median" in rows:
+            share = f" of {100 * rows['test_share'].iloc[0]:g} % of the scenes" if "test_share" in rows else ""
+            title = f"{database} (median and middle 95 % over {rows['splits'].max()} splits{share}{unit})"
+            tables.append(_laid_out(title, rows, MEDIAN_HEADINGS))
     return tables
+
+
+def _scale(row: pd.Series) -> str:
+    return f"{row['measure']}, {row['best']:g} best .. {row['worst']:g} worst"
+
+
+def _laid_out(title: str, rows: pd.DataFrame, headings: Mapping[str, str]) -> Table:
+    shown = Table(title=title)
+    shown.add_column("type")
+    for heading in headings.values():
+        shown.add_column(heading, justify="left" if heading == "method" else "right")
+    for kind, some in rows.groupby("type", sort=False):
+        for number, (_, row) in enumerate(some.iterrows()):
+            shown.add_row("" if number else str(kind), *(str(row[name]) for name in headings))
+        shown.add_section()
+    return shown
 
 
 def as_markdown(table: pd.DataFrame) -> str:
@@ -82,14 +110,16 @@ def as_markdown(table: pd.DataFrame) -> str:
     Parameters
     ----------
     table : pandas.DataFrame
-        From `evaluate.agreements`.
+        As for `for_screen`.
 
     Returns
     -------
     str
         One table for all databases.
     """
-    names = {"database": "database", "type": "type", **HEADINGS}
+    over_splits = {name: f"{word}, median" for name, word in MEDIAN_HEADINGS.items() if name != "method"}
+    names = {"database": "database", "type": "type", **HEADINGS, **over_splits}
+    names = {name: word for name, word in names.items() if name in table}
     lines = ["| " + " | ".join(names.values()) + " |", "|" + "---|" * len(names)]
     lines += ["| " + " | ".join(str(row[name]) for name in names) + " |" for _, row in table.iterrows()]
     return "\n".join(lines) + "\n"
@@ -103,7 +133,7 @@ def write_tables(
     Parameters
     ----------
     table : pandas.DataFrame
-        From `evaluate.agreements`.
+        As for `for_screen`.
     csv, json_file, markdown : pathlib.Path, optional
         Where to.
     """

@@ -65,7 +65,7 @@ def test_the_legend_says_numbers_unit_meaning_and_score(tmp_path):
     for kind in iq.KINDS.values():
         quality_map = ramp(kind=kind.name, model="contrast", weights="contrast", weights_sha256="abcdef0123", stride=4)
         text = texts(sheet_of(quality_map).draw().figure)
-        for part in (kind.title, kind.unit, "0.4", "abcdef01", "stride 4"):
+        for part in (kind.title, kind.unit, "−0.5" if kind.is_signed else "0.4", "abcdef01", "stride 4"):  # noqa: RUF001
             assert part in text
         for words in (kind.low_means, kind.high_means, quality_map.sentence()):
             assert set(words.split()) <= set(text.split())
@@ -130,6 +130,11 @@ def test_the_users_matplotlib_settings_change_nothing(tmp_path):
     with matplotlib.rc_context({"savefig.bbox": "tight", "savefig.dpi": 30, "savefig.transparent": True}):
         other, _ = drawn(ramp(), tmp_path / "other.png")
     np.testing.assert_array_equal(usual, other)
+
+
+def test_provenance_says_who_looks_and_from_where():
+    info = {"stride": 4, "observer": "practised", "pixels_per_degree": 60.0, "window": 57, "version": "9"}
+    assert provenance(info) == "stride 4, practised observer, 60 pixels per degree, window 57, napari-iqmaps 9"
 
 
 def test_provenance_shows_no_folders():

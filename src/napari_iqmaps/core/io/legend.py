@@ -162,7 +162,7 @@ def provenance(info: Mapping[str, Any]) -> str:
     Returns
     -------
     str
-        Model, weights, stride, value range and version, as far as they are known.
+        Model, weights, stride, observer, value range and version, as far as they are known.
     """
     parts = []
     if "model" in info:
@@ -173,11 +173,20 @@ def provenance(info: Mapping[str, Any]) -> str:
         parts.append(f"weights {name} (sha256 {str(info.get('weights_sha256', ''))[:8]})")
     if "stride" in info:
         parts.append(f"stride {info['stride']}")
+    if "observer" in info:
+        parts.append(f"{info['observer']} observer")
+    if "pixels_per_degree" in info:
+        parts.append(f"{info['pixels_per_degree']:g} pixels per degree")
     if "window" in info:
         parts.append(f"window {info['window']}")
     if isinstance(info.get("data_range"), Sequence):
         low, high = info["data_range"]
         parts.append(f"black {low:g}, white {high:g}")
+    if "encoding" in info:
+        what = "values in cd/m2" if info["luminance"] == "absolute" else "display codes"
+        parts.append(
+            f"{what}, shown at {info['black_level']:g} to {info['peak_luminance']:g} cd/m2 ({info['encoding']})"
+        )
     parts.append(f"napari-iqmaps {info.get('version', __version__)}")
     return ", ".join(parts)
 

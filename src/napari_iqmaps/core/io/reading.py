@@ -1,20 +1,29 @@
 """Read image files into arrays, with what the file itself says of its axes, its channels and its value range.
 
 Which decoder reads a file is decided by its content, not by its name: tifffile for TIFF, Pillow (what scikit-image
-reads with) for everyday pictures, OpenCV for what those two reduce or do not know.
+reads with) for everyday pictures, OpenEXR for its own format, OpenCV for what those reduce or do not know.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from ..display import Luminance
 from ..errors import InputError
 
+RELATIVE_LIGHT = (
+    "values are linear light, taken as cd/m2; if they are relative, state black and the value of diffuse white "
+    "(the data range)"
+)
+"""Note on files of high dynamic range, which rarely say what their unit is."""
+
+_EXR_MAGIC = b"\x76\x2f\x31\x01"
+_LINEAR_LIGHT = (b"#?RADIANCE", b"#?RGBE", b"PF\n", b"Pf\n", b"PF\r", b"Pf\r", b"PF ", b"Pf ")
 _TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _MICROSCOPE_SUFFIXES = (".czi", ".lif", ".nd2", ".oib", ".oif", ".vsi", ".svs", ".lsm", ".ims")
 
@@ -35,9 +44,12 @@ class ImageFile:
         A letter an axis, as in TIFF: Y and X the image, S colours, others (T, Z, C, ...) leading axes of a stack.
         Fluorescence channels (C) are planes of a stack: they have no common luminance.
     data_range : (float, float) or None
-        Black and white where the file says so and the dtype does not; None otherwise.
+        Black and white where the file says so and the dtype does not; None otherwise. Of linear light, white is what
+        has 100 cd/m2.
     notes : tuple of str
         What a reader of the result should know, such as pages that were left out.
+    luminance : {"code", "absolute"}
+        Whether values are display codes, or linear light, as the formats of high dynamic range hold it.
     """
 
     path: Path
@@ -46,6 +58,7 @@ class ImageFile:
     axes: str
     data_range: tuple[float, float] | None = None
     notes: tuple[str, ...] = ()
+    luminance: Luminance = "code"
 
 
 def read_image(path: str | Path) -> ImageFile:
@@ -54,14 +67,14 @@ def read_image(path: str | Path) -> ImageFile:
     Parameters
     ----------
     path : str or pathlib.Path
-        TIFF (also ImageJ and OME, stacks, and BigTIFF), PNG, JPEG, GIF, BMP, WebP, JPEG 2000, PNM, Radiance HDR,
-        and what else Pillow or OpenCV decodes. A file without a suffix is read as well: the content decides.
+        TIFF (also ImageJ and OME, stacks, and BigTIFF), PNG, JPEG, GIF, BMP, WebP, JPEG 2000, PNM, PFM, Radiance HDR,
+        OpenEXR, and what else Pillow or OpenCV decodes. A file without a suffix is read as well: the content decides.
 
     Returns
     -------
     ImageFile
         The array and its axes, ready for ``threshold_map(file.array, channel_axis=file.channel_axis)``. Floating
-        point pixels need a ``data_range`` besides.
+        point pixels need a ``data_range`` besides, or, where they are linear light, ``luminance=file.luminance``.
 
     Raises
     ------
@@ -80,6 +93,13 @@ def read_image(path: str | Path) -> ImageFile:
         from .reading_tiff import read_tiff_image
 
         return read_tiff_image(path)
+    if head.startswith(_EXR_MAGIC):
+        from .reading_exr import read_exr_image
+
+        return read_exr_image(path)
+    if head.startswith(_LINEAR_LIGHT):
+        file = _with_opencv(path, head)
+        return replace(file, luminance="absolute", notes=(*file.notes, *_exposure_note(path), RELATIVE_LIGHT))
     if _needs_opencv(head):
         return _with_opencv(path, head)
     return _with_pillow(path, head)
@@ -100,6 +120,16 @@ def _head(path: Path) -> bytes:
     return head
 
 
+def _exposure_note(path: Path) -> tuple[str, ...]:
+    """Say so when a Radiance header states by what its values were multiplied: the decoder leaves them so."""
+    with path.open("rb") as file:
+        header = file.read(4096).partition(b"\n\n")[0]
+    stated = [line.partition(b"=")[2].strip() for line in header.split(b"\n") if line.startswith(b"EXPOSURE=")]
+    if all(value in (b"1", b"1.0") for value in stated):
+        return ()
+    return (f"the exposure in the header ({b' x '.join(stated).decode(errors='replace')}) was not divided out",)
+
+
 def _needs_opencv(head: bytes) -> bool:
     """Tell the files that Pillow would reduce to 8 bits, or whose range it would lose."""
     if head.startswith(b"\x89PNG"):
@@ -107,9 +137,8 @@ def _needs_opencv(head: bytes) -> bool:
         return depth == b"\x10" and colour != b"\x00"
     if head[:2] in (b"P2", b"P3", b"P5", b"P6"):
         return (_pnm_white(head) or 0) > 255
-    if (box := head.find(b"ihdr")) > 0:  # JPEG 2000: height, width, channels, bits less one
-        return head[box + 12 : box + 15] in (b"\0\x03\x0f", b"\0\x04\x0f")
-    return head.startswith((b"#?RADIANCE", b"#?RGBE", b"\x76\x2f\x31\x01"))
+    box = head.find(b"ihdr")  # JPEG 2000: height, width, channels, bits less one
+    return box > 0 and head[box + 12 : box + 15] in (b"\0\x03\x0f", b"\0\x04\x0f")
 
 
 def _pnm_white(head: bytes) -> int | None:
@@ -230,8 +259,6 @@ def alpha_note(array: npt.NDArray[Any], channel_axis: int | None) -> tuple[str, 
 
 
 def _no_image(path: Path, head: bytes) -> str:
-    if head.startswith(b"\x76\x2f\x31\x01"):
-        return f"{path} is an OpenEXR file, which this build of OpenCV does not read. Save it as float TIFF or .hdr."
     if path.suffix.lower() in _MICROSCOPE_SUFFIXES:
         return f"{path} is in a microscope's own format, which is not read here. Export it as OME-TIFF."
     return f"{path} is not an image in a format that can be read. Save it as TIFF or PNG; if it is one, it is damaged."

@@ -27,9 +27,20 @@ COLUMNS = (
     "weights",
     "weights_sha256",
     "stride",
+    "observer",
+    "pixels_per_degree",
     "window",
     "data_range",
+    "luminance",
+    "peak_luminance",
+    "black_level",
+    "encoding",
     "channel_axis",
+    "strength",
+    "level",
+    "highest",
+    "energy",
+    "kept",
     "outputs",
     "notes",
     "not_enough_evidence",
@@ -38,7 +49,11 @@ COLUMNS = (
 """Columns that come first, in this order, when any row has them; others follow as they appear."""
 
 _ALWAYS = ("file", "kind", "score", "not_enough_evidence", "error")
-_FROM_INFO = ("model", "weights", "weights_sha256", "stride", "window", "data_range", "channel_axis", "notes")
+_FROM_INFO = (
+    *("model", "weights", "weights_sha256", "stride", "observer", "pixels_per_degree", "window", "data_range"),
+    *("luminance", "peak_luminance", "black_level", "encoding", "channel_axis", "notes"),
+    *("strength", "level", "highest", "energy", "kept"),
+)
 _NO_PIXEL = "the image has no valid pixel"
 
 

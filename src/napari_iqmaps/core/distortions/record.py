@@ -1,0 +1,105 @@
+"""What a row of the bank says about itself, and how a severity becomes a strength."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import InputError
+
+Pixels = npt.NDArray[np.float32]
+"""float32, shape ``(height, width, channels)`` with one channel or three, 0 (black) .. 1 (white)."""
+
+Effect = Callable[[Pixels, float, np.random.Generator], Pixels]
+"""Pixels, strength and generator in, pixels out; the caller clips to 0..1."""
+
+LOWEST, HIGHEST = 1, 5
+"""The ends of the scale of severity."""
+
+
+@dataclass(frozen=True)
+class Distortion:
+    """One row of the bank.
+
+    Attributes
+    ----------
+    name : str
+        How `distort` is asked for it.
+    title : str
+        How people read it.
+    family : str
+        noise, blur, coding, tone, colour or loss.
+    parameter : str
+        What the strength is, in words.
+    unit : str
+        Its unit; "of the range" means of white minus black.
+    levels : tuple of float
+        The strength at the severities 1 to 5, rising or falling, never 0.
+    effect : callable
+        What it does to pixels.
+    is_random : bool
+        Whether the result depends on the seed.
+    needs_colour : bool
+        Whether a grey image has nothing that it could change.
+    """
+
+    name: str
+    title: str
+    family: str
+    parameter: str
+    unit: str
+    levels: tuple[float, float, float, float, float]
+    effect: Effect
+    is_random: bool = False
+    needs_colour: bool = False
+
+    @property
+    def description(self) -> str:
+        """What is computed, precisely enough to compute it elsewhere; `s` is the strength."""
+        return inspect.getdoc(self.effect) or ""
+
+    def strength(self, severity: float) -> float:
+        """Give the parameter that belongs to a severity.
+
+        Parameters
+        ----------
+        severity : float
+            1 to 5.
+
+        Returns
+        -------
+        float
+            In `unit`: one of `levels` at whole numbers, interpolated geometrically (in the logarithm) between them.
+
+        Raises
+        ------
+        InputError
+            If the severity is not a number from 1 to 5.
+        """
+        value = checked_severity(severity)
+        if value == 0:
+            raise InputError(f"Severity 0 is the image itself and has no strength; {self.name} begins at {LOWEST}.")
+        if value.is_integer():
+            return float(self.levels[int(value) - 1])
+        below = int(value)
+        start, end = self.levels[below - 1], self.levels[below]
+        return float(start * (end / start) ** (value - below))
+
+
+def checked_severity(severity: Any) -> float:
+    """Give a severity as a number, or say what a severity is."""
+    is_number = isinstance(severity, Real) and not isinstance(severity, bool | np.bool_)
+    value = float(severity) if is_number else math.nan
+    if value == 0 or LOWEST <= value <= HIGHEST:
+        return value
+    raise InputError(
+        f"The severity is {severity!r}; give a number from {LOWEST} (just visible) to {HIGHEST} (very bad), whole or "
+        "between, or 0 for the image unchanged."
+    )

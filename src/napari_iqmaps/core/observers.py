@@ -1,0 +1,144 @@
+"""Who looks: how strongly differences of each size count for an observer, and how small a difference is noticed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Literal
+
+from .errors import InputError
+
+ObserverName = Literal["everyday", "practised"]
+
+PIXELS_PER_DEGREE = 35.0
+"""Of visual angle, at the nominal viewing distance: 2.6 screen heights from 768 lines, or 55 cm from a 24-inch
+full-HD screen. The databases that the thresholds were learnt from were viewed at about 27 to 40."""
+
+LEAST_PIXELS_PER_DEGREE = 4.0
+MOST_PIXELS_PER_DEGREE = 600.0
+
+CHANNEL_SIGMAS = (0.6, 1.2, 2.4, 4.8, 9.6)
+"""In pixels at the nominal distance: the Gaussians between which the channels of a difference lie."""
+
+
+@dataclass(frozen=True)
+class Observer:
+    """What separates one kind of looking from another.
+
+    Attributes
+    ----------
+    name : str
+        Key in `OBSERVERS`.
+    gains : tuple of float
+        How strongly each channel of a difference counts, from the finest (below .6 pixels at the nominal distance, or
+        above about 11 cycles per degree) to what remains after the widest Gaussian (below about .6).
+    threshold_factor : float
+        What a network's thresholds are multiplied by.
+    """
+
+    name: str
+    gains: tuple[float, ...]
+    threshold_factor: float
+
+
+OBSERVERS: Mapping[str, Observer] = MappingProxyType(
+    {
+        observer.name: observer
+        for observer in (
+            Observer("everyday", (0.8, 0.8, 0.8, 2.7, 6.7, 0.4), 1.0),
+            Observer("practised", (0.04, 0.94, 2.09, 1.88, 1.15, 0.38), 0.34),
+        )
+    }
+)
+"""Everyday: people who judge how much a photograph is impaired; gains fitted, with the network, to their scores, and
+scaled so that a message of amplitude 1.5, which the published figure calls barely visible in the sky, is seen there
+half of the time. Practised: people who detect a known pattern on a plain field in forced choice; gains (together they
+pass a grating of 3 cycles per degree as it is) and factor are those with which the shipped network's visibility is .5
+at the thresholds of 16 observers for 41 stimuli of Modelfest, rounded. The factor's 95 % interval is .29 to .40;
+``benchmarks/psychophysics`` repeats the fit."""
+
+
+def observer_named(name: str) -> Observer:
+    """Look an observer up.
+
+    Parameters
+    ----------
+    name : {"everyday", "practised"}
+        Which.
+
+    Returns
+    -------
+    Observer
+        Its numbers.
+
+    Raises
+    ------
+    InputError
+        If there is no such observer.
+    """
+    if name not in OBSERVERS:
+        raise InputError(f"There is no observer {name!r}. Choose one of {', '.join(OBSERVERS)}.")
+    return OBSERVERS[name]
+
+
+def check_pixels_per_degree(value: object) -> float:
+    """Refuse a viewing distance that cannot be meant.
+
+    Parameters
+    ----------
+    value : float
+        Pixels per degree of visual angle.
+
+    Returns
+    -------
+    float
+        The same.
+
+    Raises
+    ------
+    InputError
+        If it is not a number from 4 to 600.
+    """
+    least, most = LEAST_PIXELS_PER_DEGREE, MOST_PIXELS_PER_DEGREE
+    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
+        raise InputError(
+            f"pixels_per_degree is {value!r}; give a number from {least:g} to {most:g}, such as 35. It is "
+            "viewing distance / pixel pitch x 0.01745."
+        )
+    return float(value)
+
+
+def window_in_pixels(pixels_per_degree: float) -> int:
+    """Give the side of the square over which a difference is pooled.
+
+    Parameters
+    ----------
+    pixels_per_degree : float
+        Of visual angle.
+
+    Returns
+    -------
+    int
+        The odd number nearest to .94 degrees: 33 at the nominal distance.
+    """
+    return 2 * round((33 * pixels_per_degree / PIXELS_PER_DEGREE - 1) / 2) + 1
+
+
+def viewing(info: Mapping[str, Any]) -> str:
+    """Say who looks and from where, if that is not the usual.
+
+    Parameters
+    ----------
+    info : mapping
+        A map's `info`, or a row of a table of scores.
+
+    Returns
+    -------
+    str
+        Such as ``"the practised observer at 60 pixels per degree"``; empty for the everyday observer at 35.
+    """
+    observer, pixels = info.get("observer", "everyday"), info.get("pixels_per_degree")
+    if observer == "everyday" and pixels in (None, PIXELS_PER_DEGREE):
+        return ""
+    return f"the {observer} observer" + ("" if pixels is None else f" at {pixels:g} pixels per degree")

@@ -1,0 +1,290 @@
+"""The widget "Hide a mark": a text or a layer goes into an image so that it is seen nowhere above a level."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from magicgui.widgets import CheckBox, Container, FloatSlider, FloatSpinBox, LineEdit
+from napari.layers import Labels, Shapes
+from qtpy.QtWidgets import QButtonGroup, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+
+from ..core.errors import InputError
+from ..core.hiding import STRONGEST, hide
+from .frame import Key, MapWidget
+from .inputs import InputSlot, is_picture
+from .layers import LayerPixels, pixels_of
+from .options import OptionWidget, make_options, read_options
+from .regions import region_of
+from .results import Picture, Result
+from .tasks import Progress
+
+if TYPE_CHECKING:
+    import napari
+
+_WEAKEST = 0.1
+_STEP = 0.01
+_TEXT = "hidden"
+_VIEWS = ("Before", "After", "Mark", "Visibility", "All")
+_TOOLTIPS = (
+    "The image as it was.",
+    "The marked image.",
+    "What was added to the image: red brighter, blue darker.",
+    "How likely the mark is seen.",
+    "All four side by side.",
+)
+
+
+@dataclass(frozen=True, eq=False)
+class HideRequest:
+    """All that a run needs, taken from the viewer before it starts: the thread touches no layer.
+
+    Attributes
+    ----------
+    mark : str or numpy.ndarray
+        As `hide` takes it.
+    image : LayerPixels
+        Where it goes.
+    options : mapping
+        Keyword arguments of `hide`.
+    """
+
+    mark: Any
+    image: LayerPixels
+    options: Mapping[str, Any]
+    function: Callable[..., Any] = hide
+
+    def run(self, progress: Progress) -> Result:
+        """Hide the mark; called in a thread.
+
+        Parameters
+        ----------
+        progress : callable
+            Handed to the core.
+
+        Returns
+        -------
+        Result
+            The visibility map, and beside it the marked image and the mark.
+        """
+        image = self.image
+        hidden = hide(self.mark, image.data, channel_axis=image.channel_axis, progress=progress, **self.options)
+        names = [image.name]
+        beside = (Picture("marked", hidden.image, hidden.info), Result.of(hidden.mark_map(), names))
+        return replace(Result.of(hidden.visibility, names), beside=beside, words=hidden.sentence())
+
+
+class HideMark(MapWidget):
+    """Hide a mark, a text or a layer, in an image so that its visibility stays under a level at every pixel.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+        Where the layers are.
+    """
+
+    functions = (hide,)
+    slots = (
+        InputSlot("image", "Image", "The image that gets the mark."),
+        InputSlot(
+            "mark",
+            "Mark",
+            "A layer to hide: what an image shows white, labels, or the inside of shapes. None: the text below.",
+            optional=True,
+            accepts=lambda layer: is_picture(layer) or isinstance(layer, Labels | Shapes),
+        ),
+    )
+    main_options = ("text", "strength", "mode", "amplitude", "placement")
+    has_region = False
+
+    def __init__(self, viewer: napari.viewer.Viewer) -> None:
+        super().__init__(viewer)
+        self._placed: tuple[Any, list[Any]] | None = None
+        self.views = _Views(self)
+        self.views.chosen.buttonClicked.connect(lambda _button: self._show_view())
+        self.insert_above_summary(self.views)
+
+    def make_options(self, functions: Iterable[Callable[..., Any]]) -> dict[str, OptionWidget]:
+        """Add a text and an inversion, and make the strength a slider whose steps are shares."""
+        made = make_options(functions)
+        del made["mark_range"]  # what a layer shows as white says it
+        slider = StrengthSlider(made["strength"].value, made["strength"].tooltip)
+        text = LineEdit(
+            name="text", label="Text", value=_TEXT, tooltip="What to write where no layer is chosen as the mark."
+        )
+        invert = CheckBox(
+            name="invert", label="Invert mark", tooltip="Hide what is dark, such as black letters on white paper."
+        )
+        return {"text": text, **made, "strength": slider, "invert": invert}
+
+    def describe(self) -> str:
+        """Say what Run will hide, and in which layer."""
+        image, mark = (self.layers.images[name].value for name in ("image", "mark"))
+        if image is None:
+            return "Open an image: a mark is put into it so faintly that it is not seen."
+        what = f"the text {self.options['text'].value!r}" if mark is None else f"{mark.name!r}"
+        level = -math.expm1(-self.options["strength"].value)
+        return f"Run hides {what} in {image.name!r}: nowhere seen with more than {level:.0%} probability."
+
+    def can_use(self, name: str) -> bool:
+        """Tell whether an option matters: a text where no layer is chosen, an amplitude to clamp."""
+        if name in ("text", "invert"):
+            return (self.layers.images["mark"].value is None) == (name == "text")
+        return name != "amplitude" or self.options["mode"].value == "clamp"
+
+    def result_key(self, request: Any) -> Key:
+        """Keep one set of layers an image, whatever is hidden in it."""
+        return ("hide", str(self._first_layer().unique_id))
+
+    def on_placed(self, source: Any, layers: list[Any]) -> None:
+        """Show what is chosen under the button: before, after, mark or visibility."""
+        is_new = self._placed is None or self._placed[1] != layers
+        self._placed = (source, layers)
+        self.views.setVisible(True)
+        if is_new:
+            for layer in layers:
+                if hasattr(layer, "colorbar"):  # since napari 0.9, which puts it over the upper right corner
+                    layer.colorbar.position = "bottom_left"
+            self._show_view()
+
+    def _show_view(self) -> None:
+        if self._placed is None:
+            return
+        source, layers = self._placed
+        view = self.views.chosen.checkedId()
+        everything = _VIEWS[view] == "All"
+        # napari 0.9 moved the grid from the viewer to its canvas.
+        grid = getattr(self.viewer, "canvas", self.viewer).grid
+        was_grid = grid.enabled
+        grid.enabled = everything
+        # The mark's own layer has no place of its own in the comparison.
+        mark = self.layers.images["mark"].value
+        if mark is not None and mark is not source:
+            mark.visible = False
+        for number, layer in enumerate([source, *layers]):
+            layer.visible = everything or number == view or number == 0
+        if everything or was_grid:
+            self.viewer.reset_view()
+
+    def _request(self) -> Any:
+        image = self._first_layer()
+        pixels = pixels_of(image, "image")
+        if getattr(pixels, "luminance", "code") == "absolute":
+            raise InputError(f"{pixels.name!r} holds light in cd/m2; a mark is hidden in display codes.")
+        self.range.describe(image)  # its data may have got another type since it was chosen
+        options = read_options(self.options, hide) | {"data_range": self.range.value_given()}
+        if options["mode"] == "multiply":
+            options["amplitude"] = None
+        mark = self.layers.images["mark"].value
+        if mark is None:
+            return HideRequest(self.options["text"].value, pixels, options)
+        inverted = bool(self.options["invert"].value)
+        raw = options["mode"] == "clamp" and options["amplitude"] is None
+        pattern, mark_range = _mark_of(mark, image, pixels.plane_shape, inverted=inverted, raw=raw)
+        return HideRequest(pattern, pixels, options | {"mark_range": mark_range})
+
+
+class StrengthSlider(Container):  # type: ignore[type-arg]
+    """A strength, as a number to type and as a slider whose steps are shares.
+
+    Parameters
+    ----------
+    value : float
+        At the start.
+    tooltip : str
+        What the user reads.
+    """
+
+    def __init__(self, value: float, tooltip: str) -> None:
+        self.slider = FloatSlider(
+            name="slider", value=math.log10(value), min=math.log10(_WEAKEST), max=math.log10(STRONGEST), step=0.01,
+            readout=False, tooltip=tooltip,
+        )  # fmt: skip
+        self.number = FloatSpinBox(name="number", value=value, min=_STEP, max=STRONGEST, step=_STEP, tooltip=tooltip)
+        super().__init__(widgets=[self.slider, self.number], layout="horizontal", labels=False)
+        self.name, self.label, self.tooltip = "strength", "Strength", tooltip
+        self.margins = (0, 0, 0, 0)
+        self.slider.changed.connect(self._on_slider)
+        self.number.changed.connect(self._on_number)
+
+    @property
+    def value(self) -> float:
+        """The strength."""
+        return float(self.number.value)
+
+    @value.setter
+    def value(self, value: float) -> None:
+        self.number.value = value
+
+    def _on_slider(self, exponent: float) -> None:
+        self.number.value = round(10**exponent, 2)
+
+    def _on_number(self, value: float) -> None:
+        # Not the other way round again: the slider knows fewer values than the number.
+        with self.slider.changed.blocked():
+            self.slider.value = min(max(math.log10(value), self.slider.min), self.slider.max)
+
+
+class _Views(QWidget):
+    """Five buttons of which one is pressed: what to look at."""
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.chosen = QButtonGroup(self)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(QLabel("Show"))
+        row = QHBoxLayout()
+        row.setSpacing(2)
+        for number, (name, tooltip) in enumerate(zip(_VIEWS, _TOOLTIPS, strict=True)):
+            button = QPushButton(name)
+            button.setCheckable(True)
+            button.setToolTip(tooltip)
+            button.setStyleSheet("padding: 3px 4px;")
+            self.chosen.addButton(button, number)
+            row.addWidget(button)
+        column.addLayout(row)
+        self.choose("All")
+        self.setVisible(False)
+
+    def choose(self, name: str) -> None:
+        """Press a button."""
+        button = self.chosen.button(_VIEWS.index(name))
+        assert button is not None
+        button.setChecked(True)
+
+
+def _mark_of(
+    layer: Any, image: Any, shape: tuple[int, int], *, inverted: bool, raw: bool
+) -> tuple[Any, tuple[float, float] | None]:
+    """Read a layer as a mark: what it shows white, its labels, or the inside of its shapes."""
+    if isinstance(layer, Shapes):
+        region = region_of(layer, image, shape)
+        mask = np.zeros(shape, bool)
+        top, left = region.corner
+        mask[top : top + region.mask.shape[0], left : left + region.mask.shape[1]] = region.mask
+        return mask != inverted, None
+    data = layer.data[0] if layer.multiscale else layer.data
+    if isinstance(layer, Labels):
+        return _one_picture(np.asarray(data) > 0, layer, 2) != inverted, None
+    pixels = _one_picture(np.asarray(data), layer, 3 if layer.rgb else 2)
+    if raw:
+        return pixels, None
+    if layer.rgb:
+        full = np.iinfo(pixels.dtype).max if pixels.dtype.kind in "ui" else 1
+        return pixels, (full, 0) if inverted else (0, full)
+    low, high = map(float, layer.contrast_limits)
+    shown = np.clip(pixels.astype(np.float32), low, high)
+    return shown, (high, low) if inverted else (low, high)
+
+
+def _one_picture(data: Any, layer: Any, dimensions: int) -> Any:
+    if data.ndim != dimensions:
+        raise InputError(
+            f"The mark {layer.name!r} has shape {tuple(data.shape)}; a mark is one picture, which goes on every plane "
+            "of a stack. Choose one plane of it."
+        )
+    return data
