@@ -24,7 +24,7 @@ BEGIN, END = "<!-- figures: benchmarks/hiding_demonstration.py -->", "<!-- end o
 UNIFORM = (4.0, 1.5)
 STRENGTHS = (1.0, 0.69)
 WINDOW = 9  # finer than the default, so that the letters can be told apart in the map
-PART = np.s_[20:320, 262:512]  # where the message is
+PART = np.s_[30:440, 290:512]  # where the message is
 COLOURS = 256
 
 

@@ -19,7 +19,10 @@ from napari_iqmaps.core.visibility import MODELS, surroundings
 
 GREY = 118.0
 FAINT = 0.25
-"""Amplitude at which the visibility is read; the amplitude of one half follows from it, for d grows with it."""
+"""Amplitude to start from."""
+
+ROUNDS = 4
+"""Of reading and scaling: d grows with the amplitude, and a little so does T, for the pattern is a texture itself."""
 
 
 def patterns(side: int, pixels_per_degree: float) -> dict[str, npt.NDArray[np.float64]]:
@@ -40,10 +43,14 @@ def patterns(side: int, pixels_per_degree: float) -> dict[str, npt.NDArray[np.fl
 def half_seen(pattern: npt.NDArray[np.float64], **options: object) -> float:
     """Give the amplitude of a pattern at which the visibility map reaches one half in its middle."""
     field = np.full(pattern.shape, GREY)
-    seen = iq.visibility_map(field + FAINT * pattern, field, data_range=255, **options).values  # type: ignore[arg-type]
-    middle = tuple(slice(length // 2 - 8, length // 2 + 9) for length in seen.shape)
-    # The median, for noise: its luckiest place is not what is meant. The others hardly differ there.
-    return float(FAINT * np.log(2) / -np.log1p(-np.median(seen[middle])))
+    middle = tuple(slice(length // 2 - 8, length // 2 + 9) for length in pattern.shape)
+    amplitude = FAINT
+    for _ in range(ROUNDS):
+        test = field + amplitude * pattern
+        seen = iq.visibility_map(test, field, data_range=255, **options).values  # type: ignore[arg-type]
+        # The median, for noise: its luckiest place is not what is meant. The others hardly differ there.
+        amplitude *= float(np.log(2) / -np.log1p(-np.median(seen[middle])))
+    return amplitude
 
 
 def main() -> None:

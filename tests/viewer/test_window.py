@@ -181,7 +181,7 @@ def close_when_complete():
 
 timer.timeout.connect(close_when_complete)
 timer.start()
-QTimer.singleShot(60_000, lambda: sys.exit("the demo is not complete after a minute"))
+QTimer.singleShot(180_000, lambda: sys.exit("the demo is not complete after three minutes"))
 raise SystemExit(demo.main(["--model", "contrast"]))
 """
 

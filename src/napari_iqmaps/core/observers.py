@@ -53,10 +53,10 @@ OBSERVERS: Mapping[str, Observer] = MappingProxyType(
 )
 """Everyday: people who judge how much a photograph is impaired; gains fitted, with the network, to their scores, and
 scaled so that a message of amplitude 1.5, which the published figure calls barely visible in the sky, is seen there
-half of the time. Practised: people who detect a known pattern on a plain field in forced choice; gains (together they
-pass a grating of 3 cycles per degree as it is) and factor are those with which the shipped network's visibility is .5
-at the thresholds of 16 observers for 41 stimuli of Modelfest, rounded. The factor's 95 % interval is .32 to .45 with the P-net, .28 to .38 with the contrast model;
-``benchmarks/psychophysics`` repeats the fit."""
+nearly half of the time. Practised: people who detect a known pattern on a plain field in forced choice; gains (together
+they pass a grating of 3 cycles per degree as it is) and factor are those with which the shipped network's visibility is
+.5 at the thresholds of 16 observers for 41 stimuli of Modelfest, rounded. The factor's 95 % interval is .33 to .45 with
+the P-net and .28 to .38 with the contrast model; ``benchmarks/psychophysics`` repeats the fit."""
 
 
 def observer_named(name: str) -> Observer:

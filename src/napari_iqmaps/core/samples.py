@@ -14,7 +14,7 @@ Light = npt.NDArray[np.float32]
 
 _TEXT = "iqmaps"
 _MESSAGE = "see me?"
-_MESSAGE_AT = ((40, 285), (245, 295))
+_MESSAGE_AT = ((40, 300), (376, 346))
 
 _LAMPS = ((350, 82), (377, 151), (394, 192), (417, 111), (397, 364), (394, 433), (420, 450))
 """Rows and columns of the flood lights in ``skimage.data.rocket``."""
@@ -63,7 +63,7 @@ def message() -> npt.NDArray[np.float32]:
     """
     from . import marks
 
-    letters = marks.text_mark(_MESSAGE, height=34)
+    letters = marks.text_mark(_MESSAGE, height=26)
     sky, grass = (marks.place(letters, (512, 512), corner) for corner in _MESSAGE_AT)
     return np.maximum(sky, grass)
 
@@ -88,7 +88,7 @@ def message_at(amplitude: float) -> Pixels:
     return marked
 
 
-def distorted_pair(amplitude: float = 6.0, quality: int = 95) -> tuple[Pixels, Pixels]:
+def distorted_pair(amplitude: float = 4.0, quality: int = 97) -> tuple[Pixels, Pixels]:
     """Give a distorted copy of the photograph, and the photograph: with a fainter mark, and JPEG-compressed.
 
     Parameters
