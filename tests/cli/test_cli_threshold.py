@@ -205,7 +205,9 @@ def test_ctrl_c_ends_a_real_batch_cleanly(tmp_path):
     for number in range(300):
         tifffile.imwrite(tmp_path / f"{number:03}.tif", pixels)
     out = tmp_path / "out"
-    command = "import sys; from napari_iqmaps.cli import main; sys.exit(main())"
+    # A shell starts its background jobs with SIGINT ignored, and what they start inherits it.
+    listening = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    command = listening + "import sys; from napari_iqmaps.cli import main; sys.exit(main())"
     words = ["threshold", str(tmp_path), *FAST, "--stride", "1", "--out", str(out), "--json"]
     with subprocess.Popen(
         [sys.executable, "-c", command, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
