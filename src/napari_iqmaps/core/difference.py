@@ -36,10 +36,6 @@ def reach(pixels_per_degree: float = PIXELS_PER_DEGREE) -> int:
     return _radius(_sigmas(pixels_per_degree)[-1])
 
 
-REACH = math.ceil(_TRUNCATION * CHANNEL_SIGMAS[-1])
-"""`reach` at the nominal viewing distance."""
-
-
 def excitation(
     signed: Plane,
     gains: Sequence[float] = EVERYDAY_GAINS,

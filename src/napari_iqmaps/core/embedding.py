@@ -13,8 +13,7 @@ from scipy import ndimage
 
 from . import difference
 from .carrier import STRIP_PIXELS, Carrier, Plane, Tick
-from .errors import InputError
-from .observers import check_pixels_per_degree, observer_named, window_in_pixels
+from .observers import checked_window, observer_named
 from .tiling import reflected
 
 Seen = Callable[[npt.NDArray[Any]], Plane]
@@ -69,12 +68,8 @@ class Pooling:
         InputError
             If one of them cannot be used.
         """
-        distance = check_pixels_per_degree(pixels_per_degree)
-        if window is None:
-            window = window_in_pixels(distance)
-        elif isinstance(window, bool) or not isinstance(window, int) or window < 1 or window % 2 == 0:
-            raise InputError(f"window is {window!r}; give an odd number of pixels, at least 1.")
-        return cls(window, observer_named(observer).gains, distance)
+        side = checked_window(window, pixels_per_degree)
+        return cls(side, observer_named(observer).gains, float(pixels_per_degree))
 
     @property
     def reach(self) -> int:

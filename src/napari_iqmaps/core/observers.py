@@ -109,6 +109,34 @@ def check_pixels_per_degree(value: object) -> float:
     return float(value)
 
 
+def checked_window(window: int | None, pixels_per_degree: float) -> int:
+    """Give the side of the pooling square that options ask for.
+
+    Parameters
+    ----------
+    window : int or None
+        Pixels; None takes what suits the distance.
+    pixels_per_degree : float
+        Of visual angle.
+
+    Returns
+    -------
+    int
+        An odd number of pixels.
+
+    Raises
+    ------
+    InputError
+        If either cannot be used.
+    """
+    check_pixels_per_degree(pixels_per_degree)
+    if window is None:
+        return window_in_pixels(pixels_per_degree)
+    if isinstance(window, bool) or not isinstance(window, int) or window < 1 or window % 2 == 0:
+        raise InputError(f"window is {window!r}; give an odd number of pixels, at least 1, so that it has a centre.")
+    return window
+
+
 def window_in_pixels(pixels_per_degree: float) -> int:
     """Give the side of the square over which a difference is pooled.
 

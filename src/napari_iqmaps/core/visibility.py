@@ -14,9 +14,8 @@ from .maps import QualityMap
 from .observers import (
     PIXELS_PER_DEGREE,
     ObserverName,
-    check_pixels_per_degree,
+    checked_window,
     observer_named,
-    window_in_pixels,
 )
 from .tiling import LocalOperator, Progress, apply
 
@@ -232,7 +231,7 @@ def visibility_map(
     )
     check_same_shape(test_planes, reference_planes, ("test image", "reference image"))
     looking = observer_named(observer)
-    window = _pooled_over(window, pixels_per_degree)
+    window = checked_window(window, pixels_per_degree)
     grid, info = _evaluator(model, stride, weights, device)
 
     from .thresholds import VisibilityOperator
@@ -271,7 +270,7 @@ def surroundings(
         If an option cannot be used.
     """
     _check_stride(stride)
-    window = _pooled_over(window, pixels_per_degree)
+    window = checked_window(window, pixels_per_degree)
 
     from .thresholds import visibility_reach
 
@@ -325,12 +324,3 @@ def _map(
 def _check_stride(stride: object) -> None:
     if stride not in STRIDES:
         raise InputError(f"stride is {stride!r}; choose one of {', '.join(map(str, STRIDES))}.")
-
-
-def _pooled_over(window: int | None, pixels_per_degree: float) -> int:
-    check_pixels_per_degree(pixels_per_degree)
-    if window is None:
-        return window_in_pixels(pixels_per_degree)
-    if isinstance(window, bool) or not isinstance(window, int) or window < 1 or window % 2 == 0:
-        raise InputError(f"window is {window!r}; give an odd number of pixels, at least 1, so that it has a centre.")
-    return window
