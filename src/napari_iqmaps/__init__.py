@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from .core.assessment import Assessment
+    from .core.blind import assess, quality
+    from .core.blind_maps import error_map, objective_error_map, perceptual_error_map, reliability_map, sensitivity_map
     from .core.display import pq, pu21
     from .core.distortions import distort, distortions
     from .core.errors import Cancelled, InputError, IqmapsError, NotEnoughEvidence, WeightsError
@@ -19,9 +22,18 @@ if TYPE_CHECKING:
     from .core.io import read_image, read_map, write_map
     from .core.maps import KINDS, Kind, QualityMap
     from .core.marks import text_mark
+    from .core.quality_score import QualityScore
     from .core.visibility import threshold_map, visibility_map
 
 _HOMES = {
+    "Assessment": "assessment",
+    "assess": "blind",
+    "error_map": "blind_maps",
+    "objective_error_map": "blind_maps",
+    "perceptual_error_map": "blind_maps",
+    "quality": "blind",
+    "reliability_map": "blind_maps",
+    "sensitivity_map": "blind_maps",
     "pq": "display",
     "pu21": "display",
     "Cancelled": "errors",
@@ -40,12 +52,14 @@ _HOMES = {
     "Kind": "maps",
     "QualityMap": "maps",
     "text_mark": "marks",
+    "QualityScore": "quality_score",
     "threshold_map": "visibility",
     "visibility_map": "visibility",
 }
 
 __all__ = [
     "KINDS",
+    "Assessment",
     "Cancelled",
     "HiddenMark",
     "InputError",
@@ -53,14 +67,22 @@ __all__ = [
     "Kind",
     "NotEnoughEvidence",
     "QualityMap",
+    "QualityScore",
     "WeightsError",
+    "assess",
     "distort",
     "distortions",
+    "error_map",
     "hide",
+    "objective_error_map",
+    "perceptual_error_map",
     "pq",
     "pu21",
+    "quality",
     "read_image",
     "read_map",
+    "reliability_map",
+    "sensitivity_map",
     "text_mark",
     "threshold_map",
     "visibility_map",

@@ -56,3 +56,22 @@ def program():
         return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def untrained(tmp_path_factory):
+    """Weights of the blind networks before any training, by the network's name; always the same."""
+    import torch
+
+    from napari_iqmaps.core.networks.deepbqa import DeepBQA
+    from napari_iqmaps.core.networks.diqa import DIQA
+    from napari_iqmaps.training.weights_file import write_weights
+
+    folder = tmp_path_factory.mktemp("weights")
+    paths = {}
+    for name, network in (("deepbqa", DeepBQA), ("diqa", DIQA)):
+        with torch.random.fork_rng():
+            torch.manual_seed(5)
+            paths[name] = folder / f"{name}.safetensors"
+            write_weights(paths[name], name, network(), {})
+    return paths

@@ -25,11 +25,11 @@ def test_help_lists_every_command_and_imports_nothing_heavy():
     found = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=False)
     assert found.returncode == 0, found.stderr
     assert "heavy: []" in found.stdout
-    for name in ("demo", "threshold", "visibility", "weights", "train", "evaluate"):
+    for name in ("demo", "threshold", "visibility", "errors", "quality", "weights", "train", "evaluate"):
         assert f"\n  {name} " in found.stdout
 
 
-@pytest.mark.parametrize("command", ["threshold", "visibility", "weights", "demo"])
+@pytest.mark.parametrize("command", ["threshold", "visibility", "errors", "quality", "weights", "demo"])
 def test_help_of_a_command_loads_no_torch(command):
     code = f"""
         import sys

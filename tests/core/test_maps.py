@@ -78,7 +78,7 @@ def test_the_sentence_gives_the_score_and_its_reservations():
     assert "0.5" in said
     assert "2 planes" in said
     assert "from 0.25 to 0.75" in said
-    assert "1 planes have no valid pixel" in said
+    assert "1 planes have no answer" in said
     assert "no answer" in quality_map(one * np.nan).sentence()
     assert "Not enough evidence: too small" in quality_map(one, not_enough_evidence="too small").sentence()
 

@@ -58,3 +58,23 @@ def finish(qtbot):
 @pytest.fixture
 def patience():
     return PATIENCE
+
+
+@pytest.fixture(scope="session")
+def untrained(tmp_path_factory):
+    """Weights of the blind networks before any training, by the network's name; always the same."""
+    import torch
+
+    from napari_iqmaps.core.networks.deepbqa import DeepBQA
+    from napari_iqmaps.core.networks.diqa import DIQA
+    from napari_iqmaps.training.weights_file import write_weights
+
+    paths = {}
+    for name, network in (("deepbqa", DeepBQA), ("diqa", DIQA)):
+        with torch.random.fork_rng():
+            torch.manual_seed(5)
+            made = network()
+        made.uncertainty.deviations.fill_(8)
+        paths[name] = tmp_path_factory.mktemp("weights") / f"{name}.safetensors"
+        write_weights(paths[name], name, made, {})
+    return paths

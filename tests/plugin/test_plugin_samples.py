@@ -10,7 +10,8 @@ from napari_iqmaps import threshold_map, visibility_map
 from napari_iqmaps.plugin import samples
 from napari_iqmaps.plugin.layers import pixels_of
 
-ALL = (samples.photo, samples.marked_photo, samples.distorted_pair, samples.nuclei, samples.nuclei_stack)
+DISTORTED = (samples.jpeg_photo, samples.blurred_photo, samples.noisy_photo, samples.denoised_micrograph)
+ALL = (samples.photo, samples.marked_photo, samples.distorted_pair, samples.nuclei, samples.nuclei_stack, *DISTORTED)
 
 
 @pytest.fixture(autouse=True)
@@ -46,6 +47,16 @@ def test_the_distorted_copy_differs_from_its_reference():
     (reference, *_), (distorted, *_) = samples.distorted_pair()
     assert reference.shape == distorted.shape
     assert 1 < np.abs(reference.astype(int) - distorted).mean() < 20
+
+
+@pytest.mark.parametrize("sample", DISTORTED)
+def test_a_distorted_sample_brings_its_reference_and_is_the_same_every_time(sample):
+    (reference, hidden, _), (distorted, shown, _) = sample()
+    assert reference.shape == distorted.shape
+    assert 1 < np.abs(reference.astype(int) - distorted).mean() < 30
+    assert hidden["visible"] is False
+    assert "visible" not in shown
+    np.testing.assert_array_equal(sample()[1][0], distorted)
 
 
 def test_the_banded_scene_keeps_its_light():

@@ -20,6 +20,8 @@ main = LazyGroup(
         "demo": LazyCommand("demo:demo", "Show what this package does, on a photo: in napari, or as pictures."),
         "threshold": LazyCommand("threshold:threshold", "Map where a distortion would stay invisible."),
         "visibility": LazyCommand("visibility:visibility", "Map where the difference to a reference is seen."),
+        "errors": LazyCommand("errors:errors", "Map errors, reliability and sensitivity, without a reference."),
+        "quality": LazyCommand("quality:quality", "Score how good images are, without a reference."),
         "hide": LazyCommand("hide:hide", "Hide a mark so that it is seen nowhere."),
         "weights": LazyCommand("weights:weights", "List, explain and verify the trained weights."),
         "train": LazyCommand("train:train", "Train a network on images with scores.", "train", _TRAIN),

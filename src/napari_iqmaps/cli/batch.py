@@ -2,81 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import click
 
-from .. import __version__
 from ..core.errors import InputError, IqmapsError, WeightsError
 from ..core.io.reading import read_image
-from ..core.io.records import plain, read_record
-from ..core.io.scores import row_of_record, score_row, write_scores
-from ..core.maps import QualityMap
+from ..core.io.records import read_record
 from ..core.weights import sha256_of
 from .group import INTERRUPTED, in_one_line
+from .ledger import Ledger
+from .plans import Job, Plan
 from .report import Report
-
-Progress = Callable[[int, int], object]
-
-
-@dataclass(frozen=True)
-class Job:
-    """One input of a batch.
-
-    Attributes
-    ----------
-    path : pathlib.Path
-        The image.
-    name : str
-        Of its outputs, without kind and suffix.
-    others : mapping
-        Further files that the map depends on, such as ``{"reference": path}``. An error met while looking for
-        them stands in their place, to be raised in the job's turn.
-    """
-
-    path: Path
-    name: str
-    others: Mapping[str, Path | InputError] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a batch does with each job.
-
-    Attributes
-    ----------
-    kind : str
-        Kind of map.
-    request : mapping
-        Everything beside the files that decides the values of a map; an existing map is kept if it was made by the
-        same request from the same files.
-    compute : callable
-        From the job and a progress callback to the map. It may write further files into `out`; their names go into
-        the map's info as ``"beside"``. The map is written after them, so that it vouches for them.
-    prepare : callable
-        Called once before the first map is computed; raises what concerns all jobs.
-    out : pathlib.Path or None
-        Folder of the maps.
-    suffixes : tuple of str
-        What to write there.
-    table : pathlib.Path or None
-        Where the table of scores goes.
-    resume : bool
-        Keep existing maps.
-    """
-
-    kind: str
-    request: Mapping[str, Any]
-    compute: Callable[[Job, Progress], QualityMap]
-    prepare: Callable[[], object]
-    out: Path | None
-    suffixes: tuple[str, ...]
-    table: Path | None
-    resume: bool
 
 
 def run(plan: Plan, jobs: Sequence[Job], report: Report) -> int:
@@ -96,12 +38,15 @@ def run(plan: Plan, jobs: Sequence[Job], report: Report) -> int:
     int
         Exit status: 0 all done, 1 some inputs failed, 130 interrupted.
     """
+    _check_outputs(plan, jobs)
     if plan.out is not None:
         try:
             plan.out.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise InputError(f"The folder {plan.out} cannot be made ({error.strerror}).") from None
-    batch = _Batch(plan, report)
+    files = [str(job.path) for job in jobs]
+    ledger = Ledger(plan.table, plan.request, files, grows=plan.out is None, resume=plan.resume)
+    batch = _Batch(plan, report, ledger)
     interrupted = False
     try:
         with report.bars(len(jobs)):
@@ -109,12 +54,42 @@ def run(plan: Plan, jobs: Sequence[Job], report: Report) -> int:
                 batch.work_on(job)
     except KeyboardInterrupt:
         interrupted = True
-    if plan.table is not None:
-        write_scores(batch.rows, plan.table)
-    report.finish(plan.kind, batch.rows, kept=batch.kept, failed=batch.failed, table=plan.table, planned=len(jobs))
+    ledger.write()
+    report.finish(
+        plan.layout, ledger.rows, kept=batch.kept, failed=batch.failed, table=plan.table, planned=len(jobs),
+        remains=_remains(plan),
+    )  # fmt: skip
     if interrupted:
         return INTERRUPTED
     return 1 if batch.failed else 0
+
+
+def _check_outputs(plan: Plan, jobs: Sequence[Job]) -> None:
+    """See to it that no file is written twice, and none that is read: kinds of maps may end names of images, too."""
+    read = {os.path.realpath(path) for job in jobs for path in (job.path, *job.others.values()) if _is_path(path)}
+    written: dict[str, Path] = {}
+    for job in jobs:
+        for path in plan.outputs(job):
+            # Compared without case: some file systems do not tell "A" from "a".
+            other = written.setdefault(os.path.realpath(path).lower(), job.path)
+            if other != job.path:
+                raise click.UsageError(
+                    f"A map of {job.path} and one of {other} would both be {path}. Rename one image."
+                )
+            if os.path.realpath(path) in read:
+                raise click.UsageError(f"{path} is an input and would be overwritten. Choose another --out.")
+
+
+def _is_path(path: Path | InputError) -> TypeGuard[Path]:
+    return isinstance(path, Path)
+
+
+def _remains(plan: Plan) -> str:
+    if plan.out is not None:
+        return "Maps in --out are kept; the same command goes on."
+    if plan.table is not None:
+        return "The rows in the table are kept; the same command goes on."
+    return "Give --out or --csv to keep what is done."
 
 
 class WrongForAllError(click.ClickException):
@@ -124,10 +99,10 @@ class WrongForAllError(click.ClickException):
 
 
 class _Batch:
-    def __init__(self, plan: Plan, report: Report) -> None:
+    def __init__(self, plan: Plan, report: Report, ledger: Ledger) -> None:
         self.plan = plan
         self.report = report
-        self.rows: list[dict[str, Any]] = []
+        self.ledger = ledger
         self.kept = 0
         self.failed = 0
         self._is_prepared = False
@@ -145,64 +120,61 @@ class _Batch:
             self.failed += 1
             row = {**_names(job), "kind": self.plan.kind, "score": None, "error": message}
             self.report.failure(job.path, message)
-        self.rows.append(row)
+        self.ledger.add(row)
         self.report.done(row)
 
     def _row(self, job: Job) -> dict[str, Any]:
-        made_from = {"request": dict(self.plan.request), "source": _identity(job.path)}
-        for role, path in job.others.items():
-            if isinstance(path, InputError):
-                raise path
-            made_from[f"{role}_source"] = _identity(path)
-        paths = self._outputs(job)
-        cells = _names(job) | ({"outputs": [str(path) for path in paths]} if paths else {})
-        if paths and self.plan.resume and (record := _same_made(paths, made_from)):
-            beside = self._beside(record["info"])
-            if all(path.is_file() for path in beside):
-                self.kept += 1
-                return row_of_record(record, **_with_outputs(cells, beside))
+        sources = _sources(job)
+        cells = {**_names(job), **self.ledger.made_from(sources)}
+        made_from = {"request": dict(self.plan.request), **sources}
+        paths = self.plan.outputs(job)
+        if (row := self._kept(cells, paths, made_from)) is not None:
+            self.kept += 1
+            return row
+        self._prepare()
+        answer = self.plan.compute(job, self.report.tiles)
+        beside = self._beside([quality_map.info for quality_map in answer.maps])
+        from ..core.io import write_map
+
+        for quality_map in answer.maps if paths else ():
+            vouched = replace(quality_map, info={**quality_map.info, **made_from})
+            for suffix in self.plan.suffixes:
+                write_map(vouched, self.plan.output(job, quality_map.kind, suffix))
+        return {**cells, **_outputs([*beside, *paths]), **answer.row}
+
+    def _kept(
+        self, cells: Mapping[str, Any], paths: Sequence[Path], made_from: Mapping[str, Any]
+    ) -> dict[str, Any] | None:
+        """Give the row of a job that was done before."""
+        if not paths or not self.plan.resume:
+            return self.ledger.known(cells)
+        records = _same_made(paths, made_from)
+        if records is None:
+            return None
+        beside = self._beside([record["info"] for record in records])
+        if not all(path.is_file() for path in beside):
+            return None
+        return {**cells, **_outputs([*beside, *paths]), **self.plan.kept_row(records[:: len(self.plan.suffixes)])}
+
+    def _prepare(self) -> None:
         if not self._is_prepared:
             try:
                 self.plan.prepare()
             except IqmapsError as error:
                 raise WrongForAllError(in_one_line(error)) from None
             self._is_prepared = True
-        quality_map = self.plan.compute(job, self.report.tiles)
-        quality_map = replace(quality_map, info={**quality_map.info, **made_from})
-        from ..core.io import write_map
 
-        for path in paths:
-            write_map(quality_map, path)
-        return score_row(quality_map, **_with_outputs(cells, self._beside(quality_map.info)))
-
-    def _beside(self, info: Mapping[str, Any]) -> list[Path]:
-        return [] if self.plan.out is None else [self.plan.out / name for name in info.get("beside", ())]
-
-    def _outputs(self, job: Job) -> list[Path]:
+    def _beside(self, infos: Sequence[Mapping[str, Any]]) -> list[Path]:
         if self.plan.out is None:
             return []
-        return [self.plan.out / f"{job.name}_{self.plan.kind}{suffix}" for suffix in self.plan.suffixes]
+        # Once each: of one map, picture and values name the same files.
+        return [
+            self.plan.out / name for name in dict.fromkeys(name for info in infos for name in info.get("beside", ()))
+        ]
 
 
-def request_of(**options: Any) -> dict[str, Any]:
-    """Gather what decides the values of a map, in the form in which a file gives it back.
-
-    Parameters
-    ----------
-    **options
-        The options; device and tile are not among them, for they change no value beyond rounding.
-
-    Returns
-    -------
-    dict
-        With the version besides.
-    """
-    request: dict[str, Any] = plain({**options, "version": __version__})
-    return request
-
-
-def _with_outputs(cells: Mapping[str, Any], beside: Sequence[Path]) -> dict[str, Any]:
-    return {**cells, "outputs": [*map(str, beside), *cells["outputs"]]} if beside else dict(cells)
+def _outputs(paths: Sequence[Path]) -> dict[str, list[str]]:
+    return {"outputs": [str(path) for path in paths]} if paths else {}
 
 
 def _names(job: Job) -> dict[str, str]:
@@ -210,14 +182,25 @@ def _names(job: Job) -> dict[str, str]:
     return {"file": str(job.path), **others}
 
 
-def _same_made(paths: Sequence[Path], made_from: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Give the record of existing outputs if all of them were made from the same files by the same request."""
-    record = None
+def _sources(job: Job) -> dict[str, dict[str, str]]:
+    """Tell the files of a job by role and content; what was wrong with one is raised in the job's turn."""
+    sources = {"source": _identity(job.path)}
+    for role, path in job.others.items():
+        if isinstance(path, InputError):
+            raise path
+        sources[f"{role}_source"] = _identity(path)
+    return sources
+
+
+def _same_made(paths: Sequence[Path], made_from: Mapping[str, Any]) -> list[dict[str, Any]] | None:
+    """Give the records of existing outputs if all of them were made from the same files by the same request."""
+    records = []
     for path in paths:
         record = read_record(path)
         if record is None or any(record.get("info", {}).get(name) != value for name, value in made_from.items()):
             return None
-    return record
+        records.append(record)
+    return records
 
 
 def _identity(path: Path) -> dict[str, str]:

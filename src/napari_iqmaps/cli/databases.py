@@ -14,11 +14,20 @@ if TYPE_CHECKING:
 
 def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add ``--data``, ``--skip-missing`` and ``--dry-run``."""
+    return _with_data(command, required=True)
+
+
+def optional_data_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the same for a command that can do without ``--data``."""
+    return _with_data(command, required=False)
+
+
+def _with_data(command: Callable[..., Any], *, required: bool) -> Callable[..., Any]:
     decorators = (
         click.option(
             "--data",
             multiple=True,
-            required=True,
+            required=required,
             type=click.Path(path_type=Path),
             metavar="FILE.csv|FOLDER",
             help="Scored images: a manifest, or the folder of TID2013, LIVE, CSIQ or KADID-10k; may be given several "

@@ -18,9 +18,10 @@ from ..core.io.reading import ImageFile, read_image
 from ..core.maps import QualityMap
 from ..core.marks import PLACEMENTS, text_mark
 from ..core.observers import LEAST_PIXELS_PER_DEGREE, MOST_PIXELS_PER_DEGREE
-from .batch import Job, Progress, run
+from .batch import run
 from .inputs import output_names
 from .options import default_of, image_options, model_options, observer_option, output_options
+from .plans import Job, Progress
 from .report import Report
 from .subjects import Options, found_inputs, plan_of, read, with_notes
 

@@ -222,6 +222,14 @@ def output_options(command: Command) -> Command:
             show_default=True,
             help="Float values, a picture with a legend, or both.",
         ),
+        table_options,
+    ]
+    return _stacked(command, decorators)
+
+
+def table_options(command: Command) -> Command:
+    """Add the options that say where scores go: table, JSON, resume."""
+    decorators: list[Callable[..., Any]] = [
         click.option(
             "--csv",
             "table",
@@ -235,7 +243,8 @@ def output_options(command: Command) -> Command:
             "--resume/--overwrite",
             default=True,
             show_default=True,
-            help="Keep maps in --out that the same file and options made, or compute all anew.",
+            help="Keep what the same files and options made: maps in --out or, where none are written, rows of the "
+            "table. Or compute all anew.",
         ),
     ]
     return _stacked(command, decorators)

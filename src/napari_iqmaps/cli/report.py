@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from .. import __version__
-from ..core.maps import KINDS
-from ..core.observers import viewing
+from .layouts import Layout, Row, number
 
 _WIDTH_OF_A_FILE = 140  # columns of a table that goes into a pipe
 
@@ -107,13 +106,13 @@ class Report:
         if self._progress is not None:
             self._progress.update(self._tiles, completed=done, total=total)
 
-    def done(self, row: Mapping[str, Any]) -> None:
+    def done(self, row: Row) -> None:
         """Move the bar of files; where there is no bar, write a line for the log."""
         self._done += 1
         if self._progress is not None and self._errors.is_terminal:
             self._progress.update(self._files, completed=self._done)
         elif self._planned > 1 and not row.get("error"):
-            self.say(f"[{self._done}/{self._planned}] {row['file']}: {_number(row['score'])}")
+            self.say(f"[{self._done}/{self._planned}] {row['file']}: {number(row['score'])}")
 
     def failure(self, path: Path, message: str) -> None:
         """Say at once that an input failed."""
@@ -125,16 +124,33 @@ class Report:
         self._errors.print(Text(message), soft_wrap=True)
 
     def finish(
-        self, kind: str, rows: Sequence[Mapping[str, Any]], *, kept: int, failed: int, table: Path | None, planned: int
-    ) -> None:
-        """Give the rows, and sum up what was done, kept, failed and not reached."""
+        self, layout: Layout, rows: Sequence[Row], *, kept: int, failed: int, table: Path | None, planned: int,
+        remains: str,
+    ) -> None:  # fmt: skip
+        """Give the rows, and sum up what was done, kept, failed and not reached.
+
+        Parameters
+        ----------
+        layout : Layout
+            How the rows look on a screen.
+        rows : sequence of mapping
+            What there is.
+        kept, failed : int
+            How many of them were there before, and how many inputs failed.
+        table : pathlib.Path or None
+            Where the rows were written.
+        planned : int
+            How many there should be.
+        remains : str
+            What of an interrupted batch the next one need not do again.
+        """
         computed = len(rows) - kept - failed
         left = planned - len(rows)
         if self.as_json:
             counts = {"computed": computed, "kept": kept, "failed": failed, "not_reached": left}
             print_json({"command": self.command, "version": __version__, **counts, "rows": _plain_rows(rows)})
         elif rows:
-            self._print_rows(kind, rows)
+            _print_rows(layout, rows)
         parts = [f"{computed} computed"]
         if kept:
             parts.append(f"{kept} kept from before (same file, same options; --overwrite computes them anew)")
@@ -144,45 +160,23 @@ class Report:
             parts.append(f"scores in {table}")
         self.say(", ".join(parts) + ".")
         if left:
-            self.say(f"Interrupted: {left} of {planned} not done. Maps in --out are kept; the same command goes on.")
-
-    def _print_rows(self, kind: str, rows: Sequence[Mapping[str, Any]]) -> None:
-        meaning = KINDS[kind]
-        cells = [
-            (
-                row["file"],
-                _number(row["score"]),
-                " ".join(row.get("outputs", ())),
-                row.get("error") or row.get("not_enough_evidence") or "; ".join([*_seen(row), *row.get("notes", ())]),
-            )
-            for row in rows
-        ]
-        heads = ["file", "score", "written to", "remark"]
-        shown = [0, 1, *(column for column in (2, 3) if any(row[column] for row in cells))]
-        print_table(
-            f"{meaning.title}: low, {meaning.low_means}; high, {meaning.high_means} ({meaning.unit})",
-            [heads[column] for column in shown],
-            [[row[column] for column in shown] for row in cells],
-            numbers=("score",),
-        )
-        if len(rows) == 1 and rows[0]["score"] is not None:
-            console().print(Text(meaning.score_means.format(score=_number(rows[0]["score"]))))
+            self.say(f"Interrupted: {left} of {planned} not done. {remains}")
 
 
-def _seen(row: Mapping[str, Any]) -> Iterator[str]:
-    """Say who looks, and how values became light, where that is not a matter of course."""
-    if who := viewing(row):
-        yield f"for {who}"
-    if "encoding" in row:
-        what = "cd/m2" if row["luminance"] == "absolute" else "codes"
-        yield f"{what} on a display of {row['black_level']:g} to {row['peak_luminance']:g} cd/m2, {row['encoding']}"
+def _print_rows(layout: Layout, rows: Sequence[Row]) -> None:
+    texts = {column: [column.cell(row) for row in rows] for column in layout.columns}
+    shown = [column for column in layout.columns if not column.is_optional or any(texts[column])]
+    print_table(
+        layout.title,
+        [column.head for column in shown],
+        list(zip(*(texts[column] for column in shown), strict=True)),
+        numbers=[column.head for column in shown if column.is_number],
+    )
+    if len(rows) == 1 and (sentence := layout.sentence(rows[0])):
+        console().print(Text(sentence))
 
 
-def _number(score: float | None) -> str:
-    return "none" if score is None else f"{score:.3g}"
-
-
-def _plain_rows(rows: Sequence[Mapping[str, Any]]) -> Any:
+def _plain_rows(rows: Sequence[Row]) -> Any:
     from ..core.io.records import plain
 
     return plain(list(rows))

@@ -1,39 +1,49 @@
-"""What the commands of all subjects do alike: gather options, find inputs, read a file, plan a batch."""
+"""What the commands of all subjects do alike: gather options, find inputs, read files, plan a batch."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+import numpy as np
 
 from ..core import devices, weights
 from ..core.display import SDR_WHITE
 from ..core.errors import InputError
 from ..core.io.reading import RELATIVE_LIGHT, ImageFile, read_image
 from ..core.maps import KINDS, QualityMap
-from .batch import Job, Plan, Progress, request_of
-from .inputs import expand
+from ..core.quality_score import QualityScore
+from .inputs import expand, output_names, reference_for
+from .layouts import layout_of
+from .plans import Answer, Job, Plan, Progress, request_of
 from .report import Report
 
-_SUFFIXES = {"tif": (".tif",), "png": (".png",), "both": (".tif", ".png")}
+Result = TypeVar("Result", QualityMap, QualityScore)
+
+SUFFIXES = {"tif": (".tif",), "png": (".png",), "both": (".tif", ".png")}
+"""Endings of maps, by the word of ``--format``."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Options:
-    """The shared options of a command, as the functions of `napari_iqmaps.cli.options` name them."""
+    """The shared options of a command, as the functions of `napari_iqmaps.cli.options` name them.
+
+    What a command has no option for keeps its default.
+    """
 
     data_range: tuple[float, float] | None
     channel_axis: int | str
     model: Any
     weights: str | None
-    stride: Any
     device: str
     tile: int | None
-    out: Path | None
-    formats: str
     table: Path | None
     resume: bool
+    stride: Any = None
+    out: Path | None = None
+    formats: str = "tif"
     luminance: str = "auto"
     peak_luminance: float | None = None
     black_level: float = 0.0
@@ -80,9 +90,13 @@ class Options:
         return {"luminance": luminance, "data_range": data_range} | {name: getattr(self, name) for name in names}
 
     def for_model(self) -> dict[str, Any]:
-        """Give the arguments that choose how thresholds are found."""
-        names = ("model", "weights", "stride", "device", "tile")
+        """Give the arguments that choose the model and how it is computed."""
+        names = ["model", "weights", "device", "tile"] + ["stride"] * (self.stride is not None)
         return {name: getattr(self, name) for name in names}
+
+    def weights_sha256(self) -> str:
+        """Find the weights, before any image is read, and give their digest; raises WeightsError."""
+        return weights.find(self.weights or weights.default_name(self.model), self.model).sha256
 
 
 def found_inputs(words: Iterable[str], report: Report, *, further: Iterable[str] = ()) -> list[Path]:
@@ -136,15 +150,71 @@ def read(path: Path, channel_axis: int | str) -> ImageFile:
     return replace(file, channel_axis=None if isinstance(channel_axis, str) else channel_axis)
 
 
-def with_notes(quality_map: QualityMap, *files: ImageFile) -> QualityMap:
-    """Keep what reading the files brought up (pages left out, transparency ignored) in the map's info."""
-    info = quality_map.info
+def jobs_of(paths: Sequence[Path], reference: Path | None = None) -> list[Job]:
+    """Make a job of each image, with its reference where there are any.
+
+    Parameters
+    ----------
+    paths : sequence of pathlib.Path
+        The images.
+    reference : pathlib.Path, optional
+        A file, the reference of all; or a folder with images of the same names.
+
+    Returns
+    -------
+    list of Job
+        A reference that was not found is an error in its place.
+    """
+    return [
+        Job(path, name, {} if reference is None else {"reference": _reference(path, reference)})
+        for path, name in zip(paths, output_names(paths), strict=True)
+    ]
+
+
+def _reference(test: Path, reference: Path) -> Path | InputError:
+    try:
+        return reference_for(test, reference)
+    except InputError as error:
+        return error
+
+
+def alike(test: ImageFile, reference: ImageFile, *, forced: bool) -> tuple[Any, Any, int | None]:
+    """Give both arrays the same axes: a grey picture may be stored as grey in one file and as colours in the other.
+
+    Parameters
+    ----------
+    test, reference : ImageFile
+        Two images to compare.
+    forced : bool
+        Whether the command line says where the colours are.
+
+    Returns
+    -------
+    test, reference : numpy.ndarray
+        Their pixels.
+    channel_axis : int or None
+        Of both.
+    """
+    if forced or (test.channel_axis is None and reference.channel_axis is None):
+        return test.array, reference.array, test.channel_axis
+    return _colours_last(test), _colours_last(reference), -1
+
+
+def _colours_last(file: ImageFile) -> Any:
+    if file.channel_axis is None:
+        return file.array[..., np.newaxis]
+    return np.moveaxis(file.array, file.channel_axis, -1)
+
+
+def with_notes(result: Result, *files: ImageFile) -> Result:
+    """Keep what reading the files brought up (pages left out, transparency ignored) in the info of a map or score."""
+    info: Mapping[str, Any] = result.info
     as_candelas = info.get("luminance") == "absolute" and tuple(info["data_range"]) == (0, SDR_WHITE)
-    notes = [note for file in files for note in file.notes if as_candelas or note != RELATIVE_LIGHT]
+    notes: list[str] = [note for file in files for note in file.notes if as_candelas or note != RELATIVE_LIGHT]
     if not notes:
-        return quality_map
+        return result
     # Once each: test and reference often have the same.
-    return replace(quality_map, info={**info, "notes": list(dict.fromkeys([*info.get("notes", ()), *notes]))})
+    return replace(result, info={**info, "notes": list(dict.fromkeys([*info.get("notes", ()), *notes]))})
 
 
 def plan_of(kind: str, options: Options, compute: Callable[[Job, Progress], QualityMap], **further: Any) -> Plan:
@@ -171,10 +241,9 @@ def plan_of(kind: str, options: Options, compute: Callable[[Job, Progress], Qual
     WeightsError
         If the weights cannot be used; before any image is read.
     """
-    record = weights.find(options.weights or weights.default_name(options.model), options.model)
     request = request_of(
         model=options.model,
-        weights_sha256=record.sha256,
+        weights_sha256=options.weights_sha256(),
         stride=options.stride,
         data_range=options.data_range,
         channel_axis=options.channel_axis,
@@ -186,11 +255,13 @@ def plan_of(kind: str, options: Options, compute: Callable[[Job, Progress], Qual
     )
     return Plan(
         kind=kind,
+        maps=(kind,),
         request=request,
-        compute=compute,
+        compute=lambda job, progress: Answer.of(compute(job, progress)),
         prepare=lambda: devices.resolve(options.device),
         out=options.out,
-        suffixes=_SUFFIXES[options.formats],
+        suffixes=SUFFIXES[options.formats],
         table=options.table,
         resume=options.resume,
+        layout=layout_of(kind),
     )

@@ -8,11 +8,11 @@ import click
 
 from ..core import visibility as subject
 from ..core.maps import QualityMap
-from .batch import Job, Progress, run
-from .inputs import output_names
+from .batch import run
 from .options import image_options, light_options, model_options, observer_option, output_options
+from .plans import Job, Progress
 from .report import Report
-from .subjects import Options, found_inputs, plan_of, read, with_notes
+from .subjects import Options, found_inputs, jobs_of, plan_of, read, with_notes
 
 
 @click.command()
@@ -31,8 +31,7 @@ def threshold(ctx: click.Context, /, images: tuple[str, ...], observer: Any, as_
     """
     chosen = Options(**options)
     report = Report("threshold", as_json=as_json)
-    paths = found_inputs(images, report)
-    jobs = [Job(path, name) for path, name in zip(paths, output_names(paths), strict=True)]
+    jobs = jobs_of(found_inputs(images, report))
 
     def compute(job: Job, progress: Progress) -> QualityMap:
         file = read(job.path, chosen.channel_axis)

@@ -21,33 +21,32 @@ _PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
 
 @click.group()
 def train() -> None:
-    """Train a network on images with scores.
+    """Train a network on images with scores, or, for errors, on undistorted photographs.
 
-    The images are those of a CSV file with the columns file, reference and score (and type, scene, weight if you have
-    them), headed by two lines that say the score's range and direction: '# best: 0' and '# worst: 100'. Or those of a
-    folder that holds TID2013, LIVE release 2, CSIQ or KADID-10k as it unpacks.
+    Images with scores are those of a CSV file with the columns file, reference and score (and type, scene, weight if
+    you have them), headed by two lines that say the score's range and direction: '# best: 0' and '# worst: 100'. Or
+    those of a folder that holds TID2013, LIVE release 2, CSIQ or KADID-10k as it unpacks.
 
     A run that was stopped goes on when the same command is given again.
     """
 
 
-def recipe_options(network: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Make an option of every field of the recipe.
+def recipe_options(default: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Make an option of every field of a recipe.
 
     Parameters
     ----------
-    network : str
-        Whose defaults to show.
+    default : TrainingConfig or QualityConfig
+        Whose values to show as defaults; its network is no option.
 
     Returns
     -------
     callable
         A decorator.
     """
-    default = TrainingConfig.default(network)
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
-        for entry in reversed(fields(TrainingConfig)):
+        for entry in reversed(fields(default)):
             if entry.name != "network":
                 command = _option(entry.name, getattr(default, entry.name), entry.metadata)(command)
         return command
@@ -56,7 +55,10 @@ def recipe_options(network: str) -> Callable[[Callable[..., Any]], Callable[...,
 
 
 def _option(name: str, default: Any, metadata: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    flag = "--" + name.replace("_", "-")
+    flag = "--" + metadata.get("flag", name.replace("_", "-"))
+    if isinstance(default, tuple):
+        names = click.Choice(list(metadata["choices"]))
+        return click.option(flag, name, type=names, multiple=True, metavar="NAME", help=metadata["help"])
     if isinstance(default, bool):
         return click.option(f"{flag}/--no-{flag[2:]}", name, default=default, show_default=True, help=metadata["help"])
     if "choices" in metadata:
@@ -97,7 +99,7 @@ def _make_command(network: str) -> click.Command:
     @click.command(name=network, help=_HELP[network], context_settings={"show_default": True})
     @data_options
     @click.option("--out", type=click.Path(path_type=Path), metavar="FOLDER", help="The run's folder; needed to train.")
-    @recipe_options(network)
+    @recipe_options(TrainingConfig.default(network))
     @click.option(
         "--photographs",
         multiple=True,
@@ -154,14 +156,35 @@ def _as_typed(data: tuple[Path, ...], skip_missing: bool, photographs: tuple[str
     words += ["--skip-missing"] * skip_missing
     for name in photographs:
         words += ["--photographs", Path(name).name]
-    default = TrainingConfig.default(config.network)
+    return shlex.join(words + changed_options(config))
+
+
+def changed_options(config: Any) -> list[str]:
+    """Say what differs from a network's defaults, as one would type it.
+
+    Parameters
+    ----------
+    config : TrainingConfig or QualityConfig
+        The recipe.
+
+    Returns
+    -------
+    list of str
+        Options and their values.
+    """
+    words: list[str] = []
+    default = type(config).default(config.network)
     for entry in fields(config):
         value = getattr(config, entry.name)
         if value == getattr(default, entry.name):
             continue
-        flag = entry.name.replace("_", "-")
-        words += [f"--{flag}" if value else f"--no-{flag}"] if isinstance(value, bool) else [f"--{flag}", str(value)]
-    return shlex.join(words)
+        flag = entry.metadata.get("flag", entry.name.replace("_", "-"))
+        if isinstance(value, bool):
+            words.append(f"--{flag}" if value else f"--no-{flag}")
+        else:
+            values = value if isinstance(value, tuple | list) else [value]
+            words += [word for each in values for word in (f"--{flag}", str(each))]
+    return words
 
 
 _HELP = {
@@ -170,3 +193,13 @@ _HELP = {
 }
 for _network in NETWORKS:
     train.add_command(_make_command(_network))
+
+
+def _add_blind_networks() -> None:
+    from .train_blind import COMMANDS  # it takes the options of a recipe from here
+
+    for command in COMMANDS:
+        train.add_command(command)
+
+
+_add_blind_networks()

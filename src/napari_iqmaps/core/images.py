@@ -66,7 +66,7 @@ class Planes:
         return is_dask(self.array)
 
     def read(self, plane: tuple[int, ...], rows: Any, columns: Any) -> npt.NDArray[np.float32]:
-        """Read a window of one plane as luminance.
+        """Read a window of one plane as luminance; what is lazy is computed for it.
 
         Parameters
         ----------
@@ -86,6 +86,8 @@ class Planes:
         else:
             window = np.take(np.take(pixels, _indices(rows, pixels.shape[0]), axis=0),
                              _indices(columns, pixels.shape[1]), axis=1)  # fmt: skip
+        if self.is_lazy:
+            window = window.compute()
         return luminance(window, self.data_range, has_channels=self.has_channels, display=self.display)
 
     def lazy_luminance(self) -> Any:

@@ -35,6 +35,10 @@ def _impairment_root(mean: Any) -> Any:
     return mean ** (1 / IMPAIRMENT_EXPONENT)
 
 
+MOST_ERROR = 1.15
+"""Above every objective error: two normalised images differ by at most 2 x 255, and 2 ^ 0.2 is 1.149."""
+
+
 def _unchanged(mean: Any) -> Any:
     return mean
 
@@ -52,7 +56,7 @@ class Kind:
     unit : str
         Unit of the values.
     limits : tuple of float
-        Lowest and highest value that the kind can take.
+        Lowest and highest value that the kind can take; the highest may be infinite.
     colormap : str
         A perceptually ordered colormap known to napari and to matplotlib.
     low_means, high_means : str
@@ -105,7 +109,7 @@ class Kind:
             return self.limits
         finite = values[np.isfinite(values)]
         if finite.size == 0:
-            return self.limits
+            return self.limits if math.isfinite(self.limits[1]) else (self.limits[0], 1.0)
         if self.is_signed:
             sizes = np.abs(finite[finite != 0])
             high = max(float(np.percentile(sizes, 99.5)) if sizes.size else 0.0, 1e-3)
@@ -153,6 +157,61 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
                 score_means="The mark has a mean square of {score} in code values of 255.",
                 fixed_scale=False,
                 pooled=_squared,
+            ),
+            Kind(
+                name="objective_error",
+                title="Objective error",
+                unit="(difference / 255) ^ 0.2",
+                limits=(0.0, MOST_ERROR),
+                colormap="plasma",
+                low_means="equal to the reference",
+                high_means="differs from the reference",
+                score_means="On average the image differs from its reference by {score} on the error's scale.",
+                fixed_scale=False,
+            ),
+            Kind(
+                name="error",
+                title="Predicted error",
+                unit="(difference / 255) ^ 0.2",
+                limits=(0.0, MOST_ERROR),
+                colormap="inferno",
+                low_means="clean",
+                high_means="distorted",
+                score_means="The predicted error is {score} on average; 0 would be a clean image.",
+                fixed_scale=False,
+            ),
+            Kind(
+                name="reliability",
+                title="Reliability of the error",
+                unit="ratio to its mean",
+                limits=(0.0, math.inf),
+                colormap="viridis",
+                low_means="too little detail to tell",
+                high_means="the prediction can be trusted",
+                score_means="Mean {score} by definition: it says where a prediction can be trusted, not how far.",
+                fixed_scale=False,
+            ),
+            Kind(
+                name="sensitivity",
+                title="Sensitivity to errors",
+                unit="weight",
+                limits=(0.0, math.inf),
+                colormap="cividis",
+                low_means="errors matter little",
+                high_means="errors matter much",
+                score_means="On average an error counts {score} times.",
+                fixed_scale=False,
+            ),
+            Kind(
+                name="perceptual_error",
+                title="Perceptual error",
+                unit="sensitivity x error x reliability",
+                limits=(0.0, math.inf),
+                colormap="magma",
+                low_means="costs no quality",
+                high_means="costs much quality",
+                score_means="The perceptual error is {score} on average; the more, the worse.",
+                fixed_scale=False,
             ),
         )
     }
@@ -255,12 +314,13 @@ class QualityMap:
         scores = np.atleast_1d(np.asarray(self.score, dtype=float)).ravel()
         valid = scores[np.isfinite(scores)]
         if valid.size == 0:
-            return f"{self.meaning.title}: no answer, the image has no valid pixel."
+            reason = self.info.get("not_enough_evidence", "the image has no valid pixel.")
+            return f"{self.meaning.title}: no answer, {reason}"
         text = self.meaning.score_means.format(score=f"{valid.mean():.3g}")
         if scores.size > 1:
             text += f" Mean of {valid.size} planes, which range from {valid.min():.3g} to {valid.max():.3g}."
         if valid.size < scores.size:
-            text += f" {scores.size - valid.size} planes have no valid pixel."
+            text += f" {scores.size - valid.size} planes have no answer."
         if viewed := viewing(self.info):
             text += f" For {viewed}."
         if reason := self.info.get("not_enough_evidence"):

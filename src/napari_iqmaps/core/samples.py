@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -23,6 +25,17 @@ _LAMP_PEAK = 8000.0  # cd/m2
 _LAMP_RADIUS = 1.5  # pixels
 _LAMP_COLOUR = (1.0, 0.85, 0.6)
 _BANDED_RANGE = (0.01, 10_000.0)  # cd/m2 of the first and the last code of a banded copy
+
+
+DISTORTED: Mapping[str, tuple[str, str, float]] = MappingProxyType(
+    {
+        "jpeg": ("astronaut", "jpeg", 4),
+        "blurred": ("chelsea", "gaussian_blur", 3),
+        "noisy": ("coffee", "gaussian_noise", 3),
+        "denoised": ("immunohistochemistry", "denoised", 3),
+    }
+)
+"""Of `distorted`: the image in ``skimage.data``, the distortion and its severity."""
 
 
 def photo() -> Pixels:
@@ -104,6 +117,26 @@ def distorted_pair(amplitude: float = 4.0, quality: int = 97) -> tuple[Pixels, P
         uint8 grey, shape ``(512, 512)``, in the order in which ``visibility_map`` takes them.
     """
     return _jpeg(photo_with_mark(amplitude), quality), photo()
+
+
+def distorted(name: str) -> tuple[Pixels, Pixels]:
+    """Give an image with a distortion of the bank, and the image without.
+
+    Parameters
+    ----------
+    name : {"jpeg", "blurred", "noisy", "denoised"}
+        Three photographs, and a micrograph of tissue whose noise was taken away.
+
+    Returns
+    -------
+    test, reference : numpy.ndarray
+        uint8 red, green and blue, ``(height, width, 3)``, 300 to 600 pixels a side; always the same.
+    """
+    from .distortions import distort
+
+    image, distortion, severity = DISTORTED[name]
+    reference = _bundled(image)
+    return distort(reference, distortion, severity, channel_axis=-1), reference
 
 
 def micrograph() -> Pixels:

@@ -7,7 +7,7 @@ that a tile's interior is what the whole image gives, and memory is bounded by t
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import product
 from typing import Any, Protocol
 
@@ -20,8 +20,8 @@ from .images import Planes
 Progress = Callable[[int, int], object]
 
 
-class LocalOperator(Protocol):
-    """What can be tiled.
+class Windowed(Protocol):
+    """What says how it is to be tiled.
 
     Attributes
     ----------
@@ -37,6 +37,10 @@ class LocalOperator(Protocol):
     halo: int
     multiple: int
     tile: int
+
+
+class LocalOperator(Windowed, Protocol):
+    """What turns the windows of a tile into its answer."""
 
     def __call__(self, windows: Sequence[npt.NDArray[np.float32]]) -> npt.NDArray[np.float32]:
         """Turn one window an input, each ``(height + 2 halo, width + 2 halo)``, into ``(height, width)``."""
@@ -70,29 +74,57 @@ def apply(
     InputError
         If `tile` is not a whole number of at least 1.
     """
-    side = _tile_side(operator, tile)
+    side = tile_side(operator, tile)
     if any(planes.is_lazy for planes in inputs):
         from .lazy import apply_lazily  # dask is an optional dependency
 
         return apply_lazily(operator, inputs, side)
+    result = np.empty(inputs[0].shape, np.float32)
+    for place, windows in each_tile(operator, inputs, side, progress):
+        part = result[place]
+        part[...] = operator(windows)[: part.shape[0], : part.shape[1]]
+    return result
+
+
+def each_tile(
+    operator: Windowed, inputs: Sequence[Planes], side: int, progress: Progress | None = None
+) -> Iterator[tuple[tuple[Any, ...], list[npt.NDArray[np.float32]]]]:
+    """Go through all planes tile by tile.
+
+    Parameters
+    ----------
+    operator : Windowed
+        Says how far it looks.
+    inputs : sequence of Planes
+        The images, of equal shape.
+    side : int
+        Side of a tile, a multiple of the operator's; see `tile_side`.
+    progress : callable, optional
+        As in `apply`.
+
+    Yields
+    ------
+    place : tuple
+        Index of the tile in an array of the inputs' shape; it has the plane's numbers and two slices.
+    windows : list of numpy.ndarray
+        The tile with its halo, of each input; at the lower and right border rounded up to the operator's multiple.
+    """
     shape = inputs[0].shape
     height, width = shape[-2:]
     corners = list(product(np.ndindex(*shape[:-2]), range(0, height, side), range(0, width, side)))
-    result = np.empty(shape, np.float32)
     if progress is not None:
         progress(0, len(corners))
     for done, (plane, top, left) in enumerate(corners, start=1):
         bottom, right = min(top + side, height), min(left + side, width)
         rows = window_indices(top, bottom, height, operator)
         columns = window_indices(left, right, width, operator)
-        answer = operator([planes.read(plane, rows, columns) for planes in inputs])
-        result[(*plane, slice(top, bottom), slice(left, right))] = answer[: bottom - top, : right - left]
+        place = (*plane, slice(top, bottom), slice(left, right))
+        yield place, [planes.read(plane, rows, columns) for planes in inputs]
         if progress is not None:
             progress(done, len(corners))
-    return result
 
 
-def window_indices(start: int, stop: int, length: int, operator: LocalOperator) -> slice | npt.NDArray[np.intp]:
+def window_indices(start: int, stop: int, length: int, operator: Windowed) -> slice | npt.NDArray[np.intp]:
     """Say which rows (or columns) a tile has to read, its halo included.
 
     Parameters
@@ -101,7 +133,7 @@ def window_indices(start: int, stop: int, length: int, operator: LocalOperator) 
         The tile, with ``stop <= length``; the window is widened to the operator's multiple.
     length : int
         Rows (or columns) that the image has.
-    operator : LocalOperator
+    operator : Windowed
         Gives halo and multiple.
 
     Returns
@@ -131,7 +163,26 @@ def reflected(indices: npt.NDArray[np.intp], length: int) -> npt.NDArray[np.intp
     return mirrored
 
 
-def _tile_side(operator: LocalOperator, tile: int | None) -> int:
+def tile_side(operator: Windowed, tile: int | None) -> int:
+    """Check the side of a tile and round it up to the operator's multiple.
+
+    Parameters
+    ----------
+    operator : Windowed
+        Gives the side where none is asked for.
+    tile : int, optional
+        The side asked for, in pixels.
+
+    Returns
+    -------
+    int
+        A multiple of the operator's.
+
+    Raises
+    ------
+    InputError
+        If `tile` is not a whole number of at least 1.
+    """
     if tile is None:
         tile = operator.tile
     if isinstance(tile, bool) or not isinstance(tile, int | np.integer) or tile < 1:

@@ -12,7 +12,8 @@ import napari
 from ..core import samples
 from ..core.visibility import MODELS, threshold_map, visibility_map
 from .layers import pixels_of
-from .results import Request, Result, place
+from .placing import place
+from .results import Request, Result
 from .tasks import Task
 from .visibility import VisibilityThresholds
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,42 @@ def append_row(result: Result, path: str | Path, progress: Progress) -> Path:
     return write_scores([*_rows_of(path), computed(result, progress).row()], path)
 
 
+def save_rows(rows: Sequence[Mapping[str, Any]], path: str | Path, _progress: Progress) -> Path:
+    """Write a table of its own, in place of an earlier file; called in a thread.
+
+    Parameters
+    ----------
+    rows : sequence of mapping
+        As `napari_iqmaps.core.io.write_scores` takes them.
+    path : str or pathlib.Path
+        Ends in ``.csv``.
+
+    Returns
+    -------
+    pathlib.Path
+        The file.
+    """
+    return write_scores(rows, path)
+
+
+def ask_for_rows(parent: QWidget, rows: Sequence[Mapping[str, Any]]) -> Task | None:
+    """Ask where to save a table, and make the task that does it.
+
+    Parameters
+    ----------
+    parent : QWidget
+        Over which the dialog opens.
+    rows : sequence of mapping
+        What to save.
+
+    Returns
+    -------
+    Task or None
+        Not started; None if the user closed the dialog.
+    """
+    return _asked(parent, "Save the table of regions", "regions.csv", "Table (*.csv)", save_rows, rows)
+
+
 def ask_for_map(parent: QWidget, result: Result) -> Task | None:
     """Ask where to save a map, and make the task that does it.
 
@@ -102,14 +139,14 @@ def ask_for_row(parent: QWidget, result: Result) -> Task | None:
     return _asked(parent, "Add the row to a table", "scores.csv", "Table (*.csv)", append_row, result)
 
 
-def _asked(parent: QWidget, title: str, suggestion: str, filters: str, work: Any, result: Result) -> Task | None:
+def _asked(parent: QWidget, title: str, suggestion: str, filters: str, work: Any, what: Any) -> Task | None:
     options = QFileDialog.Option.DontConfirmOverwrite if work is append_row else QFileDialog.Option(0)
     path, chosen = QFileDialog.getSaveFileName(parent, title, suggestion, filters, options=options)
     if not path:
         return None
     if not Path(path).suffix:
-        path += ".csv" if work is append_row else ".png" if "png" in chosen else ".tif"
-    return Task(partial(work, result, path), f"Writing {Path(path).name}")
+        path += ".csv" if "csv" in filters else ".png" if "png" in chosen else ".tif"
+    return Task(partial(work, what, path), f"Writing {Path(path).name}")
 
 
 def _rows_of(path: Path) -> list[dict[str, Any]]:

@@ -16,8 +16,9 @@ from .inputs import InputSlot
 from .layers import pixels_of
 from .options import read_options, takes
 from .panel import Panel
+from .placing import place_all
 from .regions import region_of
-from .results import Request, Result, computed, place_all
+from .results import Request, Result, computed
 from .tasks import Task, report
 
 Key = tuple[str, ...]
@@ -109,6 +110,16 @@ class MapWidget(Panel):
         images = [chooser.value for chooser in self.layers.images.values() if chooser.value is not None]
         return (request.function.__name__, *(str(layer.unique_id) for layer in images))
 
+    def inputs(self) -> list[Any]:
+        """Give the layers of which a change calls for another run.
+
+        Returns
+        -------
+        list of napari.layers.Layer
+            What is chosen; override where some of it does not enter the computation.
+        """
+        return self.layers.chosen()
+
     def on_placed(self, source: Any, layers: list[Any]) -> None:
         """Be told that a result is in the viewer.
 
@@ -175,7 +186,7 @@ class MapWidget(Panel):
         layers = place_all(self.viewer, result, source, self._result_layers.get(key, ()))
         self._result_layers[key] = layers
         self._shown = (source, key)
-        self.summary.show_result(result, layers[-1])
+        self.summary.show_result(result, layers)
         self.say("")
         self.on_placed(source, layers)
 
@@ -199,7 +210,7 @@ class MapWidget(Panel):
     def _on_follow(self, _checked: bool = False) -> None:
         self._follower.stop()
         if self.follow.isChecked():
-            self._follower.watch(self.layers.chosen())
+            self._follower.watch(self.inputs())
             self._follower.trigger()
 
     def _on_change(self) -> None:
@@ -213,7 +224,7 @@ class MapWidget(Panel):
     def _on_choice(self, _value: Any = None) -> None:
         """Keep the words, the options and the follower in step with what is chosen."""
         self.message.setText(self.describe())
-        chosen = [id(layer) for layer in self.layers.chosen()]
+        chosen = [id(layer) for layer in self.inputs()]
         if chosen == self._chosen:
             return  # a layer came, went or was renamed; the inputs are the same
         self._chosen = chosen
@@ -234,10 +245,10 @@ class MapWidget(Panel):
 
     # Export
 
-    def _export(self, ask: Callable[[QWidget, Result], Task | None]) -> None:
-        if self.is_running or self.summary.result is None:
+    def _export(self, ask: Callable[[QWidget, Any], Task | None], result: Any) -> None:
+        if self.is_running or result is None:
             return
-        task = ask(self, self.summary.result)
+        task = ask(self, result)
         if task is not None:
             task.returned.connect(self._on_written)
             self._start(task, "Writing…")
@@ -263,10 +274,11 @@ class MapWidget(Panel):
         self.range.changed.connect(self._on_option)
         for option in self.options.values():
             option.changed.connect(self._on_option)
-        self.summary.map_wanted.connect(partial(self._export, export.ask_for_map))
-        self.summary.row_wanted.connect(partial(self._export, export.ask_for_row))
+        self.summary.map_wanted.connect(lambda: self._export(export.ask_for_map, self.summary.chosen_map))
+        self.summary.row_wanted.connect(lambda: self._export(export.ask_for_row, self.summary.result))
         self.summary.compute_wanted.connect(self._compute_all)
         self._connections.connect(self.viewer.events.theme, self._on_theme)
+        self._connections.connect(self.viewer.layers.selection.events.active, self._on_selected)
         self.destroyed.connect(self._connections.close)
         self.destroyed.connect(self.layers.connections.close)
 
@@ -285,6 +297,9 @@ class MapWidget(Panel):
         region = None if shapes is None else region_of(shapes, self._first_layer(), images[0].plane_shape)
         options = read_options(self.options, function) | {"data_range": self.range.value_given()}
         return Request(function, tuple(images), options, region)
+
+    def _on_selected(self, _event: Any = None) -> None:
+        self.summary.choose(self.viewer.layers.selection.active)
 
     def _on_theme(self, _event: Any = None) -> None:
         theme = get_theme(self.viewer.theme)

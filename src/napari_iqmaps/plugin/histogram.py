@@ -15,6 +15,7 @@ from .results import Histogram
 _COLOURS = 256
 _DOMINANT = 0.3
 _DOTS_PER_INCH = 100
+_LONG = 52  # letters that fit into one line under the least width of a dock
 
 
 class HistogramView(QWidget):
@@ -131,7 +132,8 @@ class HistogramView(QWidget):
         gradient = scale.to_rgba(np.linspace(low, high, _COLOURS))[None]
         strip.imshow(gradient, extent=(low, high, 0, 1), aspect="auto")
         strip.set_yticks([])
-        legend = f"{kind.title}: {kind.unit}\n{kind.low_means}  →  {kind.high_means}"
+        arrow = "  →  " if len(kind.low_means) + len(kind.high_means) < _LONG else "\n→ "
+        legend = f"{kind.title}: {kind.unit}\n{kind.low_means}{arrow}{kind.high_means}"
         strip.set_xlabel(legend, color=foreground, fontsize=8)
         strip.set_xlim(low, high)
         for part in (axes, strip):

@@ -45,6 +45,12 @@ class InputSlot:
     accepts: Callable[[Any], bool] | None = None
 
 
+REGION = InputSlot(
+    "region", "Region", "A Shapes layer: compute inside its rectangles, ellipses and polygons only.", optional=True
+)
+"""The usual meaning of a Shapes layer."""
+
+
 def is_picture(layer: Any) -> bool:
     """Tell whether a layer is an image, and not a map made by this package."""
     return isinstance(layer, Image) and not is_map(layer)
@@ -71,6 +77,8 @@ class LayerChoosers:
         Whose layers can be chosen.
     slots : sequence of InputSlot
         The images.
+    region : InputSlot
+        Label and tooltip of the region's chooser.
 
     Attributes
     ----------
@@ -80,7 +88,7 @@ class LayerChoosers:
         Chooses a Shapes layer or none.
     """
 
-    def __init__(self, viewer: Any, slots: Sequence[InputSlot]) -> None:
+    def __init__(self, viewer: Any, slots: Sequence[InputSlot], region: InputSlot = REGION) -> None:
         self._viewer = viewer
         self.images = {
             slot.name: LayerChooser(
@@ -93,9 +101,9 @@ class LayerChoosers:
             for slot in slots
         }
         self.region = LayerChooser(
-            name="region",
-            label="Region",
-            tooltip="A Shapes layer: compute inside its rectangles, ellipses and polygons only.",
+            name=region.name,
+            label=region.label,
+            tooltip=region.tooltip,
             nullable=True,
             choices=self._choices(lambda layer: isinstance(layer, Shapes)),
         )

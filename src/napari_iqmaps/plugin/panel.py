@@ -19,7 +19,7 @@ from qtpy.QtWidgets import (
 )
 from superqt import QCollapsible
 
-from .inputs import InputSlot, LayerChoosers, RangeEdit
+from .inputs import REGION, InputSlot, LayerChoosers, RangeEdit
 from .options import OptionWidget, make_options
 from .summary import Summary
 
@@ -44,6 +44,9 @@ class Panel(QWidget):
     has_region: ClassVar[bool] = True
     """Whether a region can be chosen."""
 
+    region_slot: ClassVar[InputSlot] = REGION
+    """What the chooser of the region says."""
+
     def __init__(
         self,
         viewer: Any,
@@ -53,7 +56,7 @@ class Panel(QWidget):
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
-        self.layers = LayerChoosers(viewer, slots)
+        self.layers = LayerChoosers(viewer, slots, self.region_slot)
         self.range = RangeEdit()
         self.options = self.make_options(functions)
         self.message = _text()
@@ -103,6 +106,16 @@ class Panel(QWidget):
             The part.
         """
         self._column.insertWidget(self._column.indexOf(self.summary), widget)
+
+    def insert_below_summary(self, widget: QWidget) -> None:
+        """Put a part of one's own under the result.
+
+        Parameters
+        ----------
+        widget : QWidget
+            The part.
+        """
+        self._column.insertWidget(self._column.indexOf(self.summary) + 1, widget)
 
     def make_options(self, functions: Iterable[Callable[..., Any]]) -> dict[str, OptionWidget]:
         """Make the option widgets; override to leave some out, or to make some otherwise.

@@ -12,6 +12,7 @@ from skimage.draw import polygon
 
 from ..core.errors import InputError
 from ..core.maps import QualityMap
+from ..core.region_quality import Area
 from ..core.visibility import STRIDES
 from .layers import LayerPixels
 
@@ -167,14 +168,63 @@ def region_of(shapes: Any, image_layer: Any, plane_shape: tuple[int, int]) -> Re
     return Region(shapes.name, box.copy(), (int(rows[0]), int(columns[0])), plane_shape)
 
 
+def areas_of(shapes: Any, image_layer: Any, shape: tuple[int, ...]) -> list[Area]:
+    """Turn each drawn shape into an area of its own.
+
+    Parameters
+    ----------
+    shapes : napari.layers.Shapes
+        As in `region_of`.
+    image_layer : napari.layers.Image
+        The layer on whose pixels the shapes lie.
+    shape : tuple of int
+        Of the image without channels: leading axes, height and width.
+
+    Returns
+    -------
+    list of Area
+        One for each shape, in their order; without pixels for a shape that has no area or lies beside the image. What
+        was drawn on one plane of a stack belongs to that plane, what was drawn in two dimensions to all.
+    """
+    drawn = zip(shapes.data, shapes.shape_type, strict=True)
+    return [_area(kind, vertices, shapes, image_layer, shape) for vertices, kind in drawn]
+
+
+def _area(kind: str, vertices: npt.NDArray[Any], shapes: Any, image_layer: Any, shape: tuple[int, ...]) -> Area:
+    nothing = Area(np.zeros((0, 0), bool))
+    if kind not in _WITH_AREA:
+        return nothing
+    points = _in_data(vertices, shapes, image_layer)
+    lead = shape[:-2]
+    plane = None
+    if lead and shapes.ndim >= image_layer.ndim:
+        plane = tuple(int(number) for number in np.rint(points[0, :-2]))
+        if any(not 0 <= number < length for number, length in zip(plane, lead, strict=True)):
+            return nothing
+    outline = _outline(kind, points[:, -2:])
+    corner = np.maximum(np.floor(outline.min(axis=0)), 0).astype(int)
+    size = np.minimum(np.ceil(outline.max(axis=0)).astype(int) + 1, shape[-2:]) - corner
+    if (size <= 0).any():
+        return nothing
+    mask = np.zeros(size, bool)
+    outline = outline - corner
+    mask[polygon(outline[:, 0], outline[:, 1], mask.shape)] = True  # type: ignore[no-untyped-call]
+    return Area(mask, (int(corner[0]), int(corner[1])), plane)
+
+
 def _in_pixels(vertices: npt.NDArray[Any], shapes: Any, image_layer: Any) -> npt.NDArray[np.float64]:
+    """Give rows and columns of vertices."""
+    return _in_data(vertices, shapes, image_layer)[:, -2:]
+
+
+def _in_data(vertices: npt.NDArray[Any], shapes: Any, image_layer: Any) -> npt.NDArray[np.float64]:
     """Take vertices through the world, so that the two layers may have transforms of their own."""
     points = []
     for vertex in vertices:
         world = np.asarray(shapes.data_to_world(vertex), dtype=float)
         # napari aligns layers of different dimensions at their last axes.
         padded = np.concatenate([np.zeros(max(0, image_layer.ndim - world.size)), world])[-image_layer.ndim :]
-        points.append(np.asarray(image_layer.world_to_data(padded))[-2:])
+        points.append(np.asarray(image_layer.world_to_data(padded)))
     return np.asarray(points, dtype=float)
 
 

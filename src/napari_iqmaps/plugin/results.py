@@ -1,4 +1,4 @@
-"""From a request to a result: what runs in the thread, where its map goes in the viewer, and how it is exported."""
+"""From a request to a result: what runs in the thread, and what is known of a map when it comes out."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy.typing as npt
 from ..core.io.scores import score_row
 from ..core.maps import QualityMap
 from ..core.visibility import surroundings
-from .layers import LayerPixels, as_layer, common_channel_axis, picture_layer, update_layer, update_picture
+from .layers import LayerPixels, common_channel_axis
 from .regions import Region
 from .tasks import Progress
 
@@ -65,7 +65,7 @@ class Result:
     words: str = ""
 
     @classmethod
-    def of(cls, quality_map: QualityMap, names: Sequence[str]) -> Result:
+    def of(cls, quality_map: QualityMap, names: Sequence[str], sample: Any = None) -> Result:
         """Look at a map once, in the thread that made it, so that showing it costs nothing.
 
         Parameters
@@ -74,16 +74,31 @@ class Result:
             Any map.
         names : sequence of str
             The layers that it comes from.
+        sample : numpy.ndarray, optional
+            Some values of a lazy map, as `samples` gives them. None computes them.
 
         Returns
         -------
         Result
             With the colour limits and, if the values are in memory, the histogram.
         """
-        values = _sample(quality_map)
-        limits = quality_map.meaning.display_limits(values)
+        if sample is None:
+            (sample,) = samples([quality_map])
+        limits = quality_map.meaning.display_limits(sample)
         histogram = None if quality_map.is_lazy else _histogram(quality_map)
         return cls(quality_map, limits, histogram, tuple(names))
+
+    def in_memory(self) -> Result:
+        """Compute what is lazy.
+
+        Returns
+        -------
+        Result
+            The same with its values, score and histogram in memory; itself if nothing is lazy.
+        """
+        if not self.quality_map.is_lazy:
+            return self
+        return Result.of(self.quality_map.compute(), self.names)
 
     def row(self) -> dict[str, Any]:
         """Sum the result up as a row of a table.
@@ -166,66 +181,6 @@ class Request:
         return Result.of(quality_map, [image.name for image in images])
 
 
-def place_all(viewer: Any, result: Result, source: Any, earlier: Sequence[Any] = ()) -> list[Any]:
-    """Show a result and what was made beside it.
-
-    Parameters
-    ----------
-    viewer, source
-        As in `place`.
-    result : Result
-        What.
-    earlier : sequence of napari.layers.Image
-        What this function gave for an earlier run of the same kind; may be empty.
-
-    Returns
-    -------
-    list of napari.layers.Image
-        A layer for each part that was made beside, and the map's last, on top.
-    """
-    parts = (*result.beside, result)
-    before = list(earlier) if len(earlier) == len(parts) else [None] * len(parts)
-    return [place(viewer, part, source, layer) for part, layer in zip(parts, before, strict=True)]
-
-
-def place(viewer: Any, result: Result | Picture, source: Any, earlier: Any = None) -> Any:
-    """Show a result as one layer: the earlier one if it is still there, a new one otherwise.
-
-    Parameters
-    ----------
-    viewer : napari.Viewer or napari.components.ViewerModel
-        Where.
-    result : Result or Picture
-        What.
-    source : napari.layers.Image
-        The layer whose pixels the map lines up with.
-    earlier : napari.layers.Image, optional
-        The layer of an earlier run for the same inputs.
-
-    Returns
-    -------
-    napari.layers.Image
-        The layer that shows the map or the picture.
-    """
-    is_there = earlier is not None and any(layer is earlier for layer in viewer.layers)
-    if is_there and isinstance(result, Picture):
-        update_picture(earlier, result.pixels, source, result.info)
-        return earlier
-    if is_there and isinstance(result, Result):
-        update_layer(earlier, result.quality_map, source, contrast_limits=result.limits)
-        return earlier
-    if isinstance(result, Picture):
-        layer = picture_layer(result.pixels, source, result.title, result.info)
-    else:
-        layer = as_layer(result.quality_map, source, contrast_limits=result.limits)
-    selected = list(viewer.layers.selection)
-    viewer.add_layer(layer)
-    # The user goes on with the image, not with the map that has just come in.
-    if selected:
-        viewer.layers.selection = selected
-    return layer
-
-
 def computed(result: Result, progress: Progress) -> Result:
     """Compute all planes of a lazy result; called in a thread.
 
@@ -241,9 +196,24 @@ def computed(result: Result, progress: Progress) -> Result:
     Result
         The same with its values, score and histogram in memory.
     """
-    quality_map = result.quality_map
-    if not quality_map.is_lazy:
-        return result
+    return with_dask_progress(result.in_memory, progress) if result.quality_map.is_lazy else result
+
+
+def with_dask_progress(work: Callable[[], Any], progress: Progress) -> Any:
+    """Do work that computes dask arrays in this thread, and tell its progress.
+
+    Parameters
+    ----------
+    work : callable
+        Takes nothing.
+    progress : callable
+        Called with the chunks done and in all; what it raises stops the work.
+
+    Returns
+    -------
+    object
+        What the work gives.
+    """
     from dask.callbacks import Callback
 
     thread = threading.get_ident()
@@ -255,20 +225,35 @@ def computed(result: Result, progress: Progress) -> Result:
             progress(done, done + sum(len(state[group]) for group in ("ready", "waiting", "running")))
 
     with Callback(posttask=after_chunk):
-        values = np.asarray(quality_map.values)
-    return Result.of(QualityMap.of(values, quality_map.kind, quality_map.info), result.names)
+        return work()
 
 
-def _sample(quality_map: QualityMap) -> npt.NDArray[np.float32]:
-    """Give all values, or of a lazy map the middle of its middle plane."""
-    values = quality_map.values
-    if not quality_map.is_lazy:
-        return np.asarray(values)
-    middle = tuple(length // 2 for length in values.shape[:-2])
+def samples(maps: Sequence[QualityMap]) -> list[npt.NDArray[np.float32]]:
+    """Give values that tell how maps are to be coloured.
+
+    Parameters
+    ----------
+    maps : sequence of QualityMap
+        All lazy or all in memory; lazy ones of one pass share it.
+
+    Returns
+    -------
+    list of numpy.ndarray
+        All values of a map in memory, and the middle of the middle plane of a lazy one.
+    """
+    if not any(quality_map.is_lazy for quality_map in maps):
+        return [np.asarray(quality_map.values) for quality_map in maps]
+    from dask.base import compute
+
+    return list(compute(*(_middle(quality_map.values) for quality_map in maps)))
+
+
+def _middle(values: Any) -> Any:
+    plane = tuple(length // 2 for length in values.shape[:-2])
     window = tuple(
         slice(max(0, length // 2 - _SAMPLE_SIDE // 2), length // 2 + _SAMPLE_SIDE // 2) for length in values.shape[-2:]
     )
-    return np.asarray(values[(*middle, *window)])
+    return values[(*plane, *window)]
 
 
 def _histogram(quality_map: QualityMap) -> Histogram | None:

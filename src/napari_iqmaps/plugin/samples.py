@@ -79,6 +79,50 @@ def distorted_pair() -> list[LayerData]:
     return [_layer(reference, "photo"), _layer(distorted, f"photo, JPEG {_JPEG_QUALITY}")]
 
 
+def jpeg_photo() -> list[LayerData]:
+    """Give a photo after strong JPEG compression, over the photo itself, which is hidden.
+
+    Returns
+    -------
+    list of LayerData
+        The reference and the distorted image.
+    """
+    return _distorted("jpeg", "astronaut", "JPEG")
+
+
+def blurred_photo() -> list[LayerData]:
+    """Give a blurred photo, over the photo itself, which is hidden.
+
+    Returns
+    -------
+    list of LayerData
+        The reference and the distorted image.
+    """
+    return _distorted("blurred", "cat", "blurred")
+
+
+def noisy_photo() -> list[LayerData]:
+    """Give a noisy photo, over the photo itself, which is hidden.
+
+    Returns
+    -------
+    list of LayerData
+        The reference and the distorted image.
+    """
+    return _distorted("noisy", "coffee", "noisy")
+
+
+def denoised_micrograph() -> list[LayerData]:
+    """Give a micrograph of stained tissue whose noise was taken away, over the clean one, which is hidden.
+
+    Returns
+    -------
+    list of LayerData
+        The reference and the distorted image.
+    """
+    return _distorted("denoised", "tissue", "denoised")
+
+
 def nuclei() -> list[LayerData]:
     """Give a made-up fluorescence image: nuclei and small spots with shot noise, in micrometres.
 
@@ -115,6 +159,11 @@ def banded_pair() -> list[LayerData]:
     """
     banded, scene = pictures.banded_pair()
     return [light_layer(scene, "night scene"), light_layer(banded, "night scene, banded")]
+
+
+def _distorted(sample: str, name: str, what: str) -> list[LayerData]:
+    distorted, reference = pictures.distorted(sample)
+    return [_layer(reference, name, visible=False), _layer(distorted, f"{name}, {what}")]
 
 
 def _layer(image: npt.NDArray[Any], name: str, **options: Any) -> LayerData:

@@ -25,7 +25,7 @@ LABEL = ("database", "type", "method")
 """Columns that name a row of figures."""
 
 SPLIT = "split"
-_RISES_WITH_QUALITY = ("PSNR", "SSIM")
+_RISES_WITH_QUALITY = ("PSNR", "SSIM", "shannon_entropy")
 _MEDIANS = ("srcc", "plcc_logistic", "rmse")
 
 

@@ -80,6 +80,9 @@ class Keeper(Callback):
         # The table first: rows after the checkpoint are dropped on resuming, rows before it must be there.
         for logger in trainer.loggers:
             logger.save()
+        if not trainer.is_global_zero:
+            trainer.save_checkpoint(self.path)  # writes nothing, but the first process waits for it
+            return
         with written_whole(self.path) as part:
             trainer.save_checkpoint(part)
 

@@ -5,25 +5,20 @@ Free of torch and lightning, so that ``iqmaps train --help`` answers at once.
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, field, fields, replace
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Literal
 
 from ..core.difference import EXPONENT
 from ..core.errors import InputError
 from ..core.maps import IMPAIRMENT_EXPONENT
 from ..core.observers import OBSERVERS
+from .settings import check, setting
 
 Network = Literal["pnet", "contrast"]
 NETWORKS: tuple[Network, ...] = ("pnet", "contrast")
 
 
-def _setting(default: Any, text: str, **limits: Any) -> Any:
-    """Declare a field with its help text and its limits: choices, or least and most."""
-    return field(default=default, metadata={"help": text, **limits})
-
-
-# ruff takes _setting for a call that is made once where one for each object is meant; it gives a field.
+# ruff takes setting for a call that is made once where one for each object is meant; it gives a field.
 # ruff: noqa: RUF009
 
 
@@ -50,90 +45,89 @@ class TrainingConfig:
        Quality", ICIP 2018, arXiv:1803.04053.
     """
 
-    network: Network = _setting("pnet", "What is trained.", choices=NETWORKS)
-    steps: int = _setting(400, "Optimiser steps.", least=1)
-    images: int = _setting(64, "Images a step, drawn without repeats where there are enough.", least=1)
-    patches: int = _setting(8, "Patches of 32x32 pixels from each of these images.", least=1)
-    seed: int = _setting(0, "Of the starting weights, the draws and the dropout.", least=0)
-    balance: bool = _setting(True, "Draw equally from each manifest, or in proportion to its images.")
-    loss: str = _setting(
+    network: Network = setting("pnet", "What is trained.", choices=NETWORKS)
+    steps: int = setting(400, "Optimiser steps.", least=1)
+    images: int = setting(64, "Images a step, drawn without repeats where there are enough.", least=1)
+    patches: int = setting(8, "Patches of 32x32 pixels from each of these images.", least=1)
+    seed: int = setting(0, "Of the starting weights, the draws and the dropout.", least=0)
+    balance: bool = setting(True, "Draw equally from each manifest, or in proportion to its images.")
+    loss: str = setting(
         "image",
         "Compare each image's mean visibility with its score, or that of each patch, as published.",
         choices=("image", "patch"),
     )
-    absolute: float = _setting(1.0, "Weight of the mean absolute error against the scores.", least=0)
-    correlation: float = _setting(
+    absolute: float = setting(1.0, "Weight of the mean absolute error against the scores.", least=0)
+    correlation: float = setting(
         1.0, "Weight of 1 - Pearson's correlation of visibility and score over a step's images, by manifest.", least=0
     )
-    calibration: str = _setting(
+    calibration: str = setting(
         "affine",
         "What stands between visibility and the scores of a manifest while training: nothing, or two trained numbers.",
         choices=("none", "affine", "power"),
     )
-    thresholds: str = _setting(
+    thresholds: str = setting(
         "geometric",
         "Whose thresholds count: those of the distorted image (as published), of the reference, or both by their "
         "geometric mean (as in visibility_map), their smaller or their larger.",
         choices=("test", "reference", "geometric", "smaller", "larger"),
     )
-    channels: str = _setting(
+    channels: str = setting(
         "everyday",
         "How much differences of each size count: for an observer, or all pixels alike, as published.",
         choices=(*OBSERVERS, "none"),
     )
-    exponent: float = _setting(
+    exponent: float = setting(
         EXPONENT,
         "A patch's distortion is the p-mean of its differences: 1 the mean, as published, 2 rms.",
         least=1,
         most=8,
     )
-    pooling: float = _setting(
+    pooling: float = setting(
         IMPAIRMENT_EXPONENT,
         "An image's impairment is the p-mean of that of its patches: 1 the mean, as published.",
         least=1,
         most=8,
     )
-    mixing: float = _setting(
+    mixing: float = setting(
         0.3, "The scalar a of 1 - exp(-a d / T); not trained, since T takes up any factor of it.", least=0.001
     )
-    anchor: float = _setting(
+    anchor: float = setting(
         1.8,
         "Threshold that flat areas of the references have in the end, in code values; T and a are scaled alike, so "
         "that scores stay. 0 leaves them as trained.",
         least=0,
     )
-    learning_rate: float = _setting(1e-3, "Highest learning rate of AdamW.", least=0)
-    schedule: str = _setting("one-cycle", "How the learning rate runs.", choices=("one-cycle", "cosine", "constant"))
-    warm_up: float = _setting(0.1, "Share of the steps over which the learning rate rises.", least=0, most=1)
-    weight_decay: float = _setting(0.0, "Of AdamW, on the network's weights.", least=0)
-    gradient_clip: float = _setting(1.0, "Largest norm of the gradient; 0 does not clip.", least=0)
-    averaging: float = _setting(
+    learning_rate: float = setting(1e-3, "Highest learning rate of AdamW.", least=0)
+    schedule: str = setting("one-cycle", "How the learning rate runs.", choices=("one-cycle", "cosine", "constant"))
+    warm_up: float = setting(0.1, "Share of the steps over which the learning rate rises.", least=0, most=1)
+    weight_decay: float = setting(0.0, "Of AdamW, on the network's weights.", least=0)
+    gradient_clip: float = setting(1.0, "Largest norm of the gradient; 0 does not clip.", least=0)
+    averaging: float = setting(
         0.99, "Decay of the running mean of the weights, which is the result; 0 is off.", least=0, most=1
     )
-    dropout: float = _setting(
+    dropout: float = setting(
         0.25, "Share of the P-net's features and hidden units left out in a step.", least=0, most=0.99
     )
-    brightness: float = _setting(
+    brightness: float = setting(
         80.0, "Shift both images of a pair by up to this many code values, at random.", least=0, most=255
     )
-    invariance: float = _setting(
+    invariance: float = setting(
         0.0, "Weight of |log T - log T'| of undistorted patches and the same at other brightnesses.", least=0
     )
-    invariance_range: float = _setting(80.0, "Largest change of brightness in it, in code values.", least=0, most=255)
-    pull: float = _setting(
+    invariance_range: float = setting(80.0, "Largest change of brightness in it, in code values.", least=0, most=255)
+    pull: float = setting(
         0.1, "Weight of |log T - log C| on undistorted patches; C is a contrast model trained alongside.", least=0
     )
-    clean_patches: int = _setting(64, "Undistorted patches a step, where invariance or pull need them.", least=1)
-    flat_share: float = _setting(0.25, "Share of them that is made nearly flat, of a random grey.", least=0, most=1)
-    precision: str = _setting(
+    clean_patches: int = setting(64, "Undistorted patches a step, where invariance or pull need them.", least=1)
+    flat_share: float = setting(0.25, "Share of them that is made nearly flat, of a random grey.", least=0, most=1)
+    precision: str = setting(
         "auto",
         "Of the matrix products; auto takes bfloat16 where the processor has AMX or CUDA supports it.",
         choices=("auto", "32-true", "bf16-mixed"),
     )
 
     def __post_init__(self) -> None:
-        for entry in fields(self):
-            _check(entry.name, getattr(self, entry.name), entry.metadata, type(entry.default))
+        check(self)
         if self.absolute == self.correlation == 0:
             raise InputError("absolute and correlation are both 0, so nothing would be learnt. Give one a weight.")
 
@@ -160,21 +154,3 @@ class TrainingConfig:
             # Three numbers: a few hundred large steps find the minimum, and nothing can be overfitted.
             return cls(network="contrast", learning_rate=0.03, dropout=0.0, brightness=0.0, pull=0.0)
         return replace(cls(), network=network)  # type: ignore[arg-type] # checked when it is made
-
-
-def _check(name: str, value: Any, limits: Any, kind: type) -> None:
-    """Refuse a value that is not of the field's type or outside its limits."""
-    choices = limits.get("choices")
-    if choices is not None and value not in choices:
-        raise InputError(f"{name} is {value!r}; choose one of {', '.join(choices)}.")
-    if kind is bool or kind is str:
-        if not isinstance(value, kind):
-            raise InputError(f"{name} is {value!r}; give a {kind.__name__}.")
-        return
-    whole = kind is int
-    if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)) or not math.isfinite(value):
-        raise InputError(f"{name} is {value!r}; give a {'whole ' if whole else ''}number.")
-    least, most = limits.get("least", -math.inf), limits.get("most", math.inf)
-    if not least <= value <= most:
-        upper = f" and at most {most}" if most < math.inf else ""
-        raise InputError(f"{name} is {value}; it has to be at least {least}{upper}.")

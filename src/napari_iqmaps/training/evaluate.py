@@ -70,14 +70,14 @@ def fixed_scores(
     scores = _baselines(table, folder, manifests, report)
     for model, name in weights:
         label = model if name is None else f"{model} ({Path(name).stem})"
-        told = _told(report, f"scores of {label}")
+        told = told_of(report, f"scores of {label}")
 
         def score(some: pd.DataFrame, progress: Any, model: str = model, name: Any = name) -> np.ndarray:
             found = visibility_scores(some, model, name, stride=stride, device=device, progress=progress)
             return found[:, None]
 
         sha256 = find(default_name(model) if name is None else name, model).sha256
-        origin = f"map, stride {stride}, {model} {sha256}, {_data_of(manifests)}"
+        origin = f"map, stride {stride}, {model} {sha256}, {data_of(manifests)}"
         keep = None if folder is None else folder / f"{model}_{sha256[:12]}_stride{stride}.csv"
         scores[label] = kept_scores(keep, table, origin, ["visibility"], score, told)[:, 0]
     return scores
@@ -183,13 +183,24 @@ def _baselines(
     def score(some: pd.DataFrame, progress: Callable[[int, int], None] | None) -> np.ndarray:
         return np.asarray(baseline_scores(some, progress)[list(BASELINES)])
 
-    keep, origin = folder / "baselines.csv" if folder else None, f"baselines, {_data_of(manifests)}"
-    found = kept_scores(keep, table, origin, list(BASELINES), score, _told(report, "scores of PSNR, SSIM, GMSD"))
+    keep, origin = folder / "baselines.csv" if folder else None, f"baselines, {data_of(manifests)}"
+    found = kept_scores(keep, table, origin, list(BASELINES), score, told_of(report, "scores of PSNR, SSIM, GMSD"))
     return table[list(KEYS)].assign(**{name: found[:, number] for number, name in enumerate(BASELINES)})
 
 
-def _data_of(manifests: Sequence[Manifest]) -> str:
-    """Say what scores were made from, and by what."""
+def data_of(manifests: Sequence[Manifest]) -> str:
+    """Say what scores were made from, and by what.
+
+    Parameters
+    ----------
+    manifests : sequence of Manifest
+        The images.
+
+    Returns
+    -------
+    str
+        Part of an `origin` of `keeping.kept_scores`.
+    """
     data = ", ".join(f"{each.name} {each.sha256[:12]}" for each in manifests)
     return f"{data}, napari-iqmaps {__version__}"
 
@@ -213,7 +224,7 @@ def _cross_validated(
 
     @cache
     def data() -> ScoredImages:
-        return ScoredImages.read(table, measure_of(config), photographs, _told(report, "reading images"))
+        return ScoredImages.read(table, measure_of(config), photographs, told_of(report, "reading images"))
 
     for number, fold in enumerate(folds):
         run = folder / fold.name
@@ -226,7 +237,7 @@ def _cross_validated(
             run,
             record=fold_record,
             device=device,
-            progress=_told(report, f"training {name}"),
+            progress=told_of(report, f"training {name}"),
         )
         (run / runs.CHECKPOINT).unlink(missing_ok=True)  # forty megabytes a fold, of no more use
 
@@ -237,11 +248,25 @@ def _cross_validated(
             return seen[:, None]
 
         way = scoring if scoring == "patches" else f"{scoring}, stride {stride}"
-        origin, told = f"{way}, {sha256_of(weights)}", _told(report, f"scores of {name}")
+        origin, told = f"{way}, {sha256_of(weights)}", told_of(report, f"scores of {name}")
         some = table.iloc[fold.test]
         found.append(kept_scores(run / "held_out.csv", some, origin, ["visibility"], score, told)[:, 0])
     return found
 
 
-def _told(report: Report | None, what: str) -> Callable[[int, int], None] | None:
+def told_of(report: Report | None, what: str) -> Callable[[int, int], None] | None:
+    """Turn a report into the progress of one of its parts.
+
+    Parameters
+    ----------
+    report : callable or None
+        Told of all that is done.
+    what : str
+        The part.
+
+    Returns
+    -------
+    callable or None
+        Called with ``(done, total)``.
+    """
     return None if report is None else lambda done, total: report(what, done, total)

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import lightning.pytorch as pl
 import numpy as np
 import numpy.typing as npt
 import torch
-from lightning.pytorch.callbacks import Callback, RichProgressBar
-from lightning.pytorch.loggers import CSVLogger
-from torch.utils import deterministic as torch_deterministic
 
 from ..core import devices
 from ..core.errors import InputError
 from . import runs
 from .anchoring import anchor
 from .batches import Batches
-from .callbacks import Keeper, RunningMean
+from .callbacks import Keeper
 from .config import TrainingConfig
 from .manifest import Manifest, pooled, read_manifest
 from .memory import keep_freed_memory
@@ -29,6 +24,7 @@ from .module import ThresholdTraining
 from .precision import resolved_precision
 from .quiet import quiet_lightning
 from .samples import ScoredImages, measure_of
+from .trainer import make_trainer, reproducible, step_of
 from .weights_file import write_weights
 
 Progress = Callable[[int, int], None]
@@ -151,13 +147,14 @@ def fit_images(
 
     keep_freed_memory()
     checkpoint = folder / runs.CHECKPOINT
-    first = _step_of(checkpoint) if checkpoint.is_file() else 0
+    first = step_of(checkpoint) if checkpoint.is_file() else 0
     batches = Batches(data, rows, config, first)
-    with quiet_lightning(), _reproducible():
+    with quiet_lightning(), reproducible():
         module = ThresholdTraining(config, len(batches.databases))
         if first < config.steps:
             keeper = Keeper(checkpoint, checkpoint_every, config.steps, progress)
-            trainer = _trainer(config, folder, first, target, precision, keeper, bar)
+            trainer = make_trainer(folder, config.steps, first=first, averaging=config.averaging, device=target,
+                                   precision=precision, keeper=keeper, bar=bar)  # fmt: skip
             with keeper.listening():
                 trainer.fit(module, batches, ckpt_path=checkpoint if first else None, weights_only=True)
         else:
@@ -203,59 +200,3 @@ def finished_weights(
     full = {"config": asdict(config), **record, "photographs": len(photographs)}
     weights = folder / f"{config.network}.safetensors"
     return weights if runs.prepare(folder, full, resume=resume) and weights.is_file() else None
-
-
-def _trainer(
-    config: TrainingConfig,
-    folder: Path,
-    first: int,
-    device: torch.device,
-    precision: str,
-    keeper: Keeper,
-    bar: bool,
-) -> pl.Trainer:
-    logger = CSVLogger(folder, name="", version="", flush_logs_every_n_steps=50)
-    rows = runs.metrics_until(folder, first)
-    logger.experiment.metrics.extend(rows)  # making it empties the table that these came from
-    callbacks: list[Callback] = [RunningMean(config.averaging)] if config.averaging else []
-    callbacks.append(keeper)
-    if bar:
-        callbacks.append(RichProgressBar())
-    return pl.Trainer(
-        accelerator={"cuda": "gpu"}.get(device.type, device.type),
-        devices=[device.index or 0] if device.type == "cuda" else 1,
-        precision=precision,  # type: ignore[arg-type] # Lightning lists the words that the recipe allows
-        max_steps=config.steps,
-        max_epochs=1,
-        logger=logger,
-        callbacks=callbacks,
-        log_every_n_steps=max(1, min(10, config.steps // 4)),
-        enable_checkpointing=False,
-        enable_progress_bar=bar,
-        enable_model_summary=False,
-        deterministic=True,
-    )
-
-
-def _step_of(checkpoint: Path) -> int:
-    """Read how many steps a checkpoint has behind it."""
-    try:
-        return int(torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)["global_step"])
-    except Exception as error:  # torch's reader raises many kinds on a damaged file
-        raise InputError(f"{checkpoint} cannot be read ({error}). Remove it to begin this run anew.") from None
-
-
-@contextmanager
-def _reproducible() -> Iterator[None]:
-    """Put torch's global switches and generator back after Lightning has set them."""
-    deterministic = torch.are_deterministic_algorithms_enabled()
-    switches: Any = torch_deterministic  # its stubs do not know its switch
-    fill, state = switches.fill_uninitialized_memory, torch.get_rng_state()
-    # Filling every new tensor guards against reading what was never written; it takes a third of a step.
-    switches.fill_uninitialized_memory = False
-    try:
-        yield
-    finally:
-        switches.fill_uninitialized_memory = fill
-        torch.use_deterministic_algorithms(deterministic)
-        torch.set_rng_state(state)

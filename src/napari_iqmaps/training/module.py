@@ -15,6 +15,8 @@ from ..core.networks.pnet import PNet
 from .config import TrainingConfig
 from .forward import thresholds
 from .losses import calibrated, combined_thresholds, impairment, power_mean, uncorrelated, weighted_mean
+from .schedule import schedule_of
+from .trainer import log_step
 
 NETWORK_CLASSES: Mapping[str, type[PNet] | type[ContrastModel]] = {"pnet": PNet, "contrast": ContrastModel}
 
@@ -88,8 +90,7 @@ class ThresholdTraining(pl.LightningModule):
         if "clean" in batch:
             regulariser, terms = self._on_clean_patches(batch)
             loss, parts = loss + regulariser, parts | terms
-        self.log("loss", loss.detach(), prog_bar=True, batch_size=1)
-        self.log_dict({name: value.detach() for name, value in parts.items()}, batch_size=1)
+        log_step(self, loss, parts)
         return loss
 
     def configure_optimizers(self) -> Any:
@@ -107,7 +108,10 @@ class ThresholdTraining(pl.LightningModule):
         optimizer = torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.99), fused=True)
         return {
             "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": self._schedule(optimizer, rates), "interval": "step"},
+            "lr_scheduler": {
+                "scheduler": schedule_of(optimizer, rates, config.schedule, config.steps, config.warm_up),
+                "interval": "step",
+            },
         }
 
     def configure_gradient_clipping(
@@ -119,23 +123,6 @@ class ThresholdTraining(pl.LightningModule):
         """Clip the norm. Lightning's own refuses fused optimisers, which matter only where losses are scaled."""
         if self.config.gradient_clip:
             nn.utils.clip_grad_norm_(self.parameters(), self.config.gradient_clip, foreach=True)
-
-    def _schedule(self, optimizer: torch.optim.Optimizer, rates: list[float]) -> Any:
-        config = self.config
-        if config.schedule == "one-cycle":
-            # torch's own needs a rise and a fall of at least a step each.
-            total = config.steps + 3
-            share = min(max(config.warm_up, 2 / total), 1 - 1 / total)
-            return torch.optim.lr_scheduler.OneCycleLR(optimizer, rates, total_steps=total, pct_start=share)
-
-        def factor(step: int) -> float:
-            rise = max(config.warm_up * config.steps, 1)
-            if step < rise:
-                return (step + 1) / (rise + 1)
-            fall = (step - rise) / max(config.steps - rise, 1)
-            return 1.0 if config.schedule == "constant" else 0.5 * (1 + float(np.cos(np.pi * min(fall, 1))))
-
-        return torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
 
     def _thresholds(self, network: PNet | ContrastModel, batch: dict[str, Tensor], dropout: float = 0.0) -> Tensor:
         rule = self.config.thresholds

@@ -69,7 +69,7 @@ def visibility_scores(
         )
         return float(answer.score)
 
-    return _each_pair(table, [score], progress)[:, 0]
+    return each_pair(table, [score], progress)[:, 0]
 
 
 def patch_scores(
@@ -146,14 +146,30 @@ def baseline_scores(table: pd.DataFrame, progress: Progress | None = None) -> pd
     pandas.DataFrame
         A column for each, a row for each row.
     """
-    return pd.DataFrame(_each_pair(table, list(BASELINES.values()), progress), columns=list(BASELINES))
+    return pd.DataFrame(each_pair(table, list(BASELINES.values()), progress), columns=list(BASELINES))
 
 
-def _each_pair(
+def each_pair(
     table: pd.DataFrame,
     measures: Sequence[Callable[[npt.NDArray[np.float32], npt.NDArray[np.float32]], float]],
-    progress: Progress | None,
+    progress: Progress | None = None,
 ) -> Floats:
+    """Score images by measures of luminance.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        With the columns file and reference.
+    measures : sequence of callable
+        Called with the luminance, 0..255, of an image and of its reference.
+    progress : callable, optional
+        Called with ``(images done, images in all)``.
+
+    Returns
+    -------
+    numpy.ndarray
+        ``(images, measures)``.
+    """
     scores = np.full((len(table), len(measures)), np.nan)
     path, reference = None, None
     # Rows of one reference after each other, so that each is read once.

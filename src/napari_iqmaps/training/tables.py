@@ -93,7 +93,7 @@ def _scale(row: pd.Series) -> str:
 
 
 def _laid_out(title: str, rows: pd.DataFrame, headings: Mapping[str, str]) -> Table:
-    shown = Table(title=title)
+    shown = Table(title=title, caption=" ".join(_notes(rows)) or None)
     shown.add_column("type")
     for heading in headings.values():
         shown.add_column(heading, justify="left" if heading == "method" else "right")
@@ -122,7 +122,12 @@ def as_markdown(table: pd.DataFrame) -> str:
     names = {name: word for name, word in names.items() if name in table}
     lines = ["| " + " | ".join(names.values()) + " |", "|" + "---|" * len(names)]
     lines += ["| " + " | ".join(str(row[name]) for name in names) + " |" for _, row in table.iterrows()]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *(f"\n{note}" for note in _notes(table))]) + "\n"
+
+
+def _notes(table: pd.DataFrame) -> list[str]:
+    """Gather what a column note says, each note once, for below the table."""
+    return [note for note in dict.fromkeys(table["note"]) if note] if "note" in table else []
 
 
 def write_tables(

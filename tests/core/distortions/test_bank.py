@@ -195,3 +195,24 @@ def test_the_draw_is_that_of_other_processes():
     )
     other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert int(other) == iq.distort(np.full((8, 8), 100, np.uint8), "gaussian_noise", 3, seed=5).sum()
+
+
+@pytest.mark.parametrize("name", distortions())
+def test_beyond_the_scale_the_parameter_goes_on_and_keeps_its_meaning(name):
+    row = distortion(name)
+    for severity in (1, 1.7, 3, 4.99, 5):
+        assert row.strength_beyond(severity) == pytest.approx(row.strength(severity))
+    first, second, *_, fourth, fifth = row.levels
+    assert row.strength_beyond(0) == pytest.approx(first * first / second)
+    on = row.strength_beyond(6.3)
+    assert on == pytest.approx(fifth * (fifth / fourth) ** 1.3) or on in row.bounds
+    if row.parameter.startswith("share"):
+        assert row.strength_beyond(40) <= 1
+    if row.parameter.startswith("values"):
+        assert row.strength_beyond(40) == 2
+
+
+@pytest.mark.parametrize("severity", [float("nan"), float("inf"), "3", True, None])
+def test_severities_beyond_have_to_be_numbers(severity):
+    with pytest.raises(iq.InputError, match="give a finite number"):
+        distortion("jpeg").strength_beyond(severity)

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import napari_iqmaps as iq
-from napari_iqmaps.core.io.scores import score_row, write_scores
+from napari_iqmaps.core.io.scores import quality_row, read_scores, score_row, write_scores
+from napari_iqmaps.core.quality_score import QualityScore
 
 IMAGE = np.random.default_rng(1).integers(0, 256, (3, 40, 60), dtype=np.uint8)
 
@@ -69,3 +70,47 @@ def test_suffix_and_atomicity(tmp_path):
     with pytest.raises(iq.InputError, match="does not exist"):
         write_scores([], tmp_path / "nowhere" / "table.csv")
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".json"])
+def test_a_table_is_read_back_as_it_was_written(tmp_path, suffix):
+    rows = [
+        {"file": "12", "kind": "threshold", "score": 37.0, "not_enough_evidence": "", "stride": 4,
+         "data_range": [0, 255], "planes": [1.5, None, 1e-9], "notes": ["One, two.", 'Said "three".']},
+        {"file": "b\n.png", "kind": "quality", "score": None, "uncertainty": None, "not_enough_evidence": "Uniform.",
+         "planes_enough_evidence": [True, False]},
+        {"file": "c.png", "kind": "quality", "score": 0.1 + 0.2, "uncertainty": 8.25, "not_enough_evidence": "",
+         "mean_error": 0.3, "weights_sha256": "1234"},
+    ]  # fmt: skip
+    if suffix == ".csv":  # which knows no difference between none and no column
+        rows[0]["uncertainty"] = None
+    assert read_scores(write_scores(rows, tmp_path / f"table{suffix}")) == rows
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("a.csv", "x,y\n1,2\n"), ("a.csv", "file,score\na.png\n"), ("a.csv", "file\na,b\n"), ("a.csv", "\xff"),
+     ("a.json", "{}"), ("a.json", '[{"score": 1}]'), ("a.json", "[")],
+)  # fmt: skip
+def test_what_is_no_table_is_refused(tmp_path, name, text):
+    (tmp_path / name).write_text(text, encoding="latin-1")
+    with pytest.raises(iq.InputError, match=name):
+        read_scores(tmp_path / name)
+    with pytest.raises(iq.InputError, match="no_file"):
+        read_scores(tmp_path / f"no_file{name[1:]}")
+
+
+def test_a_quality_row_holds_value_spread_and_evidence():
+    score = QualityScore.of([30.0, np.nan, 50.0], uncertainty=[4.0, 9.0, 8.0], reasons=["", "it is uniform.", ""],
+                            info={"model": "diqa", "tile": 384})  # fmt: skip
+    row = quality_row(score, file="stack.tif")
+    assert row == {
+        "file": "stack.tif", "kind": "quality", "score": 40.0, "uncertainty": 6.0,
+        "unit": "points, 0 best to 100 worst", "not_enough_evidence": "plane 1: it is uniform.",
+        "planes": [30.0, None, 50.0], "planes_uncertainty": [4.0, 9.0, 8.0],
+        "planes_enough_evidence": [True, False, True], "model": "diqa",
+    }  # fmt: skip
+    single = quality_row(QualityScore.of(0.9, range=(0.0, 1.0), lower_is_better=False), file="a.png")
+    assert (single["score"], single["uncertainty"]) == (0.9, None)
+    assert single["unit"] == "points, 1 best to 0 worst"
+    assert "planes" not in single

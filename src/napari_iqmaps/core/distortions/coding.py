@@ -68,11 +68,14 @@ def _coded(image: Pixels, codec: str, **options: Any) -> Pixels:
 
 
 ROWS = (
-    Distortion("jpeg", "JPEG", "coding", "quality", "of 100", (40, 20, 10, 6, 3), _jpeg),
-    Distortion("jpeg2000", "JPEG 2000", "coding", "compression ratio", "1", (12, 30, 70, 150, 350), _jpeg2000),
-    Distortion("quantisation", "Few values", "coding", "values a channel", "1", (16, 10, 7, 5, 3), _quantisation),
+    Distortion("jpeg", "JPEG", "coding", "quality", "of 100", (40, 20, 10, 6, 3), _jpeg,
+               bounds=(1, 100)),
+    Distortion("jpeg2000", "JPEG 2000", "coding", "compression ratio", "1", (12, 30, 70, 150, 350), _jpeg2000,
+               bounds=(1, math.inf)),
+    Distortion("quantisation", "Few values", "coding", "values a channel", "1", (16, 10, 7, 5, 3), _quantisation,
+               bounds=(2, math.inf)),
     Distortion("dithering", "Few values, dithered", "coding", "values a channel", "1",
-               (16, 9, 6, 4, 3), _dithering, is_random=True),
+               (16, 9, 6, 4, 3), _dithering, is_random=True, bounds=(2, math.inf)),
     Distortion("banding", "Banding", "coding", "values of the smooth part a channel", "1",
-               (24, 14, 9, 6, 4), _banding),
+               (24, 14, 9, 6, 4), _banding, bounds=(2, math.inf)),
 )  # fmt: skip

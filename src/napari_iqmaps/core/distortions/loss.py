@@ -73,10 +73,10 @@ def _spread(values: npt.NDArray[Any], block: int, image: Pixels) -> npt.NDArray[
 
 ROWS = (
     Distortion("block_loss", "Lost blocks", "loss", "share of the blocks", "1",
-               (0.004, 0.012, 0.036, 0.1, 0.22), _blocks, is_random=True),
+               (0.004, 0.012, 0.036, 0.1, 0.22), _blocks, is_random=True, bounds=(0, 0.6)),
     Distortion("line_loss", "Lost rows", "loss", "share of the rows", "1",
-               (0.002, 0.006, 0.015, 0.04, 0.1), _lines, is_random=True),
+               (0.002, 0.006, 0.015, 0.04, 0.1), _lines, is_random=True, bounds=(0, 0.5)),
     Distortion("pixelation", "Pixelation", "loss", "side of a block", "pixels", (1.5, 2.5, 4, 6, 9), _pixelation),
     Distortion("misplaced_blocks", "Misplaced blocks", "loss", "share of the blocks", "1",
-               (0.01, 0.03, 0.1, 0.3, 0.8), _misplaced, is_random=True),
+               (0.01, 0.03, 0.1, 0.3, 0.8), _misplaced, is_random=True, bounds=(0, 1)),
 )  # fmt: skip

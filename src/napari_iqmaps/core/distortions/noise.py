@@ -85,7 +85,7 @@ ROWS = (
     Distortion("shot_noise", "Shot noise", "noise", "photons at white", "photons",
                (400, 110, 42, 14, 5), _shot, is_random=True),
     Distortion("impulse_noise", "Impulse noise", "noise", "share of the values", "1",
-               (0.001, 0.003, 0.009, 0.03, 0.11), _impulse, is_random=True),
+               (0.001, 0.003, 0.009, 0.03, 0.11), _impulse, is_random=True, bounds=(0, 0.6)),
     Distortion("speckle_noise", "Speckle noise", "noise", _SD, "of the value",
                (0.045, 0.09, 0.15, 0.3, 0.7), _speckle, is_random=True),
     Distortion("stripe_noise", "Stripes by rows", "noise", _SD, _RANGE,

@@ -48,6 +48,8 @@ class Distortion:
         Whether the result depends on the seed.
     needs_colour : bool
         Whether a grey image has nothing that it could change.
+    bounds : (float, float)
+        Strengths between which the parameter means something, for what lies beyond the five levels.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Distortion:
     effect: Effect
     is_random: bool = False
     needs_colour: bool = False
+    bounds: tuple[float, float] = (0.0, math.inf)
 
     @property
     def description(self) -> str:
@@ -88,18 +91,49 @@ class Distortion:
             raise InputError(f"Severity 0 is the image itself and has no strength; {self.name} begins at {LOWEST}.")
         if value.is_integer():
             return float(self.levels[int(value) - 1])
-        below = int(value)
+        return self._interpolated(value)
+
+    def strength_beyond(self, severity: float) -> float:
+        """Give the parameter of a severity that may lie beyond the scale of 1 to 5.
+
+        Parameters
+        ----------
+        severity : float
+            Any number; training draws from 0 (hardly there) to above 6 (worse than any picture that is kept).
+
+        Returns
+        -------
+        float
+            As `strength` gives it on the scale; below and above, the step of its first or its last two levels is
+            continued, up to `bounds`.
+
+        Raises
+        ------
+        InputError
+            If the severity is not a finite number.
+        """
+        if not _is_number(severity) or not math.isfinite(severity):
+            raise InputError(f"The severity is {severity!r}; give a finite number.")
+        least, most = self.bounds
+        return min(max(self._interpolated(float(severity)), least), most)
+
+    def _interpolated(self, severity: float) -> float:
+        """Go on between, or beyond, two neighbouring levels by a constant factor."""
+        below = min(max(math.floor(severity), LOWEST), HIGHEST - 1)
         start, end = self.levels[below - 1], self.levels[below]
-        return float(start * (end / start) ** (value - below))
+        return float(start * (end / start) ** (severity - below))
 
 
 def checked_severity(severity: Any) -> float:
     """Give a severity as a number, or say what a severity is."""
-    is_number = isinstance(severity, Real) and not isinstance(severity, bool | np.bool_)
-    value = float(severity) if is_number else math.nan
+    value = float(severity) if _is_number(severity) else math.nan
     if value == 0 or LOWEST <= value <= HIGHEST:
         return value
     raise InputError(
         f"The severity is {severity!r}; give a number from {LOWEST} (just visible) to {HIGHEST} (very bad), whole or "
         "between, or 0 for the image unchanged."
     )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool | np.bool_)

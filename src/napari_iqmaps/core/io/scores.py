@@ -13,6 +13,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..maps import QualityMap
+from ..quality_score import QualityScore
 from .atomic import written_whole
 from .records import plain, record_of
 
@@ -21,8 +22,16 @@ COLUMNS = (
     "reference",
     "kind",
     "score",
+    "uncertainty",
     "planes",
+    "planes_uncertainty",
+    "planes_enough_evidence",
     "unit",
+    "mean_objective_error",
+    "mean_error",
+    "mean_reliability",
+    "mean_sensitivity",
+    "mean_perceptual_error",
     "model",
     "weights",
     "weights_sha256",
@@ -45,6 +54,7 @@ COLUMNS = (
     "notes",
     "not_enough_evidence",
     "error",
+    "made_from",
 )
 """Columns that come first, in this order, when any row has them; others follow as they appear."""
 
@@ -54,6 +64,14 @@ _FROM_INFO = (
     *("luminance", "peak_luminance", "black_level", "encoding", "channel_axis", "notes"),
     *("strength", "level", "highest", "energy", "kept"),
 )
+_TEXTS = frozenset(
+    (*("file", "reference", "kind", "unit", "model", "weights", "weights_sha256", "observer", "luminance", "encoding"),
+     *("not_enough_evidence", "error", "made_from"))
+)  # fmt: skip
+_LISTS_OF_TEXTS = ("outputs", "notes")
+_LISTS = ("planes", "planes_uncertainty", "planes_enough_evidence", "data_range")
+_WORDS = {"nan": None, "True": True, "False": False}
+_MAY_LACK = ("score", "uncertainty")
 _NO_PIXEL = "the image has no valid pixel"
 
 
@@ -93,6 +111,45 @@ def row_of_record(record: Mapping[str, Any], **more: Any) -> dict[str, Any]:
     return row | {name: info[name] for name in _FROM_INFO if name in info}
 
 
+def quality_row(quality: QualityScore, **more: Any) -> dict[str, Any]:
+    """Sum up a quality score as a row of the table.
+
+    Parameters
+    ----------
+    quality : QualityScore
+        Of an image or a stack.
+    **more
+        Further cells, such as ``file``.
+
+    Returns
+    -------
+    dict
+        ``kind`` is ``"quality"``, ``uncertainty`` a standard deviation in points. A stack's ``score`` is the mean over
+        the planes that have one, its ``uncertainty`` the mean of theirs (errors of planes that look alike do not
+        cancel); ``planes``, ``planes_uncertainty`` and ``planes_enough_evidence`` hold them all. What is not known is
+        None.
+    """
+    best, worst = quality.range if quality.lower_is_better else quality.range[::-1]
+    answered = np.isfinite(quality.planes) & np.isfinite(quality.uncertainty)
+    row = {
+        **more,
+        "kind": "quality",
+        "score": quality.value,
+        "uncertainty": quality.uncertainty[answered].mean() if answered.any() else None,
+        "unit": f"points, {best:g} best to {worst:g} worst",
+        "not_enough_evidence": quality.reason,
+    }
+    if quality.planes.ndim:
+        row |= {
+            "planes": quality.planes,
+            "planes_uncertainty": quality.uncertainty,
+            "planes_enough_evidence": [not reason for reason in quality.reasons],
+        }
+    row |= {name: quality.info[name] for name in _FROM_INFO if name in quality.info}
+    plainly: dict[str, Any] = plain(row)
+    return plainly
+
+
 def write_scores(rows: Iterable[Mapping[str, Any]], path: str | Path) -> Path:
     """Write a table of scores.
 
@@ -125,6 +182,74 @@ def write_scores(rows: Iterable[Mapping[str, Any]], path: str | Path) -> Path:
     with written_whole(path) as part:
         part.write_text(text, encoding="utf-8", newline="")
     return path
+
+
+def read_scores(path: str | Path) -> list[dict[str, Any]]:
+    """Read a table back that `write_scores` wrote.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        Ends in ``.csv`` or ``.json``.
+
+    Returns
+    -------
+    list of dict
+        The rows, with numbers as numbers and lists as lists. An empty cell of a CSV is left out, but for a score or
+        an uncertainty, which is then None.
+
+    Raises
+    ------
+    InputError
+        If there is no such file, or it is no table of rows.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+        if path.suffix.lower() == ".json":
+            rows = json.loads(text)
+        else:
+            rows = [_as_written(row) for row in csv.DictReader(io.StringIO(text, newline=""), strict=True)]
+    except (OSError, ValueError, csv.Error) as error:
+        raise InputError(f"{path} cannot be read as a table of scores ({error}).") from None
+    if not isinstance(rows, list) or not all(isinstance(row, dict) and "file" in row for row in rows):
+        raise InputError(f"{path} is no table of scores: it has no rows with a file each.")
+    return rows
+
+
+def _as_written(cells: Mapping[str | None, Any]) -> dict[str, Any]:
+    """Undo `_cell` for a row of a CSV."""
+    row: dict[str, Any] = {}
+    for name, cell in cells.items():
+        if not name or cell is None:
+            raise ValueError("a row has more or fewer cells than there are columns")
+        if cell or name == "not_enough_evidence":
+            row[name] = _value(name, cell)
+        elif name in _MAY_LACK:
+            row[name] = None
+    return row
+
+
+def _value(name: str, cell: str) -> Any:
+    if name in _TEXTS:
+        return cell
+    if name in _LISTS_OF_TEXTS:
+        return cell.split("; ")
+    if name in _LISTS:
+        return [_number(item) for item in cell.split(" ")]
+    return _number(cell)
+
+
+def _number(cell: str) -> Any:
+    """Give a number, None for one that is not, a truth, and what is none of these as it is."""
+    if cell in _WORDS:
+        return _WORDS[cell]
+    for kind in (int, float):
+        try:
+            return kind(cell)
+        except ValueError:
+            continue
+    return cell
 
 
 def _clean(row: Mapping[str, Any]) -> dict[str, Any]:

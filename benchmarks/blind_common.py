@@ -1,0 +1,50 @@
+"""What the benchmarks of the blind networks have in common: which weights, and Markdown."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Sequence
+
+from napari_iqmaps.core import weights as registered
+from napari_iqmaps.core.blind import MODELS, BlindModel
+from napari_iqmaps.core.errors import WeightsError
+
+
+def parser(text: str | None) -> argparse.ArgumentParser:
+    """Make a parser with ``--weights``."""
+    made = argparse.ArgumentParser(description=text, formatter_class=argparse.RawDescriptionHelpFormatter)
+    made.add_argument(
+        "--weights",
+        action="append",
+        default=[],
+        metavar="NAME|PATH",
+        help="of a network, which it names itself; may be given once for each (those that ship)",
+    )
+    return made
+
+
+def chosen(weights: Sequence[str]) -> dict[BlindModel, str]:
+    """Say which networks to try, with which weights: those given, or else all that ship."""
+    if not weights:
+        return {model: registered.default_name(model) for model in MODELS}
+    found: dict[BlindModel, str] = {}
+    for name in weights:
+        for model in MODELS:
+            try:
+                registered.find(name, model)
+            except WeightsError as error:
+                problem = error
+                continue
+            found[model] = name
+            break
+        else:
+            raise problem
+    return found
+
+
+def print_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print a Markdown table."""
+    print(f"| {' | '.join(headings)} |")
+    print("|---" * len(headings) + "|")
+    for row in rows:
+        print(f"| {' | '.join(map(str, row))} |", flush=True)

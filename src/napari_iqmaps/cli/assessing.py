@@ -1,0 +1,174 @@
+"""What ``iqmaps errors`` and ``iqmaps quality`` do alike: a blind network looks at files, and a score says how bad."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import click
+import numpy as np
+
+from ..core import blind, devices
+from ..core.errors import InputError
+from ..core.io.reading import ImageFile
+from ..core.quality_score import QualityScore
+from .layouts import FILE, Column, Layout, Row
+from .options import Command, default_of, device_option
+from .plans import Answer, Job, Plan, Progress, request_of
+from .subjects import SUFFIXES, Options
+
+KIND = "quality"
+"""What the table calls the score."""
+
+
+def blind_options(command: Command) -> Command:
+    """Add the options that choose the network and how it is computed: model, weights, device, tile."""
+    for decorate in (
+        click.option("--tile", type=click.IntRange(min=1), metavar="PIXELS", help="Side of a tile; bounds the memory."),
+        device_option,
+        click.option("--weights", metavar="NAME|PATH", help="Instead of the model's own; see 'iqmaps weights'."),
+        click.option(
+            "--model",
+            type=click.Choice(list(blind.MODELS)),
+            default=default_of(blind.assess, "model"),
+            show_default=True,
+            help="The network with a sensitivity map, or the one that scores features.",
+        ),
+    ):
+        command = decorate(command)
+    return command
+
+
+def data_range_of(options: Options, *files: ImageFile) -> tuple[float, float] | None:
+    """Say which values are black and white in files that are looked at together.
+
+    Parameters
+    ----------
+    options : Options
+        What the command line says.
+    *files : ImageFile
+        An image and, where there is one, its reference.
+
+    Returns
+    -------
+    (float, float) or None
+        None where the type of the values says it.
+
+    Raises
+    ------
+    InputError
+        If a file holds linear light, or the files state different values of white.
+    """
+    for file in files:
+        if file.luminance == "absolute":
+            raise InputError(
+                f"{file.path} holds linear light; the networks have learnt display codes. Tone-map it first."
+            )
+    data_range: tuple[float, float] | None = options.for_light(*files)["data_range"]
+    return data_range
+
+
+def blind_plan(options: Options, compute: Callable[[Job, Progress], Answer], *, layout: Layout, **further: Any) -> Plan:
+    """Plan a batch of scores, with maps or without.
+
+    Parameters
+    ----------
+    options : Options
+        What the command line says.
+    compute : callable
+        From a job and a progress callback to the maps and the row.
+    layout : Layout
+        How the rows look on a screen.
+    **further
+        More fields of `Plan`: the kinds of maps, and how a row is found in them.
+
+    Returns
+    -------
+    Plan
+        For `napari_iqmaps.cli.batch.run`.
+
+    Raises
+    ------
+    WeightsError
+        If the weights cannot be used; before any image is read.
+    """
+    request = request_of(
+        model=options.model,
+        weights_sha256=options.weights_sha256(),
+        data_range=options.data_range,
+        channel_axis=options.channel_axis,
+    )
+    return Plan(
+        kind=KIND,
+        request=request,
+        compute=compute,
+        prepare=lambda: devices.resolve(options.device),
+        out=options.out,
+        suffixes=SUFFIXES[options.formats],
+        table=options.table,
+        resume=options.resume,
+        layout=layout,
+        **further,
+    )
+
+
+def layout_of_scores(*more: Column) -> Layout:
+    """Lay out rows of scores, with their uncertainty and whether there is evidence enough for them.
+
+    Parameters
+    ----------
+    *more : Column
+        Between the score and the evidence.
+
+    Returns
+    -------
+    Layout
+        File, score, give or take, evidence, remark.
+    """
+    columns = (
+        FILE,
+        Column("score", lambda row: _points(row["score"]), is_number=True),
+        Column("give or take", _give_or_take, is_number=True),
+        *more,
+        Column("evidence", _evidence),
+        Column("remark", lambda row: row.get("error") or "; ".join(row.get("notes", ())), is_optional=True),
+    )
+    return Layout("Quality from 0, best, to 100, worst", columns, _sentence)
+
+
+def shown_outputs(row: Row) -> str:
+    """Name the maps of a row by one pattern."""
+    paths = row.get("outputs", ())
+    if len(paths) < 2:
+        return "".join(paths)
+    endings = {os.path.splitext(path)[1] for path in paths}  # noqa: PTH122 - a text, not a path to use
+    return f"{os.path.commonprefix(paths)}*{endings.pop() if len(endings) == 1 else ''}"  # noqa: RUF071 - of texts, too
+
+
+def _points(number: float | None) -> str:
+    return "none" if number is None else f"{number:.1f}"
+
+
+def _give_or_take(row: Row) -> str:
+    if row["score"] is None:
+        return ""
+    return "unknown" if row["uncertainty"] is None else _points(row["uncertainty"])
+
+
+def _evidence(row: Row) -> str:
+    if row.get("error"):
+        return ""
+    reason = row.get("not_enough_evidence")
+    return f"not enough: {reason}" if reason else "enough"
+
+
+def _sentence(row: Row) -> str:
+    """Say a row in the words of the score itself."""
+    if row.get("error"):
+        return ""
+    planes = np.asarray(row.get("planes", row["score"]), dtype=float)  # None becomes NaN
+    spread = np.asarray(row.get("planes_uncertainty", row["uncertainty"]), dtype=float)
+    # The reason of the row is already that of all planes.
+    reasons = [row["not_enough_evidence"]] * planes.size
+    return QualityScore.of(planes, uncertainty=spread, reasons=reasons).sentence()

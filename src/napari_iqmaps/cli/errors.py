@@ -1,0 +1,130 @@
+"""``iqmaps errors``: where the errors of an image are, how far that can be trusted, and how much the eye minds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..core import blind
+from ..core.io.records import record_of
+from ..core.io.scores import quality_row, row_of_record
+from ..core.maps import QualityMap
+from .assessing import KIND, blind_options, blind_plan, data_range_of, layout_of_scores, shown_outputs
+from .batch import run
+from .layouts import Column
+from .options import image_options, output_options
+from .plans import Answer, Job, Progress
+from .report import Report
+from .subjects import Options, alike, found_inputs, jobs_of, read, with_notes
+
+
+def _kinds(_ctx: click.Context, _param: click.Parameter, value: str | None) -> tuple[blind.BlindKind, ...] | None:
+    if value is None:
+        return None
+    names = [name.strip() for name in value.split(",")]
+    for name in names:
+        if name not in blind.MAPS:
+            raise click.BadParameter(f"{name!r} is none of {', '.join(blind.MAPS)}.")
+    return tuple(kind for kind in blind.MAPS if kind in names)
+
+
+@click.command()
+@click.argument("images", nargs=-1, required=True, metavar="IMAGES...")
+@click.option(
+    "--reference",
+    type=click.Path(exists=True, path_type=Path),
+    metavar="FILE|FOLDER",
+    help="Map the real error as well, against one image for all, or a folder with images of the same names.",
+)
+@click.option(
+    "--maps",
+    "kinds",
+    metavar="KIND,KIND...",
+    callback=_kinds,
+    help=f"Some of {', '.join(blind.MAPS)}.  [all that there are]",
+)
+@image_options
+@blind_options
+@output_options
+@click.pass_context
+def errors(
+    ctx: click.Context,
+    /,
+    images: tuple[str, ...],
+    reference: Path | None,
+    kinds: tuple[blind.BlindKind, ...] | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Map errors, reliability and sensitivity, without a reference.
+
+    IMAGES are files, patterns ('scans/*.tif', quoted or not) and folders. All maps of an image come from one look at
+    it, as NAME_KIND.tif in --out: the predicted error, how far that can be trusted, how much the eye cares, and what
+    follows: the perceptual error. The score goes from 0, best, to 100, worst.
+    """
+    chosen = Options(**options)
+    report = Report("errors", as_json=as_json)
+    wanted = _wanted(kinds, chosen.model, has_reference=reference is not None)
+    # A batch often has one reference: it is decoded once.
+    read_reference = lru_cache(maxsize=1)(lambda path: read(path, chosen.channel_axis))
+
+    def compute(job: Job, progress: Progress) -> Answer:
+        files = [read(job.path, chosen.channel_axis)]
+        image, other, channel_axis = files[0].array, None, files[0].channel_axis
+        if "reference" in job.others:
+            files.append(read_reference(job.others["reference"]))
+            image, other, channel_axis = alike(*files, forced=chosen.channel_axis != "auto")
+        found = blind.assess(
+            image,
+            reference=other,
+            maps=wanted,
+            channel_axis=channel_axis,
+            data_range=data_range_of(chosen, *files),
+            progress=progress,
+            **chosen.for_model(),
+        )
+        score = quality_row(with_notes(found.quality, *files))
+        # Each map carries the score, so that the row can be given again from any of them.
+        maps = tuple(with_notes(_with_score(found.maps[kind], score), *files) for kind in wanted)
+        return Answer(maps, _row([record_of(quality_map) for quality_map in maps]))
+
+    plan = blind_plan(
+        chosen,
+        compute,
+        layout=layout_of_scores(Column("written to", shown_outputs, is_optional=True)),
+        maps=wanted,
+        kept_row=_row,
+    )
+    ctx.exit(run(plan, jobs_of(found_inputs(images, report), reference), report))
+
+
+def _wanted(
+    kinds: tuple[blind.BlindKind, ...] | None, model: Any, *, has_reference: bool
+) -> tuple[blind.BlindKind, ...]:
+    """Check which maps are asked for before any image is read."""
+    there = blind.maps_of(model, has_reference=has_reference)
+    if kinds is None:
+        return there
+    for kind in kinds:
+        if kind == "objective_error" and not has_reference:
+            raise click.UsageError("The objective error needs --reference.")
+        if kind not in there:
+            raise click.UsageError(f"{model} gives {', '.join(there)}, and no {kind}. Use --model deepbqa.")
+    if has_reference and "objective_error" not in kinds:
+        raise click.UsageError("--reference is for the objective_error, which --maps leaves out. Drop one of the two.")
+    return kinds
+
+
+def _with_score(quality_map: QualityMap, score: Mapping[str, Any]) -> QualityMap:
+    return replace(quality_map, info={**quality_map.info, KIND: dict(score)})
+
+
+def _row(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Give the score that all maps of an image carry, and the mean of each."""
+    means = {f"mean_{record['kind']}": row_of_record(record)["score"] for record in records}
+    return {**records[0]["info"][KIND], **means}

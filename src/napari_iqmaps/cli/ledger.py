@@ -1,0 +1,124 @@
+"""The table of a batch: written as it grows, and read back so that a batch without maps goes on where it stopped."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..core.errors import InputError
+from ..core.io.scores import read_scores, write_scores
+
+MADE_FROM = "made_from"
+"""Column that tells by which options and from which files a row was made."""
+
+_SECONDS = 2.0
+_SHARE = 20  # the table may cost one part in this many of the time
+
+
+def digest(value: Any) -> str:
+    """Give 16 hexadecimal digits that stand for a value of JSON."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
+
+
+class Ledger:
+    """The rows of a batch, and the file that they go to.
+
+    Parameters
+    ----------
+    path : pathlib.Path or None
+        ``.csv`` or ``.json``; None writes nothing.
+    request : mapping
+        What decides the values beside the files.
+    files : iterable of str
+        The inputs of the batch, as rows name them.
+    grows : bool
+        Write the file as it grows, with a cell in every row that vouches for it: nothing else keeps what is done.
+    resume : bool
+        Know the rows that are in such a file.
+
+    Attributes
+    ----------
+    rows : list of dict
+        Of this batch so far.
+    """
+
+    def __init__(
+        self, path: Path | None, request: Mapping[str, Any], files: Iterable[str], *, grows: bool, resume: bool
+    ) -> None:
+        self.rows: list[dict[str, Any]] = []
+        self._path = path
+        self._request = digest(request)
+        self._grows = path is not None and grows
+        self._resume = resume
+        self._waiting = dict.fromkeys(files)
+        self._before = self._read() if self._grows else {}
+        self._due = time.monotonic() + _SECONDS
+
+    def made_from(self, sources: Mapping[str, Any]) -> dict[str, str]:
+        """Give the cell that vouches for a row: options and contents of files, each as a digest.
+
+        Parameters
+        ----------
+        sources : mapping
+            The files by role, told by their content.
+
+        Returns
+        -------
+        dict
+            Empty when the table does not grow.
+        """
+        return {MADE_FROM: f"{self._request}-{digest(sources)}"} if self._grows else {}
+
+    def known(self, cells: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Find the row that was made before by the same options from the same files.
+
+        Parameters
+        ----------
+        cells : mapping
+            Names of the files, and what `made_from` gave.
+
+        Returns
+        -------
+        dict or None
+            The row, with these cells in it.
+        """
+        row = self._before.get(cells.get(MADE_FROM)) if self._resume else None
+        return None if row is None else {**row, **cells}
+
+    def add(self, row: dict[str, Any]) -> None:
+        """Take a row; now and then, write the table.
+
+        Parameters
+        ----------
+        row : dict
+            The next one.
+        """
+        self.rows.append(row)
+        self._waiting.pop(row["file"], None)
+        begun = time.monotonic()
+        if self._grows and begun >= self._due:
+            self.write()
+            done = time.monotonic()
+            self._due = done + max(_SECONDS, _SHARE * (done - begun))
+
+    def write(self) -> None:
+        """Write the table as it is; rows from before stand for the files whose turn has not come."""
+        if self._path is not None:
+            rest = (row for row in self._before.values() if row["file"] in self._waiting)
+            write_scores([*self.rows, *rest], self._path)
+
+    def _read(self) -> dict[str | None, dict[str, Any]]:
+        assert self._path is not None
+        try:
+            rows: Sequence[dict[str, Any]] = read_scores(self._path)
+        except InputError:
+            return {}  # none, or no table of ours: it will be replaced, as ever
+        return {
+            row[MADE_FROM]: row
+            for row in rows
+            if not row.get("error") and str(row.get(MADE_FROM, "")).startswith(f"{self._request}-")
+        }

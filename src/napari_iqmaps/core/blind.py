@@ -1,0 +1,329 @@
+"""Without a reference: where the errors are, how far to trust that, how much they matter, and what score follows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from .. import __version__
+from . import devices
+from . import weights as weights_registry
+from .assessment import Assessment, Judge
+from .errors import InputError
+from .images import DataRange, Planes, as_planes, check_same_shape
+from .maps import QualityMap
+from .quality_score import QualityScore
+from .tiling import Progress
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+BlindModel = Literal["deepbqa", "diqa"]
+BlindKind = Literal["objective_error", "error", "reliability", "sensitivity", "perceptual_error"]
+
+MODELS: tuple[BlindModel, ...] = ("deepbqa", "diqa")
+MAPS: tuple[BlindKind, ...] = ("objective_error", "error", "reliability", "sensitivity", "perceptual_error")
+"""The kinds of map of one pass, in the order in which they are given and shown."""
+
+_WITH_SENSITIVITY = ("sensitivity", "perceptual_error")
+
+
+def assess(
+    image: Any,
+    *,
+    reference: Any = None,
+    model: BlindModel = "deepbqa",
+    maps: Sequence[BlindKind] | None = None,
+    data_range: DataRange = None,
+    channel_axis: int | None = None,
+    weights: str | Path | None = None,
+    device: str = "auto",
+    tile: int | None = None,
+    progress: Progress | None = None,
+) -> Assessment:
+    """Judge an image without a reference: all maps and the score of one pass.
+
+    Parameters
+    ----------
+    image : array_like or dask.array.Array
+        The image to judge, ``(height, width)``, a stack ``(..., height, width)`` (one map per plane), or either with a
+        channel axis. bool, integer or floating point; NaN, infinite and masked pixels are holes.
+    reference : array_like or dask.array.Array, optional
+        What the image should look like, of the same shape and on the same pixels; gives the objective error besides
+        and has no part in anything else.
+    model : {"deepbqa", "diqa"}
+        The network. DIQA has no sensitivity and so no perceptual error.
+    maps : sequence of str, optional
+        The kinds of map wanted, of `MAPS`; none at all gives the score alone. None takes all that the model and the
+        reference allow.
+    data_range : float or (float, float), optional
+        The values of black and white. Known for bool, uint8 and uint16, required for every other dtype.
+    channel_axis : int, optional
+        The axis of 1, 3 or 4 channels; None means grey.
+    weights : str or pathlib.Path, optional
+        A name in the registry or a safetensors file; None takes the model's default.
+    device : {"auto", "cpu", "cuda", "mps"}
+        Where to compute.
+    tile : int, optional
+        Side of a tile in pixels: bounds the memory and the time between two progress calls.
+    progress : callable, optional
+        Called with ``(tiles done, tiles in all)``; raise `Cancelled` in it to stop.
+
+    Returns
+    -------
+    Assessment
+        Its ``maps`` and its ``quality``. Lazy maps if `image` or `reference` is a dask array.
+
+    Raises
+    ------
+    InputError
+        If the images differ in size, a map is not to be had, or an image or an option cannot be used.
+    WeightsError
+        If the weights are unknown, missing, changed or of another network.
+    Cancelled
+        If `progress` raised it.
+
+    Notes
+    -----
+    Everything starts from the normalised image x, the luminance less its low frequencies, and lives on cells, one at
+    every fourth pixel, between which the maps are interpolated. The objective error is ``(|x_reference - x| / 255) **
+    .2``; the error is a network's prediction of it, at least 0. The reliability is ``r = 2 / (1 + exp(-alpha |x|)) -
+    1``, and its map is the ratio to the mean over the plane's valid pixels. The sensitivity s is learnt from scores of
+    whole images. The perceptual error is ``s e r / mean(r)``.
+
+    The score of DeepBQA is a function of the perceptual error's mean; that of DIQA is one of the mean features of the
+    network that predicts the error, the mean r and the spread of the low frequencies. Means are over the valid cells,
+    in float64, so that a score does not depend on the tiles. Its uncertainty is the standard deviation of its error on
+    images that were not trained on, by the score; it travels with the weights.
+
+    There is no score, but NaN with a reason, for a plane without valid pixels, of under 32 pixels to a side, or whose
+    mean r is below a limit (.02, or what the weights state): errors cannot be told from content there. The evidence is
+    not enough for a score from fewer valid cells than a patch of 112 x 112 pixels has, the papers' unit of training,
+    or from an image whose features, mean r and spread lie farther from the training's than a limit that travels with
+    the weights (Mahalanobis distance).
+
+    Deviations from the papers: low frequencies are those of a pyramid with the kernel 1 4 6 4 1, as in the authors'
+    sibling program (the kernel of the tutorial on DIQA shifts an image by one pixel); each cell sits on its pixel, and
+    maps have the image's resolution; beyond the border the image is reflected, where the papers assume zeros and
+    DeepBQA leaves four cells out of its mean; alpha is `reliability_slope` in the provenance, per code value of 255
+    (the paper's 1 has no stated scale), and so is the error's scale; differences below .001 code values are none; the
+    score is 100 times a logistic function, 0 best to 100 worst, whatever scale its observers used; holes are filled for
+    the filters and left out of maps, means and score.
+
+    References
+    ----------
+    .. [1] J. Kim, W. Kim, S. Lee, "Deep Blind Image Quality Assessment by Learning Sensitivity Map", ICASSP 2018.
+    .. [2] J. Kim, A.-D. Nguyen, S. Lee, "Deep CNN-Based Blind Image Quality Predictor", IEEE TNNLS 30(1), 2019,
+       doi:10.1109/TNNLS.2018.2829819.
+    """
+    _check_model(model)
+    wanted = _wanted(maps, model, has_reference=reference is not None)
+    images = {"image": image} | ({"reference image": reference} if reference is not None else {})
+    inputs = _inputs(images, data_range, channel_axis)
+    return _passed(inputs, wanted, "assess", model, weights, device, tile, progress, scores=True)
+
+
+def quality(
+    image: Any,
+    *,
+    model: BlindModel = "deepbqa",
+    data_range: DataRange = None,
+    channel_axis: int | None = None,
+    weights: str | Path | None = None,
+    device: str = "auto",
+    tile: int | None = None,
+    progress: Progress | None = None,
+) -> QualityScore:
+    """Score an image without a reference, from 0 (best) to 100 (worst).
+
+    Parameters
+    ----------
+    image : array_like or dask.array.Array
+        As in `assess`; a dask array is read and judged tile by tile.
+    model, data_range, channel_axis, weights, device, tile, progress : optional
+        As in `assess`.
+
+    Returns
+    -------
+    QualityScore
+        One score a plane, each with a standard deviation; NaN with a reason where there is no answer.
+
+    Raises
+    ------
+    InputError
+        If the image or an option cannot be used.
+    WeightsError
+        If the weights are unknown, missing, changed or of another network.
+    Cancelled
+        If `progress` raised it.
+    """
+    return assess(
+        image, model=model, maps=(), data_range=data_range, channel_axis=channel_axis, weights=weights,
+        device=device, tile=tile, progress=progress,
+    ).quality  # fmt: skip
+
+
+def maps_of(model: BlindModel, *, has_reference: bool = False) -> tuple[BlindKind, ...]:
+    """Tell which maps there are.
+
+    Parameters
+    ----------
+    model : {"deepbqa", "diqa"}
+        The network.
+    has_reference : bool
+        Whether the image's reference is known.
+
+    Returns
+    -------
+    tuple of str
+        In the order of `MAPS`.
+
+    Raises
+    ------
+    InputError
+        If there is no such model.
+    """
+    _check_model(model)
+    return tuple(
+        kind
+        for kind in MAPS
+        if (has_reference or kind != "objective_error") and (model == "deepbqa" or kind not in _WITH_SENSITIVITY)
+    )
+
+
+def surroundings(**_options: Any) -> int:
+    """Tell how many pixels around a part of an image have to be given with it, so that its map is that of the whole.
+
+    Parameters
+    ----------
+    **_options
+        Those of `assess`, which do not matter.
+
+    Returns
+    -------
+    int
+        Pixels to each side. The part's first row and column have to be multiples of four. Reliability and perceptual
+        error keep their factor: they are divided by a mean, which is that of the part.
+    """
+    from .blind_pass import LONGEST_HALO
+
+    return LONGEST_HALO
+
+
+def one_map(
+    kind: BlindKind,
+    images: Mapping[str, Any],
+    *,
+    model: BlindModel | None = None,
+    data_range: DataRange = None,
+    channel_axis: int | None = None,
+    weights: str | Path | None = None,
+    device: str = "auto",
+    tile: int | None = None,
+    progress: Progress | None = None,
+) -> QualityMap:
+    """Make one kind of map, running no more than it takes.
+
+    Parameters
+    ----------
+    kind : str
+        One of `MAPS`.
+    images : mapping
+        What to call an image in messages, to the image; for the objective error the reference second.
+    model : {"deepbqa", "diqa"}, optional
+        None for a closed form.
+    data_range, channel_axis, weights, device, tile, progress : optional
+        As in `assess`.
+
+    Returns
+    -------
+    QualityMap
+        Of that kind.
+
+    Raises
+    ------
+    InputError
+        If the images differ in size, the model has no such map, or an image or an option cannot be used.
+    WeightsError
+        If the weights are unknown, missing, changed or of another network.
+    Cancelled
+        If `progress` raised it.
+    """
+    if model is not None:
+        _check_model(model)
+        _check_has(kind, model)
+    inputs = _inputs(images, data_range, channel_axis)
+    made = _passed(inputs, (kind,), f"{kind}_map", model, weights, device, tile, progress, scores=False)
+    return made.maps[kind]
+
+
+def _inputs(images: Mapping[str, Any], data_range: DataRange, channel_axis: int | None) -> list[Planes]:
+    planes = [
+        as_planes(image, data_range=data_range, channel_axis=channel_axis, name=name) for name, image in images.items()
+    ]
+    for other in planes[1:]:
+        check_same_shape(planes[0], other, tuple(images))
+    return planes
+
+
+def _check_model(model: str) -> None:
+    if model not in MODELS:
+        raise InputError(f"There is no blind model {model!r}. Choose one of {', '.join(MODELS)}.")
+
+
+def _wanted(maps: Sequence[BlindKind] | None, model: BlindModel, *, has_reference: bool) -> tuple[BlindKind, ...]:
+    """Check the kinds asked for and put them in order."""
+    if maps is None:
+        return maps_of(model, has_reference=has_reference)
+    if isinstance(maps, str):
+        raise InputError(f"maps is the text {maps!r}; give a sequence of kinds, such as [{maps!r}].")
+    for kind in maps:
+        if kind not in MAPS:
+            raise InputError(f"There is no blind map {kind!r}. Choose some of {', '.join(MAPS)}.")
+        if kind == "objective_error" and not has_reference:
+            raise InputError("The objective error needs a reference. Pass reference=IMAGE, or ask for the error.")
+        _check_has(kind, model)
+    return tuple(kind for kind in MAPS if kind in maps)
+
+
+def _check_has(kind: BlindKind, model: BlindModel) -> None:
+    if model == "diqa" and kind in _WITH_SENSITIVITY:
+        raise InputError(
+            f'DIQA has no sensitivity, so there is no {kind.replace("_", " ")} map of it. Use model="deepbqa".'
+        )
+
+
+def _passed(
+    inputs: list[Planes],
+    kinds: tuple[BlindKind, ...],
+    method: str,
+    model: BlindModel | None,
+    name_or_path: str | Path | None,
+    device: str,
+    tile: int | None,
+    progress: Progress | None,
+    *,
+    scores: bool,
+) -> Assessment:
+    """Pass over the planes and say where the numbers come from."""
+    target = devices.resolve(device)
+    record = None
+    if model is not None:
+        record = weights_registry.find(name_or_path or weights_registry.default_name(model), model)
+
+    from .blind_pass import BlindOperator, load_network, run
+    from .networks.normalised import RELIABILITY_SLOPE
+
+    network = None if record is None else load_network(record, target)
+    operator = BlindOperator(kinds, network, scores=scores, device=target)
+    if "objective_error" not in kinds:
+        inputs = inputs[:1]
+    values, sums = run(operator, inputs, tile=tile, progress=progress)
+    info: dict[str, Any] = {"method": method}
+    if record is not None:
+        info |= {"model": model, "weights": record.name, "weights_sha256": record.sha256}
+    info |= {"device": str(target), "reliability_slope": RELIABILITY_SLOPE, "data_range": inputs[0].data_range}
+    info |= {**inputs[0].display.record(), "tile": tile or operator.tile, "version": __version__}
+    judge = Judge(record, str(target), inputs[0].shape, operator.runs_trunk, info)
+    made = Assessment({kind: QualityMap.of(values[kind], kind, info) for kind in kinds}, sums.values, judge)
+    return made if made.is_lazy else made.with_reservations()

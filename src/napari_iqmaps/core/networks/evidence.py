@@ -1,0 +1,81 @@
+"""What a trained blind network knows of its own limits: buffers that travel with its weights."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from ..evidence import HOMOGENEOUS
+
+KNOTS = 6
+
+
+class Evidence(nn.Module):
+    """How far an image is from those the network was trained on.
+
+    Parameters
+    ----------
+    length : int
+        Of the vectors that images are pooled to.
+
+    Attributes
+    ----------
+    mean : torch.Tensor
+        Of the training images' vectors, ``(length,)``.
+    whitening : torch.Tensor
+        ``(length, length)``; ``whitening @ (vector - mean)`` has the Mahalanobis distance as its length.
+    limit : torch.Tensor
+        The largest distance at which there is enough evidence; infinite as long as nothing has been trained.
+    homogeneous : torch.Tensor
+        The smallest mean reliability, not divided by its mean, at which there is a score.
+    """
+
+    mean: Tensor
+    whitening: Tensor
+    limit: Tensor
+    homogeneous: Tensor
+
+    def __init__(self, length: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(length))
+        self.register_buffer("whitening", torch.eye(length))
+        self.register_buffer("limit", torch.tensor(math.inf))
+        self.register_buffer("homogeneous", torch.tensor(HOMOGENEOUS))
+
+    def distance(self, pooled: Tensor) -> Tensor:
+        """Give the Mahalanobis distance of pooled images from the training images.
+
+        Parameters
+        ----------
+        pooled : torch.Tensor
+            ``(images, length)``.
+
+        Returns
+        -------
+        torch.Tensor
+            At least 0, ``(images,)``.
+        """
+        lengths: Tensor = torch.linalg.vector_norm((pooled - self.mean) @ self.whitening.T, dim=-1)
+        return lengths
+
+
+class Uncertainty(nn.Module):
+    """How far a score is off from what observers say, which depends on the score.
+
+    Attributes
+    ----------
+    knots : torch.Tensor
+        Scores in ascending order, ``(6,)``.
+    deviations : torch.Tensor
+        Standard deviation of the error there, in points, ``(6,)``; NaN as long as it has not been measured.
+    """
+
+    knots: Tensor
+    deviations: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("knots", torch.linspace(0, 100, KNOTS))
+        self.register_buffer("deviations", torch.full((KNOTS,), math.nan))

@@ -1,0 +1,194 @@
+"""Which first stage a fold starts from, and which distorted photographs its second stage may see."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from types import MappingProxyType
+
+from ...core.distortions import distortions
+from ...core.errors import InputError, WeightsError
+from ...core.weights import find
+from ..splits import TYPE_GROUPS
+from .config import BLIND_NETWORKS
+from .drawing import draw
+from .pairs import learnt_photographs, read_photograph
+from .score_bank import ScoreBank, SeenImages
+
+_SAME: Mapping[str, tuple[str, ...]] = MappingProxyType({
+    "multiplicative_noise": ("speckle_noise",),
+    "contrast_change": ("contrast_loss", "contrast_gain"),
+    "mean_shift": ("brightening", "darkening"),
+})  # fmt: skip
+"""Types of databases to the names that the bank has for them, where those differ."""
+
+_ALIKE: tuple[tuple[str, ...], ...] = (
+    ("gaussian_noise", "speckle_noise", "shot_noise"),
+    ("quantisation", "banding"),
+)
+"""More twins than databases have; see `TYPE_GROUPS`."""
+
+
+@dataclass(frozen=True)
+class Start:
+    """The result of a first stage.
+
+    Attributes
+    ----------
+    path : pathlib.Path
+        The weights.
+    network : str
+        Whose.
+    sha256 : str
+        Of the file.
+    left_out : frozenset of str
+        Distortions of the bank that it has not seen.
+    """
+
+    path: Path
+    network: str
+    sha256: str
+    left_out: frozenset[str]
+
+    def serves(self, network: str) -> bool:
+        """Tell whether a network can start from it: DIQA can from DeepBQA, whose trunk is the same."""
+        return self.network == network or (network == "diqa" and self.network == "deepbqa")
+
+
+def header_of(path: Path) -> Start:
+    """Read what the file of a first stage says of itself.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        Weights of either blind network.
+
+    Returns
+    -------
+    Start
+        Its record.
+
+    Raises
+    ------
+    WeightsError
+        If there is no such file, or if it holds something else.
+    """
+    for network in BLIND_NETWORKS:
+        try:
+            found = find(path, network)
+        except WeightsError as error:
+            problem = error
+            continue
+        words = str(found.details.get("left_out", "")).split(",")
+        return Start(path, network, found.sha256, frozenset(word.strip() for word in words if word.strip()))
+    raise problem
+
+
+def start_for(network: str, starts: Sequence[Start], types: Collection[str] = ()) -> Start:
+    """Choose what a training starts from.
+
+    Parameters
+    ----------
+    network : str
+        What is trained.
+    starts : sequence of Start
+        Those at hand.
+    types : collection of str
+        Kinds of distortion that are held out.
+
+    Returns
+    -------
+    Start
+        One that has not seen these types, if there is one, else any; of these, one of the network itself, if there is
+        one, and of these the one that has left out least.
+
+    Raises
+    ------
+    InputError
+        If none can start this network.
+    """
+    fit = [start for start in starts if start.serves(network)]
+    if not fit:
+        given = ", ".join(f"{start.path.name} ({start.network})" for start in starts) or "none"
+        raise InputError(f"There is no first stage for {network} to start from; given: {given}. Pass --start FILE.")
+    return min(fit, key=lambda start: (bool(types) and not is_unseen(types, start), start.network != network,
+                                       len(start.left_out)))  # fmt: skip
+
+
+def is_unseen(types: Collection[str], start: Start) -> bool:
+    """Tell whether a first stage has not seen some kinds of distortion.
+
+    Parameters
+    ----------
+    types : collection of str
+        In the words of databases.
+    start : Start
+        The first stage.
+
+    Returns
+    -------
+    bool
+        Whether it left out all that the bank has of them.
+    """
+    return _in_bank(types) <= start.left_out
+
+
+def twins_of(types: Collection[str]) -> frozenset[str]:
+    """Give the bank's distortions that are of some types, or so alike that they would stand in for them.
+
+    Parameters
+    ----------
+    types : collection of str
+        In the words of databases.
+
+    Returns
+    -------
+    frozenset of str
+        Names in the bank.
+    """
+    found = set(types) | _in_bank(types)
+    for group in (*TYPE_GROUPS, *_ALIKE):
+        if found & set(group):
+            found |= set(group)
+    return frozenset(_in_bank(found))
+
+
+def without(bank: ScoreBank, photographs: Sequence[Path], names: Collection[str]) -> ScoreBank:
+    """Take distorted photographs of some kinds out of a bank.
+
+    Parameters
+    ----------
+    bank : ScoreBank
+        All of them.
+    photographs : sequence of pathlib.Path
+        Undistorted ones, as they were given to the bank.
+    names : collection of str
+        Distortions of the bank; a photograph that any of them was done to is taken out.
+
+    Returns
+    -------
+    ScoreBank
+        With the same scored images.
+    """
+    config, kept = bank.config, []
+    for path in learnt_photographs(list(photographs), config.hold_out):
+        colour = read_photograph(path).shape[-1] > 1
+        for variant in range(min(config.pseudo_variants, config.variants)):
+            drawn = draw(config.seed, path.name, variant, left_out=config.left_out, colour=colour)
+            kept.append(not any(name in names for name, _ in drawn.steps))
+    assert len(kept) == len(bank.distorted_visibility)
+    made = copy.copy(bank)
+    lists = {entry.name: getattr(bank.distorted, entry.name) for entry in fields(SeenImages)}
+    made.distorted = SeenImages(**{
+        name: [one for one, stays in zip(values, kept, strict=True) if stays] if values else []
+        for name, values in lists.items()
+    })  # fmt: skip
+    made.distorted_visibility = bank.distorted_visibility[kept]
+    made.record = {**bank.record, "types_left_out": sorted(names)}
+    return made
+
+
+def _in_bank(types: Collection[str]) -> set[str]:
+    return {same for name in types for same in _SAME.get(name, (name,))} & set(distortions())

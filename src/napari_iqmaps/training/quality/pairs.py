@@ -1,0 +1,275 @@
+"""Distorted images with their references: photographs that are distorted when they are first drawn, or given pairs.
+
+A pair is made once and kept in memory as luminance in fixed point, with what its teachers say of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ...core.errors import InputError
+from ...core.images import as_planes
+from ...core.io.reading import read_image
+from ..manifest import Manifest
+from .config import QualityConfig
+from .drawing import Colours, draw, drawing_weights
+from .teachers import Teachers, teachers_of
+
+Fixed = npt.NDArray[np.uint16]
+"""Luminance in 256ths of a code value."""
+
+FIXED_POINT = 256
+_CELL = 4
+_WHITE = 255
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """A distorted image in memory.
+
+    Attributes
+    ----------
+    test : numpy.ndarray
+        Luminance in fixed point, ``(height, width)``, sides multiples of four.
+    teachers : Teachers
+        What is known of it.
+    """
+
+    test: Fixed
+    teachers: Teachers
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """A photograph, and what its variants are.
+
+    Attributes
+    ----------
+    path : pathlib.Path
+        The file.
+    reference : numpy.ndarray
+        Its luminance in fixed point, sides multiples of four.
+    colour : bool
+        Whether it has colours.
+    given : tuple of pathlib.Path
+        Distorted files; none for a photograph that is distorted by the bank.
+    """
+
+    path: Path
+    reference: Fixed
+    colour: bool
+    given: tuple[Path, ...] = ()
+
+
+class PairBank:
+    """All pairs of a run.
+
+    Parameters
+    ----------
+    config : QualityConfig
+        The recipe.
+    photographs : sequence of pathlib.Path
+        Undistorted pictures.
+    pairs : sequence of Manifest
+        Distorted files with their references; scores are not used, and types that are left out are left out.
+    smallest : int, optional
+        Pixels a side that a picture needs; None stands for the first stage's windows.
+
+    Attributes
+    ----------
+    sources : tuple of Source
+        References and photographs.
+
+    Raises
+    ------
+    InputError
+        If a picture cannot be used or is smaller than the recipe's windows, or if there is none.
+    """
+
+    def __init__(
+        self,
+        config: QualityConfig,
+        photographs: Sequence[Path],
+        pairs: Sequence[Manifest] = (),
+        *,
+        smallest: int | None = None,
+    ) -> None:
+        self.config = config
+        smallest = config.side if smallest is None else smallest
+        if photographs and set(config.left_out) >= set(drawing_weights()):
+            raise InputError("All distortions are left out, so none could be drawn. Leave out fewer.")
+        wanted: list[tuple[Path, tuple[Path, ...]]] = [(path, ()) for path in photographs]
+        for manifest in pairs:
+            wanted += _grouped(manifest, config.left_out)
+        if not wanted:
+            raise InputError("There are no photographs to learn from. Pass at least one --photographs FOLDER.")
+        self.sources = tuple(self._source(path, given) for path, given in wanted)
+        small = [source for source in self.sources if min(source.reference.shape) < smallest]
+        if small:
+            listed = ", ".join(f"{each.path.name} ({_size(each.reference)})" for each in small[:5])
+            raise InputError(
+                f"{len(small)} of the {len(self.sources)} photographs are smaller than the windows of {smallest} "
+                f"pixels a side: {listed}{', ...' if len(small) > 5 else ''}. Leave them out, or take smaller windows."
+            )
+        self._kept: dict[tuple[int, int], Pair] = {}
+
+    def count(self, source: int) -> int:
+        """Say how many variants a source has."""
+        return len(self.sources[source].given) or self.config.variants
+
+    def pair(self, source: int, variant: int) -> Pair:
+        """Give a pair, made when it is asked for the first time.
+
+        Parameters
+        ----------
+        source : int
+            Which of `sources`.
+        variant : int
+            Which of its variants.
+
+        Returns
+        -------
+        Pair
+            With its teachers.
+        """
+        found = self._kept.get((source, variant))
+        if found is None:
+            found = self._kept[source, variant] = self._made(self.sources[source], variant)
+        return found
+
+    def test(self, source: int, variant: int) -> Fixed:
+        """Give the distorted image of a pair alone, which is not kept.
+
+        Parameters
+        ----------
+        source, variant : int
+            As in `pair`.
+
+        Returns
+        -------
+        numpy.ndarray
+            Luminance in fixed point.
+        """
+        found = self._kept.get((source, variant))
+        return self._test_of(self.sources[source], variant) if found is None else found.test
+
+    def _source(self, path: Path, given: tuple[Path, ...]) -> Source:
+        colours = read_photograph(path)
+        return Source(path, self._fixed(colours), colours.shape[-1] > 1, given)
+
+    def _made(self, source: Source, variant: int) -> Pair:
+        test = self._test_of(source, variant)
+        return Pair(test, teachers_of(as_luminance(test), as_luminance(source.reference)))
+
+    def _test_of(self, source: Source, variant: int) -> Fixed:
+        if source.given:
+            path = source.given[variant]
+            test = self._fixed(read_photograph(path))
+            if test.shape != source.reference.shape:
+                raise InputError(
+                    f"{path} has {_size(test)} pixels and its reference {source.path.name} {_size(source.reference)} "
+                    "(both cut to multiples of four). Give pairs of the same pixels."
+                )
+        else:
+            recipe = draw(self.config.seed, source.path.name, variant, left_out=self.config.left_out,
+                          colour=source.colour)  # fmt: skip
+            test = self._fixed(recipe.applied_to(read_photograph(source.path))) if recipe.steps else source.reference
+        return test
+
+    def _fixed(self, colours: Colours) -> Fixed:
+        """Take the middle of a large picture, cut it to whole cells, and turn it into luminance."""
+        window = []
+        for length in colours.shape[:2]:
+            kept = min(length // _CELL * _CELL, self.config.middle)
+            start = (length - kept) // 2
+            window.append(slice(start, start + kept))
+        planes = as_planes(colours[tuple(window)], channel_axis=-1, name="the photograph")
+        luminance = planes.read((), slice(None), slice(None))
+        return np.rint(luminance * FIXED_POINT).astype(np.uint16)
+
+
+def learnt_photographs(photographs: Sequence[Path], hold_out: int) -> list[Path]:
+    """Leave out the photographs that are held out for validation.
+
+    Parameters
+    ----------
+    photographs : sequence of pathlib.Path
+        All of them.
+    hold_out : int
+        One of so many is held out: in the order of their names the seventh of ten, and so on; 0 holds out none.
+
+    Returns
+    -------
+    list of pathlib.Path
+        The others, in the order given.
+    """
+    if not hold_out:
+        return list(photographs)
+    ordered = sorted(photographs, key=lambda path: (path.name, str(path)))
+    held_out = set(ordered[hold_out - 3 :: hold_out])
+    return [path for path in photographs if path not in held_out]
+
+
+def as_luminance(fixed: Fixed) -> npt.NDArray[np.float32]:
+    """Turn fixed point into code values, 0 to 255."""
+    return fixed.astype(np.float32) / np.float32(FIXED_POINT)
+
+
+def read_photograph(path: Path) -> Colours:
+    """Read a picture as 8-bit colours.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        A single grey or colour image, of 8 or 16 bits.
+
+    Returns
+    -------
+    numpy.ndarray
+        uint8, ``(height, width, 1 or 3)``; alpha is left out, and 16 bits are rounded to 8.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, is a stack, or has holes.
+    """
+    file = read_image(path)
+    planes = as_planes(file.array, channel_axis=file.channel_axis, data_range=file.data_range, name=str(path))
+    if len(planes.shape) != 2:
+        raise InputError(f"{path} is a stack of shape {planes.shape}; photographs are single images.")
+    array: npt.NDArray[Any] = planes.array[..., :3] if planes.has_channels else planes.array[..., np.newaxis]
+    if array.dtype.name == "uint8" and planes.data_range == (0.0, float(_WHITE)):
+        return np.ascontiguousarray(array)
+    low, high = planes.data_range
+    unit = (array.astype(np.float64) - low) / (high - low)
+    if not np.isfinite(unit).all():
+        raise InputError(f"{path} has holes (NaN or infinite pixels). Training needs whole images.")
+    return np.rint(np.clip(unit, 0, 1) * _WHITE).astype(np.uint8)
+
+
+def fingerprint(paths: Sequence[Path]) -> str:
+    """Give the sha256 of pictures and their names, in this order."""
+    digest = hashlib.sha256()
+    for path in paths:
+        digest.update(path.name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def _grouped(manifest: Manifest, left_out: Sequence[str]) -> Iterator[tuple[Path, tuple[Path, ...]]]:
+    """Gather a manifest's distorted files by their reference."""
+    table = manifest.table
+    if "type" in table:
+        table = table[~table["type"].isin(list(left_out))]
+    for reference, rows in table.groupby("reference", sort=True):
+        yield Path(str(reference)), tuple(Path(file) for file in rows["file"])
+
+
+def _size(plane: Fixed) -> str:
+    return f"{plane.shape[0]}x{plane.shape[1]}"

@@ -1,0 +1,72 @@
+"""What the records of the recipes have in common: fields that know their help text and their limits.
+
+Free of torch and lightning, so that ``iqmaps train --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import field, fields
+from typing import Any
+
+from ..core.errors import InputError
+
+
+def setting(default: Any, text: str, **limits: Any) -> Any:
+    """Declare a field of a recipe.
+
+    Parameters
+    ----------
+    default : bool, int, float, str or tuple of str
+        Its value if nothing is said; its type is that of every value.
+    text : str
+        Its help text.
+    **limits
+        ``choices``, or ``least`` and ``most``; whatever else a recipe wants to know of a field.
+
+    Returns
+    -------
+    dataclasses.Field
+        With text and limits as its metadata.
+    """
+    return field(default=default, metadata={"help": text, **limits})
+
+
+def check(recipe: Any) -> None:
+    """Refuse a recipe with a value that is not of its field's type or outside its limits.
+
+    Parameters
+    ----------
+    recipe : dataclass
+        Of fields that `setting` declared.
+
+    Raises
+    ------
+    InputError
+        Which field, what it is, and what it may be.
+    """
+    for entry in fields(recipe):
+        _check(entry.name, getattr(recipe, entry.name), entry.metadata, type(entry.default))
+
+
+def _check(name: str, value: Any, limits: Any, kind: type) -> None:
+    choices = limits.get("choices")
+    if kind is tuple:
+        if not isinstance(value, tuple | list):
+            raise InputError(f"{name} is {value!r}; give a tuple.")
+        for each in value:
+            _check(name, each, limits, str)
+        return
+    if choices is not None and value not in choices:
+        raise InputError(f"{name} is {value!r}; choose one of {', '.join(choices)}.")
+    if kind is bool or kind is str:
+        if not isinstance(value, kind):
+            raise InputError(f"{name} is {value!r}; give a {kind.__name__}.")
+        return
+    whole = kind is int
+    if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)) or not math.isfinite(value):
+        raise InputError(f"{name} is {value!r}; give a {'whole ' if whole else ''}number.")
+    least, most = limits.get("least", -math.inf), limits.get("most", math.inf)
+    if not least <= value <= most:
+        upper = f" and at most {most}" if most < math.inf else ""
+        raise InputError(f"{name} is {value}; it has to be at least {least}{upper}.")

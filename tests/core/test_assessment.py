@@ -1,0 +1,37 @@
+"""What one pass gives, as an object: fixed, picklable, lazy or not."""
+
+import pickle
+
+import dask.array as da
+import numpy as np
+import pytest
+from skimage import data
+
+import napari_iqmaps as iq
+
+PHOTO = data.camera()[100:220, 180:310]
+
+
+def test_it_travels_between_processes(blind_weights):
+    found = iq.assess(PHOTO, weights=blind_weights["deepbqa"])
+    again = pickle.loads(pickle.dumps(found))
+    assert list(again.maps) == list(found.maps)
+    assert again.quality.value == found.quality.value
+    np.testing.assert_array_equal(again.maps["error"].values, found.maps["error"].values)
+    assert again.maps["error"].info == found.maps["error"].info
+
+
+def test_a_lazy_one_travels_before_it_is_computed(blind_weights):
+    lazy = iq.assess(da.from_array(PHOTO), weights=blind_weights["deepbqa"])
+    again = pickle.loads(pickle.dumps(lazy))
+    assert again.is_lazy
+    assert again.compute().quality.value == pytest.approx(lazy.quality.value)
+
+
+def test_the_score_is_made_once(blind_weights):
+    found = iq.assess(PHOTO, weights=blind_weights["diqa"], model="diqa")
+    assert found.quality is found.quality
+    with pytest.raises(AttributeError):
+        found.maps = {}
+    with pytest.raises(TypeError):
+        found.maps["error"] = None
