@@ -16,6 +16,7 @@ from skimage import data
 
 import napari_iqmaps as iq
 from napari_iqmaps.core.blind import BlindModel
+from napari_iqmaps.core.images import as_planes
 from napari_iqmaps.training.behaviour import PHOTOGRAPHS, local_deviation
 
 DISTORTIONS = ("gaussian_noise", "gaussian_blur", "jpeg")
@@ -35,8 +36,6 @@ def luminance(name: str) -> npt.NDArray[np.float32]:
     """Give the luminance of a photograph, 0..255: what the networks see of it."""
     image = getattr(data, name)()
     axis = None if image.ndim == 2 else -1
-    from napari_iqmaps.core.images import as_planes
-
     return as_planes(image, channel_axis=axis).read((), slice(None), slice(None))
 
 
@@ -52,10 +51,12 @@ def largest_improvement(scores: npt.NDArray[np.float64]) -> float:
 
 
 def monotone(networks: dict[BlindModel, str], step: float) -> None:
-    """Score against severity."""
+    """Tell how scores go with severity."""
     severities = [0.0, *np.arange(1, 5 + 1e-9, step)]
-    print(f"\nScores of {len(PHOTOGRAPHS)} photographs at severities 0, 1 to 5 in steps of {step:g}: how much better a "
-          "more distorted one is called, at most (points of 100), and the mean scores\n")  # fmt: skip
+    print(
+        f"\nScores of {len(PHOTOGRAPHS)} photographs at severities 0, 1 to 5 in steps of {step:g}: how much better a "
+        "more distorted one is called, at most (points of 100); the mean scores; how many have too little evidence\n"
+    )
     rows = []
     for model, weights in networks.items():
         for name in DISTORTIONS:
@@ -72,12 +73,12 @@ def monotone(networks: dict[BlindModel, str], step: float) -> None:
             rows.append((model, name, f"{max(slack):.1f} ({worst})", f"{np.median(slack):.1f}", f"{means[0]:.0f}",
                          f"{means[len(means) // 2]:.0f}", f"{means[-1]:.0f}",
                          f"{doubtful} of {len(scores) * len(severities)}"))  # fmt: skip
-    headings = ("network", "distortion", "largest", "median", "mean at 0", "halfway", "mean at 5", "too little evidence")
+    headings = ("network", "distortion", "largest", "median", "mean at 0", "halfway", "mean at 5", "doubtful")
     print_table(headings, rows)
 
 
 def tiles(networks: dict[BlindModel, str]) -> None:
-    """Maps and score in tiles against the whole image at once."""
+    """Compare maps and score in tiles with those of the whole image at once."""
     print("\nTiles against the whole image, camera with noise: largest difference\n")
     image = distorted(luminance("camera"), "gaussian_noise", 2)
     rows = []
@@ -92,7 +93,7 @@ def tiles(networks: dict[BlindModel, str]) -> None:
 
 
 def reliability() -> None:
-    """Reliability of flat and textured parts, and of what was blurred."""
+    """Tell the reliability of flat and textured parts, and of what was blurred."""
     print("\nReliability (1 is the mean of an image; it rests on no weights): the tenth of a photograph with the least "
           f"and with the most local contrast; and its left half when that is blurred (severity {BLURRED:g}), before "
           "and after\n")  # fmt: skip

@@ -9,7 +9,8 @@ their names the 8th, 18th, 28th ...
     python benchmarks/blind_inside.py PHOTOGRAPHS --weights deepbqa.safetensors --severity 2 --severity 4
 
 "error" compares the two as they are; "x reliability" multiplies both by the reliability first, as the training does.
-The last column is what needs no network: how the measured error goes with the reliability alone, that is with detail.
+The last two columns need no network: how both go with the reliability alone, that is with detail. The factor that both
+sides have in common makes up much of what the columns "x reliability" show; what a network adds is the difference.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ Found = dict[str, dict[str, list[float]]]
 CELL = 16
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 HELD_OUT, OF = 7, 10
+ALONE = ("reliability alone, error", "reliability alone, x reliability")
 LEFT_OUT = ("colour",)
 """Families that luminance, which is all that the networks see, hardly shows."""
 
@@ -77,7 +79,8 @@ def inside(path: Path, names: list[str], severities: list[float], networks: dict
                 predicted = iq.error_map(test, model=model, weights=weights, **options).values
                 yield name, f"{model}, error", correlation(predicted, measured)
                 yield name, f"{model}, x reliability", correlation(predicted * reliability, measured * reliability)
-            yield name, "reliability alone", correlation(reliability, measured)
+            yield name, ALONE[0], correlation(reliability, measured)
+            yield name, ALONE[1], correlation(reliability, measured * reliability)
 
 
 def medians(found: Found, columns: list[str], names: list[str]) -> list[str]:
@@ -97,7 +100,7 @@ def main() -> None:
     names = given.distortion or [name for name in iq.distortions() if distortion(name).family not in LEFT_OUT]
     severities = given.severity or [3.0]
     columns = [f"{model}, {which}" for model in networks for which in ("error", "x reliability")]
-    columns.append("reliability alone")
+    columns += ALONE
     found: Found = defaultdict(lambda: defaultdict(list))
     paths = held_out(given.photographs)
     for path in paths:

@@ -53,6 +53,32 @@ def test_a_run_from_the_command_line(folder, tmp_path):
     assert "holds a run already" in str(again.exception)
 
 
+def test_both_stages_from_the_command_line(folder, tmp_path):
+    rows, reference = [], np.array(Image.open(folder / "0.png"))
+    for score in (1, 20, 60):
+        Image.fromarray(reference // 80 * 80 + np.uint8(score)).save(tmp_path / f"{score}.png")
+        rows.append(f"{score}.png,pictures/0.png,{score},only")
+    (tmp_path / "tiny.csv").write_text("\n".join(["# best: 0", "# worst: 80", "file,reference,score,scene", *rows]))
+    data = ("--data", str(tmp_path / "tiny.csv"))
+    survey = CliRunner().invoke(train, ["diqa", *data, "--dry-run"], catch_exceptions=False)
+    assert "tiny" in survey.output
+    out = tmp_path / "run"
+    command = ["diqa", *data, "--photographs", str(folder), "--out", str(out), "--stage2-steps", "2",
+               "--pseudo-variants", "1", *FAST]  # fmt: skip
+    result = CliRunner().invoke(train, command, catch_exceptions=False)
+    weights = out / "diqa.safetensors"
+    assert result.output.strip() == str(weights)
+    with safe_open(weights, framework="numpy") as file:
+        said = file.metadata()["trained_by"]
+    assert said.startswith("iqmaps train diqa --data tiny.csv --photographs pictures --crop-cells 2 ")
+    assert "--stage " not in said
+    start = out / "stage1" / "stage1.safetensors"
+    command = ["diqa", *data, "--start", str(start), "--out", str(tmp_path / "second"), "--stage2-steps", "1"]
+    CliRunner().invoke(train, command, catch_exceptions=False)
+    with safe_open(tmp_path / "second" / "diqa.safetensors", framework="numpy") as file:
+        assert file.metadata()["trained_by"].endswith("--data tiny.csv --start stage1.safetensors --stage2-steps 1")
+
+
 def test_wrong_use_is_named(folder, tmp_path):
     def said(*words):
         result = CliRunner().invoke(train, ["deepbqa", *words])
@@ -61,7 +87,10 @@ def test_wrong_use_is_named(folder, tmp_path):
 
     assert "Missing option '--out'" in said("--photographs", str(folder))
     out = ("--out", str(tmp_path / "run"))
-    assert "no photographs to learn from" in said(*out)
-    assert "names no pictures" in said(*out, "--photographs", str(tmp_path / "none"))
-    assert "smaller than the windows of 96" in said(*out, "--photographs", str(folder), "--side", "96")
+    assert "Missing option '--data', images with scores; or take --stage 1" in said(*out)
+    assert "--start stands for the first stage" in said(*out, "--stage", "1", "--start", "stage1.safetensors")
+    first = (*out, "--stage", "1")
+    assert "no photographs to learn from" in said(*first)
+    assert "names no pictures" in said(*first, "--photographs", str(tmp_path / "none"))
+    assert "smaller than the windows of 96" in said(*first, "--photographs", str(folder), "--side", "96")
     assert "'jpg' is not one of" in said(*out, "--photographs", str(folder), "--leave-out", "jpg")

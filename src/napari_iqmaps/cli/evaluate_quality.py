@@ -136,6 +136,11 @@ def quality(
             named = named or [(network, None) for network in chosen]
             scores = evaluation.fixed_scores(read, named, folder=runs, device=device, report=bars.show)
         else:
+            for network, types in evaluation.types_seen(read, configs, protocol, starts).items():
+                click.echo(
+                    f"The first stage of {network} has seen {', '.join(types)} on photographs. To judge without, give "
+                    "--start of one that was trained with --leave-out.", err=True,
+                )  # fmt: skip
             scores = evaluation.held_out_scores(
                 read, configs, protocol, runs, starts=starts, photographs=photographs_in(photographs), shares=shares,
                 device=device, scoring=scoring, report=bars.show,

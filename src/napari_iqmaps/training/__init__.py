@@ -9,7 +9,7 @@ from importlib.util import find_spec
 
 from ..core.errors import InputError
 
-EXTRA = ("lightning", "pandas")
+EXTRA = ("lightning", "pandas", "pywt")
 """What training needs beyond the package's own dependencies."""
 
 

@@ -53,7 +53,7 @@ def small_recipe():
 
 @pytest.fixture(scope="session")
 def scored(photographs, tmp_path_factory):
-    """Two manifests of three scenes with noise and blur; the second has half the first one's scores and other scenes."""
+    """Two manifests of three scenes each with noise and blur; the second has half the first one's scores."""
     folder = tmp_path_factory.mktemp("scored")
     rng = np.random.default_rng(5)
     manifests = []

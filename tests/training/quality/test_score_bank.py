@@ -1,5 +1,7 @@
 """What the second stage keeps of images is what the networks say of them elsewhere."""
 
+from dataclasses import fields
+
 import numpy as np
 import pytest
 import torch
@@ -11,6 +13,7 @@ from napari_iqmaps.core.images import as_planes
 from napari_iqmaps.training.manifest import read_manifest
 from napari_iqmaps.training.quality.pairs import PairBank, learnt_photographs
 from napari_iqmaps.training.quality.score_bank import ScoreBank
+from napari_iqmaps.training.quality.score_keeping import SeenImages
 from napari_iqmaps.training.samples import read_luminance
 
 ROW = 20  # of the second database
@@ -26,7 +29,7 @@ def test_vectors_and_cells_are_those_of_an_assessment(network, banks, first_stag
     if network == "diqa":
         assert not bank.scored.error
         return
-    assert bank.scored.perceptual[ROW] == pytest.approx(sums.perceptual_error, rel=0.01)
+    assert bank.scored.perceptual[ROW] == pytest.approx(sums.perceptual_error, rel=1e-4)
     values = iq.error_map(luminance, model=network, weights=first_stage[network], data_range=(0, 255)).values
     np.testing.assert_allclose(bank.scored.error[ROW], values[::4, ::4], atol=1e-3)
     trust = iq.reliability_map(luminance, data_range=(0, 255)).values
@@ -62,11 +65,31 @@ def test_visibility_is_asked_of_the_reference_once(banks):
     assert bank.visibility(rows[::-1]).tolist() == found[::-1].tolist()
 
 
+@pytest.mark.parametrize("network", ["diqa", "deepbqa"])
+def test_what_was_seen_is_kept(network, banks, first_stage, scored, photographs, score_recipe, tmp_path):
+    keep, arguments = tmp_path / "seen.safetensors", (first_stage[network], scored[:1], photographs)
+    recipe = score_recipe(network, pseudo_variants=1)
+    seen = ScoreBank(recipe, *arguments, keep=keep)
+    stamp = keep.stat().st_mtime_ns
+    again = ScoreBank(recipe, *arguments, keep=keep)
+    assert keep.stat().st_mtime_ns == stamp
+    for group in ("scored", "distorted"):
+        for entry in fields(SeenImages):
+            for one, other in zip(
+                getattr(getattr(seen, group), entry.name), getattr(getattr(again, group), entry.name), strict=True
+            ):
+                np.testing.assert_array_equal(one, other)
+    np.testing.assert_array_equal(seen.distorted_visibility, again.distorted_visibility)
+    np.testing.assert_array_equal(seen.visibility(np.arange(18)), again.visibility(np.arange(18)))
+    ScoreBank(score_recipe(network, pseudo_variants=0), *arguments, keep=keep)
+    assert keep.stat().st_mtime_ns > stamp
+
+
 def test_without_photographs_there_are_none(first_stage, scored, score_recipe, photographs):
     for recipe, pictures in ((score_recipe(), []), (score_recipe(pseudo_variants=0), photographs)):
         bank = ScoreBank(recipe, first_stage["diqa"], [read_manifest(scored[0])], pictures)
         assert bank.distorted.vectors().shape == (0, 130)
-        assert bank.record["photographs"] == {"number": 0}
+        assert bank.record["photographs"]["number"] == 0
 
 
 def test_one_networks_errors_can_start_the_other(first_stage, scored, score_recipe, banks, tmp_path):

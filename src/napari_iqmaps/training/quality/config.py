@@ -39,6 +39,11 @@ class QualityConfig:
     scores the second stage learns. Here, errors are learnt from photographs without scores, in many kinds and strengths
     of distortion, and with them what measures that know the reference say of each image.
 
+    The published second stage trains all weights. Here the trunk stays as the first stage left it, and distorted
+    photographs are scored besides, by how visible their distortion is with the reference at hand: a database has few
+    contents and few kinds of distortion. DIQA's is ``pseudo_variants=0, correlation2=0, noise=0, dropout=0``, DeepBQA's
+    ``pseudo_variants=0, correlation2=0``, but for what their losses square.
+
     References
     ----------
     .. [1] J. Kim, A.-D. Nguyen, S. Lee, "Deep CNN-Based Blind Image Quality Predictor", IEEE TNNLS 30(1), 2019,
@@ -92,7 +97,7 @@ class QualityConfig:
 
     stage2_steps: int = setting(400, "Optimiser steps of the second stage.", least=1, stage=2)
     pseudo_variants: int = setting(
-        24, "How many variants of each photograph the second stage learns from; 0 takes none.", least=0, stage=2
+        8, "How many variants of each photograph the second stage learns from; 0 takes none.", least=0, stage=2
     )
     pseudo2: float = setting(1.0, "Weight of the distorted photographs' pseudo-scores.", least=0, stage=2)
     correlation2: float = setting(
@@ -113,10 +118,15 @@ class QualityConfig:
     keep_hidden: bool = setting(
         False, "Start from the hidden layer of a first stage of diqa, not from a new one (diqa).", stage=2
     )
-    crops: int = setting(16, "Windows a step of scored images, and as many of photographs (deepbqa).", least=1, stage=2)
-    crop_side: int = setting(160, "Pixels a side of these windows; a multiple of 4 (deepbqa).", least=48, stage=2)
+    crops: int = setting(
+        10,
+        "Windows a step of scored images, at least five a database, and as many of photographs (deepbqa).",
+        least=1,
+        stage=2,
+    )
+    crop_side: int = setting(128, "Pixels a side of these windows; a multiple of 4 (deepbqa).", least=48, stage=2)
     sensitivity_rate: float = setting(
-        0.1, "Learning rate of the sensitivity, in that of the score's function (deepbqa).", least=0, stage=2
+        1.0, "Learning rate of the sensitivity, in that of the score's function (deepbqa).", least=0, stage=2
     )
     total_variation: float = setting(
         1e-2, "Weight of the sensitivity's variation from place to place (deepbqa).", least=0, stage=2
@@ -175,6 +185,6 @@ class QualityConfig:
             Its defaults.
         """
         if network == "deepbqa":
-            # A second stage from pixels: fewer images are worth their memory, and steps are noisier.
-            return cls(network="deepbqa", rate2=1e-3, averaging2=0.98, pseudo_variants=8)
+            # A second stage from pixels has noisier steps.
+            return cls(network="deepbqa", rate2=3e-3, averaging2=0.98)
         return cls(network=network)  # type: ignore[arg-type] # checked when it is made

@@ -24,7 +24,7 @@ from ..splits import Shares
 from .config import QualityConfig
 from .evaluation_folds import Trial, trials_of
 from .evaluation_scores import Floats, Progress, measured, measures, quality_scores
-from .evaluation_starts import Start, header_of, start_for, twins_of, without
+from .evaluation_starts import Start, header_of, is_unseen, start_for, twins_of, without
 from .pairs import fingerprint
 from .score_bank import ScoreBank
 from .score_fit import fit_scores_on, scores_of
@@ -174,6 +174,33 @@ def held_out_scores(
                 scores[label] = np.nan
             scores.iloc[trial.fold.test, scores.columns.get_loc(label)] = found[number]
     return scores[held_out]
+
+
+def types_seen(
+    manifests: Sequence[Manifest], configs: Sequence[QualityConfig], protocol: str, starts: Sequence[Path]
+) -> dict[str, list[str]]:
+    """Tell which types are held out of a second stage only, because the first has seen them on photographs.
+
+    Parameters
+    ----------
+    manifests, configs, protocol, starts
+        As in `held_out_scores`.
+
+    Returns
+    -------
+    dict of str to list of str
+        Network to types; none where no type is held out, or every fold has a start that left its types out.
+    """
+    known = [header_of(path) for path in starts]
+    trials = [trial for trial in trials_of(protocol, pooled(manifests)) if trial.types]
+    found = {
+        config.network: sorted({
+            name for trial in trials for name in trial.types
+            if not is_unseen((name,), start_for(config.network, known, trial.types))
+        })
+        for config in configs
+    }  # fmt: skip
+    return {network: types for network, types in found.items() if types}
 
 
 def answered(scores: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:

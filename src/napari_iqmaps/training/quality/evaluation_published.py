@@ -80,7 +80,11 @@ def with_published(figures: pd.DataFrame, manifests: Sequence[Manifest]) -> pd.D
     of_database = own.groupby("database")[carried].first()
     for name in carried:
         more[name] = more["database"].map(of_database[name])
-    return pd.concat([own.astype(object), more.astype(object)], ignore_index=True)
+    found = pd.concat([own.astype(object), more.astype(object)], ignore_index=True)
+    order = {name: number for number, name in enumerate(own["database"].unique())}
+    # Below the own figures of all types, above those of each.
+    place = [(order[row["database"]], row["type"] != ALL, row[NOTE] != "") for _, row in found.iterrows()]
+    return found.iloc[sorted(range(len(place)), key=place.__getitem__)].reset_index(drop=True)
 
 
 def _cells(figures: pd.DataFrame, srcc: float, plcc: float) -> dict[str, Any]:

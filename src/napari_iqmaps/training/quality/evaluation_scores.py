@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -78,12 +77,9 @@ def measures() -> dict[str, Callable[[Plane, Plane], float]]:
     Returns
     -------
     dict
-        Name to a function of ``(test, reference)``. Those of scikit-image do not look at the reference;
-        estimate_sigma is among them where PyWavelets is installed, which it needs.
+        Name to a function of ``(test, reference)``. Those of scikit-image do not look at the reference.
     """
-    blind = {"blur_effect": blur_effect, "shannon_entropy": shannon_entropy}
-    if find_spec("pywt") is not None:
-        blind["estimate_sigma"] = estimate_sigma
+    blind = {"blur_effect": blur_effect, "estimate_sigma": estimate_sigma, "shannon_entropy": shannon_entropy}
     found = {name: BASELINES[name] for name in WITH_REFERENCE}
     return found | {name: _without_reference(one) for name, one in sorted(blind.items())}
 

@@ -15,7 +15,8 @@ from ..splits import TYPE_GROUPS
 from .config import BLIND_NETWORKS
 from .drawing import draw
 from .pairs import learnt_photographs, read_photograph
-from .score_bank import ScoreBank, SeenImages
+from .score_bank import ScoreBank
+from .score_keeping import SeenImages
 
 _SAME: Mapping[str, tuple[str, ...]] = MappingProxyType({
     "multiplicative_noise": ("speckle_noise",),

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from torch import Tensor
 
 from ...core import devices
 from ...core.errors import InputError, WeightsError
+from ...core.evidence import UNIFORM
 from ...core.networks.blind import BlindNetwork, ErrorTrunk, pooled
 from ...core.networks.normalised import CELL
 from ...core.tiling import reflected, rounded_up
@@ -25,43 +25,16 @@ from ..precision import resolved_precision
 from ..samples import read_luminance
 from .config import QualityConfig
 from .error_training import BLIND_CLASSES
-from .forward import cells_of, inner_cells, relative
+from .forward import cells_of, inner_cells
 from .pairs import FIXED_POINT, Fixed, PairBank, as_luminance, fingerprint, learnt_photographs
+from .score_keeping import Floats, SeenImages, read_seen, write_seen
 
 Progress = Callable[[int, int], None]
-Floats = npt.NDArray[np.float32]
-Halves = npt.NDArray[np.float16]
 
 _MARGIN = rounded_up(ErrorTrunk.REACH + 1, CELL)
 _SMALLEST = 48
-_DECIDING = ("network", "seed", "precision", "middle", "left_out", "hold_out", "pseudo_variants", "variants")
-
-
-@dataclass(eq=False)
-class SeenImages:
-    """Images, and what a network says of each.
-
-    Attributes
-    ----------
-    pooled : list of numpy.ndarray
-        float32, ``(130,)``; see `napari_iqmaps.core.networks.blind.pooled`.
-    perceptual : list of float
-        Mean perceptual error with the first stage's sensitivity; NaN for DIQA.
-    luminance : list of numpy.ndarray
-        In fixed point, ``(height, width)``; empty for DIQA, as are the next two.
-    error, reliability : list of numpy.ndarray
-        At the cells, float16: the error at least 0, the reliability not divided by its mean.
-    """
-
-    pooled: list[Floats] = field(default_factory=list)
-    perceptual: list[float] = field(default_factory=list)
-    luminance: list[Fixed] = field(default_factory=list)
-    error: list[Halves] = field(default_factory=list)
-    reliability: list[Halves] = field(default_factory=list)
-
-    def vectors(self) -> Floats:
-        """Give all pooled vectors, ``(images, 130)``."""
-        return np.stack(self.pooled) if self.pooled else np.empty((0, 130), np.float32)
+_DECIDING = ("network", "seed", "precision", "middle", "left_out", "hold_out", "pseudo_variants", "variants",
+             "reliability_weighting")  # fmt: skip
 
 
 class ScoreBank:
@@ -77,6 +50,9 @@ class ScoreBank:
         Scored images; the first one's scores are the scale.
     photographs : sequence of str or pathlib.Path
         Undistorted pictures, of which those that are held out are not used.
+    keep : pathlib.Path, optional
+        A file of what was seen: read if it is of the same images, network and recipe, and written if not. Some
+        kilobytes an image for DIQA, a quarter of a byte a pixel for DeepBQA.
     device : {"auto", "cpu", "cuda", "mps"}
         Where to compute.
     progress : callable, optional
@@ -120,51 +96,68 @@ class ScoreBank:
         manifests: Sequence[str | Path | Manifest],
         photographs: Sequence[str | Path] = (),
         *,
+        keep: Path | None = None,
         device: str = "auto",
         progress: Progress | None = None,
     ) -> None:
         self.config = config
-        self._state = _start_of(config.network, Path(start))
         self.manifests = [read_manifest(manifest) for manifest in manifests]
         self.table = pooled_tables(self.manifests)
         learnt = learnt_photographs([Path(path) for path in photographs], config.hold_out)
-        variants = min(config.pseudo_variants, config.variants)
-        smallest = config.crop_side if config.network == "deepbqa" else _SMALLEST
-        pairs = PairBank(config, learnt, smallest=smallest) if learnt and variants else None
-        self.record: dict[str, Any] = {
-            "start": {"file": Path(start).name, "sha256": _sha256(self._state)},
-            "data": [
-                {"manifest": each.path.name, "sha256": each.sha256, "images": len(each.table)}
-                for each in self.manifests
-            ],
-            "photographs": {"number": len(learnt), "sha256": fingerprint(learnt)} if pairs else {"number": 0},
-        }
+        self._state = start_state(config.network, Path(start))
+        self.record = record_of(config, start, self.manifests, learnt)
+        self._visibility = np.full(len(self.table), np.nan)
+        found = None if keep is None else read_seen(keep, self.record)
+        pairs, variants = None, min(config.pseudo_variants, config.variants)
+        if learnt and variants and (found is None or _needs_cells(config)):
+            pairs = PairBank(config, learnt, smallest=config.crop_side if _needs_cells(config) else _SMALLEST)
+        # The scale of pseudo-scores, which hardly any fold does without.
+        scale = np.flatnonzero(self.table["database"] == self.manifests[0].name)
+        if pairs is None or found is not None:
+            scale = scale[:0]
+        count = _Count(progress, len(self.table) + (len(pairs.sources) * variants if pairs else 0) + len(scale))
+        if found is None:
+            self._look(pairs, variants, device, count)
+            for row in scale:
+                self.visibility(np.array([row]))
+                count.step()
+            if keep is not None:
+                numbers = {"visibility": self._visibility, "distorted_visibility": self.distorted_visibility}
+                write_seen(keep, self.record, {"scored": self.scored, "distorted": self.distorted}, numbers)
+            return
+        self.scored, self.distorted = found[0]["scored"], found[0]["distorted"]
+        self._visibility, self.distorted_visibility = found[1]["visibility"], found[1]["distorted_visibility"]
+        if _needs_cells(config):
+            for luminance in self._scored_images(count):
+                self.scored.luminance.append(_fixed(luminance))
+            for test, _ in _distorted_images(pairs, variants, count):
+                self.distorted.luminance.append(test)
+
+    scored: SeenImages
+    distorted: SeenImages
+    distorted_visibility: npt.NDArray[np.float64]
+
+    def _look(self, pairs: PairBank | None, variants: int, device: str, count: _Count) -> None:
+        """Run the network over all images."""
         target = devices.resolve(device)
         network = self.network().eval().to(target, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        look = _Look(network, resolved_precision(config.precision, target) != "32-true", target, config)
+        look = _Look(network, resolved_precision(self.config.precision, target) != "32-true", target, self.config)
         self.scored, self.distorted = SeenImages(), SeenImages()
-        self._visibility = np.full(len(self.table), np.nan)
-        total = len(self.table) + (len(pairs.sources) * variants if pairs else 0)
-        done = 0
-
-        def step() -> None:
-            nonlocal done
-            done += 1
-            if progress is not None:
-                progress(done, total)
-
-        for file in self.table["file"]:
-            look.at(read_luminance(file), self.scored)
-            step()
+        for luminance in self._scored_images(count):
+            look.at(luminance, self.scored)
         seen = []
-        for index, source in enumerate(pairs.sources if pairs else ()):
-            assert pairs is not None
-            for variant in range(variants):
-                test = pairs.test(index, variant)
-                look.at(as_luminance(test), self.distorted)
-                seen.append(_visibility(as_luminance(test), as_luminance(source.reference)))
-                step()
+        for test, reference in _distorted_images(pairs, variants, count):
+            look.at(as_luminance(test), self.distorted)
+            seen.append(_visibility(as_luminance(test), as_luminance(reference)))
         self.distorted_visibility = np.array(seen)
+
+    def _scored_images(self, count: _Count) -> Iterator[Floats]:
+        for file in self.table["file"]:
+            luminance = read_luminance(file)
+            if not np.isfinite(luminance).all():
+                raise InputError(f"{file} has holes (NaN or infinite pixels). Training needs whole images.")
+            yield luminance
+            count.step()
 
     def network(self) -> BlindNetwork:
         """Give a network as the first stage left it, a new one each time."""
@@ -211,6 +204,20 @@ class ScoreBank:
                 raise InputError(f"The images were seen with {name} {mine}, and the recipe has {other}. See them anew.")
 
 
+class _Count:
+    """Reports how many images are done."""
+
+    def __init__(self, progress: Progress | None, total: int) -> None:
+        self.progress = progress
+        self.total = total
+        self.done = 0
+
+    def step(self) -> None:
+        self.done += 1
+        if self.progress is not None:
+            self.progress(self.done, self.total)
+
+
 class _Look:
     """Runs a network over whole images and keeps what the second stage needs."""
 
@@ -218,12 +225,10 @@ class _Look:
         self.network = network
         self.half = half
         self.device = device
-        self.keeps_cells = config.network == "deepbqa"
+        self.keeps_cells = _needs_cells(config)
         self.weighs = config.reliability_weighting
 
     def at(self, luminance: Floats, images: SeenImages) -> None:
-        if not np.isfinite(luminance).all():
-            raise InputError("A picture has holes (NaN or infinite pixels). Training needs whole images.")
         rows, columns = (
             reflected(np.arange(-_MARGIN, rounded_up(length, CELL) + _MARGIN), length) for length in luminance.shape
         )
@@ -238,7 +243,7 @@ class _Look:
             images.perceptual.append(perceptual_error(cells.sensitivity, error, cells.reliability, self.weighs).item())
         images.error.append(error[0, 0].half().cpu().numpy())
         images.reliability.append(cells.reliability[0, 0].half().cpu().numpy())
-        images.luminance.append(np.rint(luminance * FIXED_POINT).astype(np.uint16))
+        images.luminance.append(_fixed(luminance))
 
 
 def perceptual_error(sensitivity: Tensor, error: Tensor, raw: Tensor, weighs: bool) -> Tensor:
@@ -257,7 +262,60 @@ def perceptual_error(sensitivity: Tensor, error: Tensor, raw: Tensor, weighs: bo
         ``(images,)``.
     """
     costs = sensitivity * error
-    return (costs * relative(raw) if weighs else costs).mean((1, 2, 3))
+    if not weighs:
+        return costs.mean((1, 2, 3))
+    return (costs * raw).mean((1, 2, 3)) / raw.mean((1, 2, 3)).clamp_min(UNIFORM)
+
+
+def record_of(
+    config: QualityConfig, start: str | Path, manifests: Sequence[Manifest], learnt: Sequence[Path]
+) -> dict[str, Any]:
+    """Say what decides a bank.
+
+    Parameters
+    ----------
+    config : QualityConfig
+        The recipe.
+    start : str or pathlib.Path
+        Weights of a first stage.
+    manifests : sequence of Manifest
+        Scored images.
+    learnt : sequence of pathlib.Path
+        Undistorted pictures, less what is held out.
+
+    Returns
+    -------
+    dict
+        Fit for JSON.
+    """
+    used = list(learnt) if min(config.pseudo_variants, config.variants) else []
+    data = [{"manifest": each.path.name, "sha256": each.sha256, "images": len(each.table)} for each in manifests]
+    return {
+        "seen": {name: _plain(getattr(config, name)) for name in _DECIDING},
+        "start": {"file": Path(start).name, "sha256": _sha256(start_state(config.network, Path(start)))},
+        "data": data,
+        "photographs": {"number": len(used), "sha256": fingerprint(used)},
+    }
+
+
+def _distorted_images(pairs: PairBank | None, variants: int, count: _Count) -> Iterator[tuple[Fixed, Fixed]]:
+    for index, source in enumerate(pairs.sources if pairs else ()):
+        assert pairs is not None
+        for variant in range(variants):
+            yield pairs.test(index, variant), source.reference
+            count.step()
+
+
+def _needs_cells(config: QualityConfig) -> bool:
+    return config.network == "deepbqa"
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _fixed(luminance: Floats) -> Fixed:
+    return np.rint(luminance * FIXED_POINT).astype(np.uint16)
 
 
 def _visibility(test: Floats, reference: Floats) -> float:
@@ -268,8 +326,26 @@ def _is_learnt(name: str) -> bool:
     return not name.startswith(("evidence.", "uncertainty."))
 
 
-def _start_of(network: str, path: Path) -> dict[str, Tensor]:
-    """Read the weights of a first stage."""
+def start_state(network: str, path: Path) -> dict[str, Tensor]:
+    """Read the weights of a first stage.
+
+    Parameters
+    ----------
+    network : {"diqa", "deepbqa"}
+        What they are to start.
+    path : pathlib.Path
+        The file.
+
+    Returns
+    -------
+    dict of str to torch.Tensor
+        Those that the network has.
+
+    Raises
+    ------
+    WeightsError
+        If the file cannot be read, or lacks the trunk or, for DeepBQA, the sensitivity.
+    """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from ...core.tiling import reflected, rounded_up
 from ...core.weights import load_into
 from .. import runs
 from ..callbacks import Keeper
-from ..manifest import Manifest
+from ..manifest import Manifest, read_manifest
 from ..memory import keep_freed_memory
 from ..precision import resolved_precision
 from ..quiet import quiet_lightning
@@ -29,13 +29,16 @@ from ..weights_file import write_weights
 from .config import QualityConfig
 from .error_training import BLIND_CLASSES
 from .forward import inner
-from .pairs import as_luminance
-from .score_bank import ScoreBank, perceptual_error
+from .pairs import as_luminance, learnt_photographs
+from .score_bank import ScoreBank, perceptual_error, record_of
 from .score_evidence import describe_training
 from .score_steps import ScoreSteps, Targets, training_vectors
 from .score_training import DeepBQAScores, DIQAScores, ScoreTraining
 
 Progress = Callable[[int, int], None]
+
+SEEN = "seen.safetensors"
+"""The file of what the first stage's network says of all images, in the folder of a second stage."""
 
 _MARGIN = rounded_up(max(SensitivityNet.REACH + REACH, 2 * REACH) + 1, CELL)
 
@@ -87,12 +90,17 @@ def fit_scores(
     WeightsError
         If `start` cannot be.
     Cancelled
-        On Ctrl-C or if `progress` raised it. Steps are continued; what the network says of the images is computed
-        anew.
+        On Ctrl-C or if `progress` raised it; the run can be continued.
     """
-    bank = ScoreBank(config, start, manifests, photographs, device=device, progress=progress)
-    rows = np.arange(len(bank.table))
-    return fit_scores_on(bank, rows, config, Path(folder), resume=resume, device=device,
+    folder, read = Path(folder), [read_manifest(manifest) for manifest in manifests]
+    learnt = learnt_photographs([Path(path) for path in photographs], config.hold_out)
+    rows = np.arange(sum(len(manifest.table) for manifest in read))
+    record = _record(config, record_of(config, start, read, learnt), rows)
+    finished = folder / f"{config.network}.safetensors"
+    if runs.prepare(folder, record, resume=resume) and finished.is_file():
+        return finished
+    bank = ScoreBank(config, start, read, photographs, keep=folder / SEEN, device=device, progress=progress)
+    return fit_scores_on(bank, rows, config, folder, device=device,
                          checkpoint_every=checkpoint_every, command=command, bar=bar, progress=progress)  # fmt: skip
 
 
@@ -133,8 +141,7 @@ def fit_scores_on(
     if checkpoint_every < 1:
         raise InputError(f"checkpoint_every is {checkpoint_every}; give a number of steps, at least 1.")
     finished = folder / f"{config.network}.safetensors"
-    number = {"number": len(rows), "sha256": hashlib.sha256(np.asarray(rows, dtype=np.int64).tobytes()).hexdigest()}
-    record = {"stage": 2, "config": config.of_stage(2), **bank.record, "rows": number}
+    record = _record(config, bank.record, rows)
     targets = Targets.of(bank, rows)
     if runs.prepare(folder, record, resume=resume) and finished.is_file():
         return finished
@@ -205,6 +212,11 @@ def scores_of(bank: ScoreBank, weights: str | Path, rows: npt.NDArray[np.intp]) 
             reduced = torch.from_numpy(bank.scored.vectors()[rows])
         found: npt.NDArray[np.float64] = network.score(reduced).double().numpy()
         return found
+
+
+def _record(config: QualityConfig, seen: Mapping[str, Any], rows: npt.NDArray[np.intp]) -> dict[str, Any]:
+    digest = hashlib.sha256(np.asarray(rows, dtype=np.int64).tobytes()).hexdigest()
+    return {"stage": 2, "config": config.of_stage(2), **seen, "rows": {"number": len(rows), "sha256": digest}}
 
 
 def _module(

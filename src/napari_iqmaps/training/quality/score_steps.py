@@ -15,7 +15,8 @@ from ...core.errors import InputError
 from ...core.networks.normalised import CELL
 from .config import QualityConfig
 from .pairs import as_luminance
-from .score_bank import ScoreBank, SeenImages
+from .score_bank import ScoreBank
+from .score_keeping import SeenImages
 from .steps import draw_window, without_repeats
 
 Rows = npt.NDArray[np.intp]

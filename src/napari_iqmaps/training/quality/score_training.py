@@ -185,8 +185,7 @@ class DIQAScores(ScoreTraining):
     def __init__(self, config: QualityConfig, half: bool, network: DIQA, databases: int, steps: ScoreSteps) -> None:
         torch.manual_seed(config.seed)
         super().__init__(config, half, network, databases)
-        self.register_buffer("mean", steps.mean, persistent=False)
-        self.register_buffer("spread", steps.spread, persistent=False)
+        self.mean, self.spread = steps.mean, steps.spread  # no buffers: not every device has float64
         fresh = DIQA()
         network.output.load_state_dict(fresh.output.state_dict())
         if config.keep_hidden:
@@ -196,9 +195,6 @@ class DIQAScores(ScoreTraining):
                 hidden.weight.mul_(steps.spread)
         else:
             network.hidden.load_state_dict(fresh.hidden.state_dict())
-
-    mean: Tensor
-    spread: Tensor
 
     def scores(self, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         """Score a step's images from their vectors."""
