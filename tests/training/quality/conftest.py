@@ -39,6 +39,8 @@ def small_recipe():
     def make(network="diqa", **changes):
         small = {
             "stage1_steps": 6,
+            "sensitivity_steps": 4,
+            "sensitivity_variants": 2,
             "side": 64,
             "photographs_per_step": 2,
             "variants_per_step": 2,

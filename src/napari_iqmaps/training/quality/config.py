@@ -95,6 +95,17 @@ class QualityConfig:
         0.998, "Decay of the running mean of the weights, which is the result; 0 is off.", least=0, most=1, stage=1
     )
 
+    sensitivity_steps: int = setting(
+        2500, "Optimiser steps between the stages, in which the sensitivity alone learns; 0 for none (deepbqa).",
+        least=0, stage="sensitivity",
+    )  # fmt: skip
+    sensitivity_variants: int = setting(
+        8, "How many variants of each photograph it learns from (deepbqa).", least=2, stage="sensitivity"
+    )
+    first_sensitivity_rate: float = setting(
+        2e-3, "Highest learning rate of AdamW in them (deepbqa).", least=0, stage="sensitivity"
+    )
+
     stage2_steps: int = setting(400, "Optimiser steps of the second stage.", least=1, stage=2)
     pseudo_variants: int = setting(
         8, "How many variants of each photograph the second stage learns from; 0 takes none.", least=0, stage=2
@@ -154,12 +165,12 @@ class QualityConfig:
         if self.error == self.visible == self.pseudo == 0:
             raise InputError("error, visible and pseudo are all 0, so nothing would be learnt. Give one a weight.")
 
-    def of_stage(self, stage: int) -> dict[str, Any]:
+    def of_stage(self, stage: int | str) -> dict[str, Any]:
         """Give what counts in one stage, so that a change of the other does not make its run another one.
 
         Parameters
         ----------
-        stage : {1, 2}
+        stage : {1, "sensitivity", 2}
             Which.
 
         Returns
@@ -185,6 +196,6 @@ class QualityConfig:
             Its defaults.
         """
         if network == "deepbqa":
-            # A second stage from pixels has noisier steps.
-            return cls(network="deepbqa", rate2=3e-3, averaging2=0.98)
+            # A second stage from pixels has noisier steps; few of them leave the sensitivity nearly as it is.
+            return cls(network="deepbqa", rate2=1e-3, averaging2=0.9, stage2_steps=60)
         return cls(network=network)  # type: ignore[arg-type] # checked when it is made

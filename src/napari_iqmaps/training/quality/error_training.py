@@ -26,14 +26,14 @@ BLIND_CLASSES: Mapping[str, type[DIQA] | type[DeepBQA]] = {"diqa": DIQA, "deepbq
 # Deviations that count as one, so that the parts of the loss are of one size whatever they are measured in.
 _OF_ERROR = 0.12
 _OF_PLACE = 0.08
-_OF_VISIBILITY = 0.15
+OF_VISIBILITY = 0.15
 _OF_NUMBERS = 0.3
 
 _SURROUNDINGS = 8
 """Cells: 32 pixels, over which visibility is pooled."""
 
 _USUAL_ERROR = 0.4
-_USUAL_EXCHANGE = 0.6
+USUAL_EXCHANGE = 0.6
 
 
 class ErrorTraining(pl.LightningModule):
@@ -83,7 +83,7 @@ class ErrorTraining(pl.LightningModule):
         self.numbers_head = nn.Linear(128, len(NUMBERS))
         is_diqa = isinstance(self.network, DIQA)
         self.beside = nn.Linear(POOLED, 128) if not is_diqa else None
-        self.exchange = None if is_diqa else nn.Parameter(torch.tensor(math.log(_USUAL_EXCHANGE)))
+        self.exchange = None if is_diqa else nn.Parameter(torch.tensor(math.log(USUAL_EXCHANGE)))
         self._freeze_unused()
         self.to(memory_format=torch.channels_last)
 
@@ -138,15 +138,15 @@ class ErrorTraining(pl.LightningModule):
         parts = {
             "error": (deviation * weight).square().mean() / _OF_ERROR**2,
             "within": (centred.square() * weight).mean() / _OF_PLACE**2,
-            "visible": (self.visible_head(cells.features) - visible).square().mean() / _OF_VISIBILITY**2,
+            "visible": (self.visible_head(cells.features) - visible).square().mean() / OF_VISIBILITY**2,
             "pseudo": self._pseudo(cells, batch["numbers"]),
         }
         loss = config.error * (parts["error"] + config.within * parts["within"])
         loss = loss + config.visible * parts["visible"] + config.pseudo * parts["pseudo"]
         if cells.sensitivity is not None and self.exchange is not None:
             costs = cells.sensitivity * cells.error.detach() * share
-            around = _surroundings(costs * self.exchange.exp() - visible)
-            parts["perceptual"] = around.square().mean() / _OF_VISIBILITY**2
+            around = averaged_around(costs * self.exchange.exp() - visible)
+            parts["perceptual"] = around.square().mean() / OF_VISIBILITY**2
             loss = loss + config.perceptual * parts["perceptual"]
         parts["inside"] = _mean_correlation(cells.error.detach(), target)
         return loss, parts
@@ -199,8 +199,19 @@ def measured_errors(batch: dict[str, Tensor]) -> Tensor:
         return target
 
 
-def _surroundings(cells: Tensor) -> Tensor:
-    """Average over squares of `_SURROUNDINGS` cells, or over all where there are fewer, every half a square."""
+def averaged_around(cells: Tensor) -> Tensor:
+    """Average over squares of 8 cells, or over all where there are fewer, every half a square.
+
+    Parameters
+    ----------
+    cells : torch.Tensor
+        ``(images, channels, rows, columns)``.
+
+    Returns
+    -------
+    torch.Tensor
+        The means, ``(images, channels, fewer rows, fewer columns)``.
+    """
     side = min(_SURROUNDINGS, *cells.shape[-2:])
     return functional.avg_pool2d(cells, side, max(side // 2, 1))
 

@@ -23,6 +23,7 @@ from .config import QualityConfig
 from .error_training import ErrorTraining
 from .pairs import PairBank, fingerprint, learnt_photographs
 from .score_fit import fit_scores
+from .sensitivity_training import SENSITIVITY, fit_sensitivity, needs_sensitivity
 from .steps import Steps
 
 Progress = Callable[[int, int], None]
@@ -47,7 +48,7 @@ def fit(
     bar: bool = False,
     progress: Progress | None = None,
 ) -> Path:
-    """Train a blind network: its errors into ``folder/stage1``, then its score into ``folder/stage2``.
+    """Train a blind network: its errors into ``folder/stage1``, its sensitivity, and its score into ``folder/stage2``.
 
     Parameters
     ----------
@@ -63,7 +64,8 @@ def fit(
         Distorted pictures for the first stage besides. Whoever judges the result on a database must leave its scenes
         out here: no other part of the first stage sees images of databases.
     start : str or pathlib.Path, optional
-        Result of a first stage, which is not trained then. DIQA takes one of either network.
+        Result of a first stage, or of DeepBQA's sensitivity after it (``folder/sensitivity``); what it holds is not
+        trained again. DIQA takes one of either network.
     resume : bool
         Continue what the folder holds, if it has the same recipe and data.
     device, devices, checkpoint_every, command, bar, progress : optional
@@ -90,6 +92,10 @@ def fit(
         start = fit_errors(config, photographs, folder / "stage1", pairs=pairs, resume=resume, device=device,
                            devices=devices, checkpoint_every=checkpoint_every, command=command, bar=bar,
                            progress=progress)  # fmt: skip
+    if photographs and needs_sensitivity(config, start):  # it learns from nothing else
+        start = fit_sensitivity(config, start, photographs, folder / SENSITIVITY, resume=resume, device=device,
+                                checkpoint_every=checkpoint_every, command=command, bar=bar,
+                                progress=progress)  # fmt: skip
     # A result that is there may have got its uncertainty since.
     known = (folder / "stage2" / f"{config.network}.safetensors").is_file()
     made = fit_scores(config, start, read, folder / "stage2", photographs=photographs, resume=resume, device=device,

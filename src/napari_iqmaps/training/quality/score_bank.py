@@ -292,7 +292,7 @@ def record_of(
     data = [{"manifest": each.path.name, "sha256": each.sha256, "images": len(each.table)} for each in manifests]
     return {
         "seen": {name: _plain(getattr(config, name)) for name in _DECIDING},
-        "start": {"file": Path(start).name, "sha256": _sha256(start_state(config.network, Path(start)))},
+        "start": {"file": Path(start).name, "sha256": state_sha256(start_state(config.network, Path(start)))},
         "data": data,
         "photographs": {"number": len(used), "sha256": fingerprint(used)},
     }
@@ -367,7 +367,8 @@ def start_state(network: str, path: Path) -> dict[str, Tensor]:
     return {name: tensor for name, tensor in tensors.items() if name in state and tensor.shape == state[name].shape}
 
 
-def _sha256(state: Mapping[str, Any]) -> str:
+def state_sha256(state: Mapping[str, Any]) -> str:
+    """Give the sha256 of what a network has learnt, whatever its file says besides."""
     digest = hashlib.sha256()
     for name in sorted(state):
         if _is_learnt(name):
