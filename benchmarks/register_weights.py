@@ -16,9 +16,13 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 from napari_iqmaps.core.weights import sha256_of
+from napari_iqmaps.training.quality.score_evidence import set_uncertainty
 from napari_iqmaps.training.weights_file import write_tensors
 
 FEW = 1000
+EXACT = "evidence."
+"""A matrix of numbers of many sizes, which a square of a distance is made with."""
+
 FOLDER = Path(__file__).resolve().parents[1] / "weights"
 REGISTRY = FOLDER / "registry.toml"
 HEAD = "# Every file of weights that ships, and where it comes from. Each is verified before it is read.\n"
@@ -74,13 +78,23 @@ def held_out_figures(table: Path, network: str) -> dict[str, float]:
 @click.option("--figures", required=True, type=click.Path(exists=True, path_type=Path))
 @click.option("--data", required=True)
 @click.option("--licence", required=True)
-def main(trained: Path, name: str, half: bool, figures: Path, data: str, licence: str) -> None:
+@click.option(
+    "--residuals",
+    type=click.Path(exists=True, path_type=Path),
+    help="From 'iqmaps evaluate quality --runs': what a blind score's uncertainty is made of.",
+)
+def main(trained: Path, name: str, half: bool, figures: Path, data: str, licence: str, residuals: Path | None) -> None:
+    if residuals is not None:
+        set_uncertainty(trained, residuals)
     with safe_open(trained, framework="numpy") as file:
         header = file.metadata()
     tensors = load_file(trained)
     target = FOLDER / f"{name}.safetensors"
     # Only what is large: the few scalars keep all their digits.
-    smaller = {key: value.half() if half and value.numel() > FEW else value for key, value in tensors.items()}
+    smaller = {
+        key: value.half() if half and value.numel() > FEW and not key.startswith(EXACT) else value
+        for key, value in tensors.items()
+    }
     write_tensors(target, smaller, header)
     records = tomllib.loads(REGISTRY.read_text())["weights"] if REGISTRY.is_file() else {}
     records[name] = record(target, data, licence, held_out_figures(figures, header["network"]))

@@ -14,7 +14,9 @@ from napari_iqmaps.training.quality.sensitivity_training import fit_sensitivity,
 def test_only_the_sensitivity_changes(first_stage, photographs, small_recipe, tmp_path):
     made = fit_sensitivity(small_recipe("deepbqa"), first_stage["deepbqa"], photographs, tmp_path / "run")
     before, after = load_file(first_stage["deepbqa"]), load_file(made)
-    changed = {name.split(".")[0] for name in after if not torch.allclose(before[name], after[name], 0, 0, equal_nan=True)}
+    changed = {
+        name.split(".")[0] for name in after if not torch.allclose(before[name], after[name], 0, 0, equal_nan=True)
+    }
     assert changed == {"sensitivity"}
     with safe_open(made, framework="numpy") as file:
         assert file.metadata()["stage"] == "sensitivity"

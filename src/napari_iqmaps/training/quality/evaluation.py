@@ -315,8 +315,9 @@ class _Trainings:
         if self._bank is None or self._bank[0] != start:
             self._bank = None  # frees its memory first
             told = told_of(self.report, f"images as {start.path.stem} of {self.config.network} sees them")
+            keep = self.folder / f"seen_{start.sha256[:12]}.safetensors"
             bank = ScoreBank(
-                self.config, start.path, self.manifests, self.photographs, device=self.device, progress=told
+                self.config, start.path, self.manifests, self.photographs, keep=keep, device=self.device, progress=told
             )
             self._bank = start, bank
         return self._bank[1]
