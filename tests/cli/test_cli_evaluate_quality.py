@@ -70,7 +70,7 @@ def test_trained_without_what_is_judged(live, untrained, tmp_path):
                  untrained["diqa"], "--runs", tmp_path / "runs", "--set", "stage2_steps=2", "--set",
                  "diqa.dropout=0", "--quiet", "--csv", tmp_path / "o.csv")  # fmt: skip
     assert result.exit_code == 0
-    assert len(list((tmp_path / "runs/diqa").iterdir())) == 3
+    assert len(list((tmp_path / "runs/diqa").glob("scene-*"))) == 3
     assert len(pd.read_csv(tmp_path / "runs/residuals_diqa.csv")) == 18
     assert "diqa" in set(pd.read_csv(tmp_path / "o.csv")["method"])
 

@@ -38,7 +38,9 @@ def test_a_stage_lists_what_counts_in_it(network):
     assert first["stage1_steps"] == config.stage1_steps
     assert "stage1_steps" not in second
     assert {"seed", "precision", "crop_cells"} <= set(first) & set(second)
-    assert set(first) | set(second) == {entry.name for entry in fields(config)}
+    between = config.of_stage("sensitivity")
+    assert between["sensitivity_steps"] == config.sensitivity_steps
+    assert set(first) | set(between) | set(second) == {entry.name for entry in fields(config)}
     assert json.loads(json.dumps(first))["left_out"] == []
 
 
