@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from .core.hidden_mark import HiddenMark
     from .core.hiding import hide
     from .core.io import read_image, read_map, write_map
+    from .core.machine import machine_assess, machine_quality, machine_quality_map
+    from .core.machine_assessment import MachineAssessment
+    from .core.machine_curve import MachineCurve, machine_curve
     from .core.maps import KINDS, Kind, QualityMap
     from .core.marks import text_mark
     from .core.quality_score import QualityScore
@@ -48,6 +51,12 @@ _HOMES = {
     "read_image": "io",
     "read_map": "io",
     "write_map": "io",
+    "MachineAssessment": "machine_assessment",
+    "MachineCurve": "machine_curve",
+    "machine_assess": "machine",
+    "machine_curve": "machine_curve",
+    "machine_quality": "machine",
+    "machine_quality_map": "machine",
     "KINDS": "maps",
     "Kind": "maps",
     "QualityMap": "maps",
@@ -65,6 +74,8 @@ __all__ = [
     "InputError",
     "IqmapsError",
     "Kind",
+    "MachineAssessment",
+    "MachineCurve",
     "NotEnoughEvidence",
     "QualityMap",
     "QualityScore",
@@ -74,6 +85,10 @@ __all__ = [
     "distortions",
     "error_map",
     "hide",
+    "machine_assess",
+    "machine_curve",
+    "machine_quality",
+    "machine_quality_map",
     "objective_error_map",
     "perceptual_error_map",
     "pq",

@@ -288,6 +288,6 @@ def test_no_memory_for_one_file_is_that_files_problem(rows, images, monkeypatch)
 def test_a_file_changed_under_the_same_name_is_another(tmp_path):
     path = tmp_path / "a.png"
     Image.new("L", (4, 4), 1).save(path)
-    first = batch._identity(path)
+    first = batch.identity(path)
     Image.new("L", (4, 4), 2).save(path)
-    assert batch._identity(path) != first
+    assert batch.identity(path) != first

@@ -1,4 +1,4 @@
-"""Seeded random weights of the blind networks: what is tested holds for any weights."""
+"""Seeded random weights of the networks: what is tested holds for any weights."""
 
 import pytest
 import torch
@@ -6,6 +6,7 @@ from safetensors.torch import save_file
 
 from napari_iqmaps.core.networks.deepbqa import DeepBQA
 from napari_iqmaps.core.networks.diqa import DIQA
+from napari_iqmaps.core.networks.metrifier import Metrifier
 
 NETWORKS = {"deepbqa": DeepBQA, "diqa": DIQA}
 
@@ -33,3 +34,20 @@ def blind_weights(tmp_path_factory):
     """Paths of random weights, by model."""
     folder = tmp_path_factory.mktemp("weights")
     return {model: written(random_network(model), model, folder / f"{model}.safetensors") for model in NETWORKS}
+
+
+def random_metrifier(seed=0):
+    """A metrifier whose answers vary, with an uncertainty that rises from .1 to .2."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        network = Metrifier()
+    with torch.no_grad():
+        network.head.weight *= 20
+        network.uncertainty.deviations.copy_(0.1 + 0.1 * network.uncertainty.knots)
+    return network.eval()
+
+
+@pytest.fixture(scope="session")
+def machine_weights(tmp_path_factory):
+    """Path of random weights of the metrifier."""
+    return written(random_metrifier(), "metrifier", tmp_path_factory.mktemp("machine") / "metrifier.safetensors")

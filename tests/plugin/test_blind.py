@@ -54,7 +54,7 @@ def test_a_run_gives_all_maps_in_order_and_says_the_score(viewer, photo, open_bl
     assert kinds_of(viewer) == BLIND
     assert viewer.layers[0] is source
     for layer, (kind, quality_map) in zip(list(viewer.layers)[1:], expected.maps.items(), strict=True):
-        assert layer.name == f"photo: {quality_map.meaning.title.lower()}"
+        assert layer.name == f"{quality_map.meaning.title}: photo"
         assert layer.colormap.name == quality_map.meaning.colormap
         assert layer.metadata["iqmaps"]["weights_sha256"] == quality_map.info["weights_sha256"]
         np.testing.assert_allclose(layer.data, quality_map.values, rtol=1e-5, err_msg=kind)

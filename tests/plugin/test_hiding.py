@@ -47,7 +47,7 @@ def test_a_text_gives_three_layers_on_the_pixels_of_the_image(viewer, photo, ope
         np.testing.assert_array_equal(layer.scale, source.scale)
         np.testing.assert_array_equal(layer.translate, source.translate)
     assert [layer.name for layer in viewer.layers] == [
-        "photo", "photo: marked", "photo: embedded mark", "photo: visibility of the difference",
+        "photo", "photo: marked", "Embedded mark: photo", "Visibility of the difference: photo",
     ]  # fmt: skip
     assert marked.colormap.name == "green"
     assert mark.contrast_limits[0] == -mark.contrast_limits[1]

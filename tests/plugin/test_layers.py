@@ -90,7 +90,7 @@ def test_a_map_says_what_it_is():
     layer = as_layer(quality_map, source)
     about = layer.metadata["iqmaps"]
 
-    assert layer.name == "picture: visibility threshold"
+    assert layer.name == "Visibility threshold: picture"
     assert layer.colormap.name == "viridis"
     assert tuple(layer.contrast_limits) == pytest.approx(quality_map.meaning.display_limits(quality_map.values))
     assert layer.colorbar.visible

@@ -52,7 +52,7 @@ def test_a_result_that_was_deleted_comes_as_a_new_layer(viewer, photo, open_widg
     viewer.layers.pop()
     widget.run()
     finish(widget)
-    assert [layer.name for layer in viewer.layers] == ["photo", "photo: visibility threshold"]
+    assert [layer.name for layer in viewer.layers] == ["photo", "Visibility threshold: photo"]
 
 
 def test_a_reference_turns_thresholds_into_visibility(viewer, photo, open_widget, finish):
@@ -72,7 +72,7 @@ def test_a_reference_turns_thresholds_into_visibility(viewer, photo, open_widget
 
     expected = visibility_map(test, photo, model="contrast", window=5)
     np.testing.assert_allclose(viewer.layers[-1].data, expected.values)
-    assert viewer.layers[-1].name == "noisy: visibility of the difference"
+    assert viewer.layers[-1].name == "Visibility of the difference: noisy"
     assert widget.summary.result.row()["reference"] == "clean"
 
 
@@ -296,7 +296,7 @@ def test_the_input_may_go_during_a_run(viewer, photo, open_widget, finish):
     widget.run()
     viewer.layers.clear()
     finish(widget)
-    assert [layer.name for layer in viewer.layers] == ["photo: visibility threshold"]
+    assert [layer.name for layer in viewer.layers] == ["Visibility threshold: photo"]
 
 
 def test_the_widget_may_go_during_a_run(viewer, photo, qtbot, patience):

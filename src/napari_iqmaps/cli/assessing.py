@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import click
@@ -69,7 +69,9 @@ def data_range_of(options: Options, *files: ImageFile) -> tuple[float, float] | 
     return data_range
 
 
-def blind_plan(options: Options, compute: Callable[[Job, Progress], Answer], *, layout: Layout, **further: Any) -> Plan:
+def blind_plan(
+    options: Options, compute: Callable[[Job, Progress], Answer], *, layout: Layout, kind: str = KIND, **further: Any
+) -> Plan:
     """Plan a batch of scores, with maps or without.
 
     Parameters
@@ -80,6 +82,8 @@ def blind_plan(options: Options, compute: Callable[[Job, Progress], Answer], *, 
         From a job and a progress callback to the maps and the row.
     layout : Layout
         How the rows look on a screen.
+    kind : str
+        What the table calls the score.
     **further
         More fields of `Plan`: the kinds of maps, and how a row is found in them.
 
@@ -100,7 +104,7 @@ def blind_plan(options: Options, compute: Callable[[Job, Progress], Answer], *, 
         channel_axis=options.channel_axis,
     )
     return Plan(
-        kind=KIND,
+        kind=kind,
         request=request,
         compute=compute,
         prepare=lambda: devices.resolve(options.device),
@@ -113,13 +117,21 @@ def blind_plan(options: Options, compute: Callable[[Job, Progress], Answer], *, 
     )
 
 
-def layout_of_scores(*more: Column) -> Layout:
+def layout_of_scores(
+    *more: Column, title: str = "Quality from 0, best, to 100, worst", places: int = 1, **scale: Any
+) -> Layout:
     """Lay out rows of scores, with their uncertainty and whether there is evidence enough for them.
 
     Parameters
     ----------
     *more : Column
         Between the score and the evidence.
+    title : str
+        Above the table.
+    places : int
+        Digits behind the point.
+    **scale
+        What `QualityScore.of` has to be told of the scale, if it is not that of `title`'s default.
 
     Returns
     -------
@@ -128,13 +140,13 @@ def layout_of_scores(*more: Column) -> Layout:
     """
     columns = (
         FILE,
-        Column("score", lambda row: _points(row["score"]), is_number=True),
-        Column("give or take", _give_or_take, is_number=True),
+        Column("score", lambda row: points(row["score"], places), is_number=True),
+        Column("give or take", lambda row: _give_or_take(row, places), is_number=True),
         *more,
-        Column("evidence", _evidence),
+        Column("evidence", evidence_words),
         Column("remark", lambda row: row.get("error") or "; ".join(row.get("notes", ())), is_optional=True),
     )
-    return Layout("Quality from 0, best, to 100, worst", columns, _sentence)
+    return Layout(title, columns, lambda row: _sentence(row, scale))
 
 
 def shown_outputs(row: Row) -> str:
@@ -146,24 +158,26 @@ def shown_outputs(row: Row) -> str:
     return f"{os.path.commonprefix(paths)}*{endings.pop() if len(endings) == 1 else ''}"  # noqa: RUF071 - of texts, too
 
 
-def _points(number: float | None) -> str:
-    return "none" if number is None else f"{number:.1f}"
+def points(number: float | None, places: int) -> str:
+    """Write a score, and the lack of one as a word."""
+    return "none" if number is None else f"{number:.{places}f}"
 
 
-def _give_or_take(row: Row) -> str:
+def _give_or_take(row: Row, places: int) -> str:
     if row["score"] is None:
         return ""
-    return "unknown" if row["uncertainty"] is None else _points(row["uncertainty"])
+    return "unknown" if row["uncertainty"] is None else points(row["uncertainty"], places)
 
 
-def _evidence(row: Row) -> str:
+def evidence_words(row: Row) -> str:
+    """Say whether the evidence of a row is enough."""
     if row.get("error"):
         return ""
     reason = row.get("not_enough_evidence")
     return f"not enough: {reason}" if reason else "enough"
 
 
-def _sentence(row: Row) -> str:
+def _sentence(row: Row, scale: Mapping[str, Any]) -> str:
     """Say a row in the words of the score itself."""
     if row.get("error"):
         return ""
@@ -171,4 +185,4 @@ def _sentence(row: Row) -> str:
     spread = np.asarray(row.get("planes_uncertainty", row["uncertainty"]), dtype=float)
     # The reason of the row is already that of all planes.
     reasons = [row["not_enough_evidence"]] * planes.size
-    return QualityScore.of(planes, uncertainty=spread, reasons=reasons).sentence()
+    return QualityScore.of(planes, uncertainty=spread, reasons=reasons, **scale).sentence()

@@ -114,9 +114,7 @@ class _Batch:
         except WeightsError as error:
             raise WrongForAllError(in_one_line(error)) from None
         except (IqmapsError, OSError, MemoryError) as error:
-            message = in_one_line(error)
-            if isinstance(error, MemoryError):
-                message = f"Not enough memory for {job.path}. Crop it, or close other programs. ({message})"
+            message = message_of(error, job.path)
             self.failed += 1
             row = {**_names(job), "kind": self.plan.kind, "score": None, "error": message}
             self.report.failure(job.path, message)
@@ -148,7 +146,7 @@ class _Batch:
         """Give the row of a job that was done before."""
         if not paths or not self.plan.resume:
             return self.ledger.known(cells)
-        records = _same_made(paths, made_from)
+        records = same_made(paths, made_from)
         if records is None:
             return None
         beside = self._beside([record["info"] for record in records])
@@ -184,15 +182,23 @@ def _names(job: Job) -> dict[str, str]:
 
 def _sources(job: Job) -> dict[str, dict[str, str]]:
     """Tell the files of a job by role and content; what was wrong with one is raised in the job's turn."""
-    sources = {"source": _identity(job.path)}
+    sources = {"source": identity(job.path)}
     for role, path in job.others.items():
         if isinstance(path, InputError):
             raise path
-        sources[f"{role}_source"] = _identity(path)
+        sources[f"{role}_source"] = identity(path)
     return sources
 
 
-def _same_made(paths: Sequence[Path], made_from: Mapping[str, Any]) -> list[dict[str, Any]] | None:
+def message_of(error: BaseException, path: Path) -> str:
+    """Say in one line what was wrong with an input."""
+    message = in_one_line(error)
+    if isinstance(error, MemoryError):
+        return f"Not enough memory for {path}. Crop it, or close other programs. ({message})"
+    return message
+
+
+def same_made(paths: Sequence[Path], made_from: Mapping[str, Any]) -> list[dict[str, Any]] | None:
     """Give the records of existing outputs if all of them were made from the same files by the same request."""
     records = []
     for path in paths:
@@ -203,7 +209,7 @@ def _same_made(paths: Sequence[Path], made_from: Mapping[str, Any]) -> list[dict
     return records
 
 
-def _identity(path: Path) -> dict[str, str]:
+def identity(path: Path) -> dict[str, str]:
     """Tell a file by its content, so that a changed file of the same name is another one."""
     if not path.is_file():
         read_image(path)  # says what is wrong

@@ -10,6 +10,7 @@ import click
 from ..training import require_extra
 from ..training.config import NETWORKS, TrainingConfig
 from .databases import data_options, opened, report_survey
+from .evaluate_machine import machine
 from .evaluate_quality import quality
 from .evaluating import AS_IS, COUNTS, SPLITS, Bars, changed, check_use, figures_of, output_options, split_options
 from .evaluating import write_scores as write_each
@@ -21,7 +22,7 @@ _PROTOCOLS = (AS_IS, SPLITS, "leave-one-scene-out", "leave-scenes-out", "leave-t
 
 @click.group()
 def evaluate() -> None:
-    """Compare scores with people's, with 95 % intervals, beside well-known measures on the same images."""
+    """Compare scores with people's or recognisers', with 95 % intervals, beside known measures of the same images."""
 
 
 @evaluate.command()
@@ -153,3 +154,4 @@ def recipe(network: str, settings: tuple[str, ...]) -> TrainingConfig:
 
 
 evaluate.add_command(quality)
+evaluate.add_command(machine)

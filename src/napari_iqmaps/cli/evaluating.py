@@ -38,7 +38,7 @@ def output_options(command: Callable[..., Any]) -> Callable[..., Any]:
         command,
         click.option("--csv", "csv_file", type=_OUTPUT, metavar="FILE", help="Write the figures."),
         click.option("--json", "json_file", type=_OUTPUT, metavar="FILE",
-                     help="Write the figures; with --dry-run, what was found."),
+                     help="Write the figures; with a command's --dry-run, what was found."),
         click.option("--markdown", "markdown_file", type=_OUTPUT, metavar="FILE", help="Write the figures."),
         click.option("--scores", "scores_file", type=_OUTPUT, metavar="FILE.csv", help="Write each image's scores."),
         click.option("--quiet", is_flag=True, help="No progress bar."),

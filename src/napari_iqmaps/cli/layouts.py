@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -45,11 +45,14 @@ class Layout:
         From the left.
     sentence : callable
         From a row to what it says in words; shown when there is one row only, and if not empty.
+    gathered : callable
+        From the rows of the batch to those of the screen, where several make one.
     """
 
     title: str
     columns: tuple[Column, ...]
     sentence: Callable[[Row], str]
+    gathered: Callable[[Sequence[Row]], Sequence[Row]] = list
 
 
 def number(value: float | None) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +34,14 @@ class Ledger:
         ``.csv`` or ``.json``; None writes nothing.
     request : mapping
         What decides the values beside the files.
-    files : iterable of str
-        The inputs of the batch, as rows name them.
+    files : iterable
+        The inputs of the batch, as `named` gives them.
     grows : bool
         Write the file as it grows, with a cell in every row that vouches for it: nothing else keeps what is done.
     resume : bool
         Know the rows that are in such a file.
+    named : callable
+        From a row to what it stands for; by itself the file. Told to be something else where a file has several rows.
 
     Attributes
     ----------
@@ -47,13 +50,15 @@ class Ledger:
     """
 
     def __init__(
-        self, path: Path | None, request: Mapping[str, Any], files: Iterable[str], *, grows: bool, resume: bool
-    ) -> None:
+        self, path: Path | None, request: Mapping[str, Any], files: Iterable[Any], *, grows: bool, resume: bool,
+        named: Callable[[Mapping[str, Any]], Any] = itemgetter("file"),
+    ) -> None:  # fmt: skip
         self.rows: list[dict[str, Any]] = []
         self._path = path
         self._request = digest(request)
         self._grows = path is not None and grows
         self._resume = resume
+        self._named = named
         self._waiting = dict.fromkeys(files)
         self._before = self._read() if self._grows else {}
         self._due = time.monotonic() + _SECONDS
@@ -86,8 +91,13 @@ class Ledger:
         dict or None
             The row, with these cells in it.
         """
-        row = self._before.get(cells.get(MADE_FROM)) if self._resume else None
-        return None if row is None else {**row, **cells}
+        rows = self.known_rows(cells)
+        return rows[-1] if rows else None
+
+    def known_rows(self, cells: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Find all rows that were made before by the same options from the same files; see `known`."""
+        rows = self._before.get(cells.get(MADE_FROM), []) if self._resume else []
+        return [{**row, **cells} for row in rows]
 
     def add(self, row: dict[str, Any]) -> None:
         """Take a row; now and then, write the table.
@@ -98,7 +108,7 @@ class Ledger:
             The next one.
         """
         self.rows.append(row)
-        self._waiting.pop(row["file"], None)
+        self._waiting.pop(self._named(row), None)
         begun = time.monotonic()
         if self._grows and begun >= self._due:
             self.write()
@@ -108,17 +118,17 @@ class Ledger:
     def write(self) -> None:
         """Write the table as it is; rows from before stand for the files whose turn has not come."""
         if self._path is not None:
-            rest = (row for row in self._before.values() if row["file"] in self._waiting)
+            rest = (row for rows in self._before.values() for row in rows if self._named(row) in self._waiting)
             write_scores([*self.rows, *rest], self._path)
 
-    def _read(self) -> dict[str | None, dict[str, Any]]:
+    def _read(self) -> dict[str | None, list[dict[str, Any]]]:
         assert self._path is not None
         try:
             rows: Sequence[dict[str, Any]] = read_scores(self._path)
         except InputError:
             return {}  # none, or no table of ours: it will be replaced, as ever
-        return {
-            row[MADE_FROM]: row
-            for row in rows
-            if not row.get("error") and str(row.get(MADE_FROM, "")).startswith(f"{self._request}-")
-        }
+        found: dict[str | None, list[dict[str, Any]]] = {}
+        for row in rows:
+            if not row.get("error") and str(row.get(MADE_FROM, "")).startswith(f"{self._request}-"):
+                found.setdefault(row[MADE_FROM], []).append(row)
+        return found

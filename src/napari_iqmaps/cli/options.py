@@ -44,6 +44,15 @@ def _table_file(_ctx: click.Context, _param: click.Parameter, path: Path | None)
     return path
 
 
+def picture_file(_ctx: click.Context, _param: click.Parameter, path: Path | None) -> Path | None:
+    """Refuse a picture that could not be written before the work, not after it."""
+    if path is not None and path.suffix.lower() != ".png":
+        raise click.BadParameter(f"{path.name!r} should end in .png.")
+    if path is not None and not path.parent.is_dir():
+        raise click.BadParameter(f"the folder {str(path.parent)!r} does not exist.")
+    return path
+
+
 def _checked_range(_ctx: click.Context, _param: click.Parameter, value: Any) -> Any:
     if value is not None and not value[0] < value[1]:
         raise click.BadParameter(f"white ({value[1]:g}) must lie above black ({value[0]:g}).")

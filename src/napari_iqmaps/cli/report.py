@@ -106,13 +106,13 @@ class Report:
         if self._progress is not None:
             self._progress.update(self._tiles, completed=done, total=total)
 
-    def done(self, row: Row) -> None:
-        """Move the bar of files; where there is no bar, write a line for the log."""
+    def done(self, row: Row, said: str | None = None) -> None:
+        """Move the bar of files; where there is no bar, write a line for the log: the score, or what is `said`."""
         self._done += 1
         if self._progress is not None and self._errors.is_terminal:
             self._progress.update(self._files, completed=self._done)
         elif self._planned > 1 and not row.get("error"):
-            self.say(f"[{self._done}/{self._planned}] {row['file']}: {number(row['score'])}")
+            self.say(f"[{self._done}/{self._planned}] {row['file']}: {said or number(row['score'])}")
 
     def failure(self, path: Path, message: str) -> None:
         """Say at once that an input failed."""
@@ -150,7 +150,7 @@ class Report:
             counts = {"computed": computed, "kept": kept, "failed": failed, "not_reached": left}
             print_json({"command": self.command, "version": __version__, **counts, "rows": _plain_rows(rows)})
         elif rows:
-            _print_rows(layout, rows)
+            _print_rows(layout, layout.gathered(rows))
         parts = [f"{computed} computed"]
         if kept:
             parts.append(f"{kept} kept from before (same file, same options; --overwrite computes them anew)")

@@ -202,4 +202,13 @@ def _add_blind_networks() -> None:
         train.add_command(command)
 
 
+def _add_machine_networks() -> None:
+    from .train_metrifier import metrifier
+    from .train_worker import worker
+
+    for command in (worker, metrifier):
+        train.add_command(command)
+
+
 _add_blind_networks()
+_add_machine_networks()

@@ -5,10 +5,8 @@ Imports torch; the public functions in `blind` load this module when they are ca
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,7 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from . import holes, weights
+from . import holes, loading, weights
 from .evidence import UNIFORM
 from .images import Planes
 from .maps import lazy_mean_of_valid
@@ -147,7 +145,7 @@ class BlindOperator:
         """
         image = windows[0]
         valid = np.isfinite(_cropped(image, self.halo))
-        with torch.inference_mode(), _full_precision(self.device):
+        with torch.inference_mode(), loading.full_precision(self.device):
             luminance = self._tensor(holes.fill(image))
             detail = normalised(luminance)
             cells = self._cells(luminance, detail)
@@ -336,23 +334,9 @@ def load_network(record: weights.WeightsRecord, device: torch.device) -> DIQA | 
     WeightsError
         If the tensors do not fit the network.
     """
-    return _load_network(record.network, record.path.as_posix(), record.sha256, str(device))
-
-
-# The key holds the sha256: a file that changed under the same path is another model.
-@lru_cache(maxsize=2)
-def _load_network(model: str, path: str, sha256: str, device: str) -> DIQA | DeepBQA:
-    network = _NETWORKS[model]()
-    weights.load_into(network, path)
-    return network.eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+    make: Callable[[], DIQA | DeepBQA] = _NETWORKS[record.network]
+    return loading.load_network(make, record, device)
 
 
 def _cropped(plane: Any, margin: int) -> Any:
     return plane[margin:-margin, margin:-margin]
-
-
-def _full_precision(device: torch.device) -> AbstractContextManager[None]:
-    """Keep CUDA from rounding convolutions to ten bits, which tiles of another size would show."""
-    if device.type != "cuda":
-        return nullcontext()
-    return torch.backends.cudnn.flags(enabled=True, allow_tf32=False)

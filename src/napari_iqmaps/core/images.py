@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -80,15 +80,26 @@ class Planes:
         numpy.ndarray
             float32, shape ``(rows, columns)``, 0 (black) .. 255 (white) and above (high dynamic range), NaN in holes.
         """
+        window = self.window(plane, rows, columns)
+        return luminance(window, self.data_range, has_channels=self.has_channels, display=self.display)
+
+    def window(self, plane: tuple[int, ...], rows: Any, columns: Any) -> npt.NDArray[Any]:
+        """Read a window of one plane as it is, its channels last; see `read`."""
         pixels = self.array[plane]
         if isinstance(rows, slice) and isinstance(columns, slice):
             window = pixels[rows, columns]
         else:
             window = np.take(np.take(pixels, _indices(rows, pixels.shape[0]), axis=0),
                              _indices(columns, pixels.shape[1]), axis=1)  # fmt: skip
-        if self.is_lazy:
-            window = window.compute()
-        return luminance(window, self.data_range, has_channels=self.has_channels, display=self.display)
+        computed: npt.NDArray[Any] = window.compute() if self.is_lazy else window
+        return computed
+
+    def colours(self) -> list[Planes]:
+        """Give each colour as grey planes of its own: red, green and blue, or the one there is; alpha is left out."""
+        if not self.has_channels:
+            return [self]
+        count = min(self.array.shape[-1], len(REC709_WEIGHTS))
+        return [replace(self, array=self.array[..., channel], has_channels=False) for channel in range(count)]
 
     def lazy_luminance(self) -> Any:
         """Give the luminance of all planes as a dask array; nothing is computed.

@@ -35,6 +35,11 @@ def _impairment_root(mean: Any) -> Any:
     return mean ** (1 / IMPAIRMENT_EXPONENT)
 
 
+def _on_cells(values: Any, info: Mapping[str, Any]) -> Any:
+    """Take the pixels that the cells of the network sit on, which is what it was trained to average."""
+    return values[..., ::4, ::4]
+
+
 MOST_ERROR = 1.15
 """Above every objective error: two normalised images differ by at most 2 x 255, and 2 ^ 0.2 is 1.149."""
 
@@ -182,7 +187,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             ),
             Kind(
                 name="reliability",
-                title="Reliability of the error",
+                title="Reliability",
                 unit="ratio to its mean",
                 limits=(0.0, math.inf),
                 colormap="viridis",
@@ -193,7 +198,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             ),
             Kind(
                 name="sensitivity",
-                title="Sensitivity to errors",
+                title="Sensitivity",
                 unit="weight",
                 limits=(0.0, math.inf),
                 colormap="cividis",
@@ -212,6 +217,18 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
                 high_means="costs much quality",
                 score_means="The perceptual error is {score} on average; the more, the worse.",
                 fixed_scale=False,
+            ),
+            Kind(
+                name="machine_quality",
+                title="Machine-perceived quality",
+                unit="probability",
+                limits=(0.0, 1.0),
+                colormap="YlGnBu_r",
+                low_means="a recogniser fails here",
+                high_means="a recogniser does well here",
+                score_means="A recogniser is expected to give the right answer a probability of {score}.",
+                fixed_scale=True,
+                pooled=_on_cells,
             ),
         )
     }

@@ -82,7 +82,13 @@ def save_rows(rows: Sequence[Mapping[str, Any]], path: str | Path, _progress: Pr
     return write_scores(rows, path)
 
 
-def ask_for_rows(parent: QWidget, rows: Sequence[Mapping[str, Any]]) -> Task | None:
+def ask_for_rows(
+    parent: QWidget,
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    title: str = "Save the table of regions",
+    suggestion: str = "regions.csv",
+) -> Task | None:
     """Ask where to save a table, and make the task that does it.
 
     Parameters
@@ -91,13 +97,15 @@ def ask_for_rows(parent: QWidget, rows: Sequence[Mapping[str, Any]]) -> Task | N
         Over which the dialog opens.
     rows : sequence of mapping
         What to save.
+    title, suggestion : str, optional
+        What the dialog says, and the name that it proposes for the file.
 
     Returns
     -------
     Task or None
         Not started; None if the user closed the dialog.
     """
-    return _asked(parent, "Save the table of regions", "regions.csv", "Table (*.csv)", save_rows, rows)
+    return _asked(parent, title, suggestion, "Table (*.csv)", save_rows, rows)
 
 
 def ask_for_map(parent: QWidget, result: Result) -> Task | None:

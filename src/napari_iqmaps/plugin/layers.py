@@ -266,7 +266,7 @@ def is_map(layer: Any) -> bool:
 
 
 def map_name(quality_map: QualityMap, source_name: str) -> str:
-    """Name a map after its image and what it shows.
+    """Name a map after what it shows and its image.
 
     Parameters
     ----------
@@ -278,9 +278,9 @@ def map_name(quality_map: QualityMap, source_name: str) -> str:
     Returns
     -------
     str
-        Such as ``"coffee: visibility threshold"``.
+        Such as ``"Visibility threshold: coffee"``.
     """
-    return f"{source_name}: {quality_map.meaning.title.lower()}"
+    return f"{quality_map.meaning.title}: {source_name}"  # where names are cut, what a map shows is left
 
 
 def _metadata(quality_map: QualityMap, source_name: str, limits: tuple[float, float]) -> Mapping[str, Any]:

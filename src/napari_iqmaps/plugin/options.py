@@ -19,7 +19,10 @@ FROM_LAYERS = frozenset({"data_range", "channel_axis", "progress"})
 """Parameters that the frame answers itself: from the layers, and from the task."""
 
 _DECIMALS = 3
-_RANGES = {"pixels_per_degree": {"min": LEAST_PIXELS_PER_DEGREE, "max": MOST_PIXELS_PER_DEGREE, "step": 1.0}}
+_RANGES: dict[str, dict[str, float]] = {
+    "pixels_per_degree": {"min": LEAST_PIXELS_PER_DEGREE, "max": MOST_PIXELS_PER_DEGREE, "step": 1.0},
+    "seed": {"min": 0, "max": 2**31 - 1, "step": 1},
+}
 """Of the numbers whose limits the core states; a step of 1 asks for fewer decimals."""
 
 Function = Callable[..., Any]

@@ -65,10 +65,13 @@ class Panel(QWidget):
         self.follow.setToolTip("Compute again whenever the images, the region or an option change.")
         self.status = _text()
         self.summary = Summary()
+        others = [widget for name, widget in self.options.items() if name not in main_options]
         more = QWidget()
-        _fill(more, [widget for name, widget in self.options.items() if name not in main_options])
+        _fill(more, others)
         folded = QCollapsible("More options", expandedIcon="▾", collapsedIcon="▸")
         folded.addWidget(more)
+        if not others:
+            folded.hide()
         start = QHBoxLayout()
         start.addWidget(self.button, stretch=1)
         start.addWidget(self.follow)
@@ -116,6 +119,17 @@ class Panel(QWidget):
             The part.
         """
         self._column.insertWidget(self._column.indexOf(self.summary) + 1, widget)
+
+    def scroll_to(self, widget: QWidget) -> None:
+        """Bring a part into view, as far as it fits.
+
+        Parameters
+        ----------
+        widget : QWidget
+            One of the panel's parts.
+        """
+        self._inner.adjustSize()  # a part that has grown is not laid out before the next event
+        self._area.ensureWidgetVisible(widget)
 
     def make_options(self, functions: Iterable[Callable[..., Any]]) -> dict[str, OptionWidget]:
         """Make the option widgets; override to leave some out, or to make some otherwise.

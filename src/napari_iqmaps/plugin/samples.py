@@ -10,6 +10,7 @@ import numpy.typing as npt
 from skimage import data
 
 from ..core import samples as pictures
+from ..core.distortions import distort
 from ..core.hiding import hide
 from .reading import light_layer
 
@@ -159,6 +160,19 @@ def banded_pair() -> list[LayerData]:
     """
     banded, scene = pictures.banded_pair()
     return [light_layer(scene, "night scene"), light_layer(banded, "night scene, banded")]
+
+
+def severities() -> list[LayerData]:
+    """Give a photo undistorted and after JPEG compression of the five severities of the bank.
+
+    Returns
+    -------
+    list of LayerData
+        One RGB stack of six planes, the undistorted one first.
+    """
+    image: npt.NDArray[np.uint8] = data.cat()  # type: ignore[no-untyped-call]
+    stack = np.stack([distort(image, "jpeg", severity, channel_axis=-1) for severity in range(6)])
+    return [_layer(stack, "cat, JPEG by severity", rgb=True, axis_labels=("severity", "y", "x"))]
 
 
 def _distorted(sample: str, name: str, what: str) -> list[LayerData]:

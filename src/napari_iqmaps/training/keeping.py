@@ -18,6 +18,9 @@ Progress = Callable[[int, int], None]
 CHUNK = 40
 """Images scored between two writings, about; an image's reference is not read twice for it."""
 
+_SAID = ("type", "scene", "score", "impairment")
+"""Columns that say in a file what an image is, of those that a table has."""
+
 
 def image_names(table: pd.DataFrame) -> list[str]:
     """Name images without this machine's folders.
@@ -42,6 +45,8 @@ def kept_scores(
     columns: Sequence[str],
     score: Callable[[pd.DataFrame, Progress | None], Floats],
     progress: Progress | None = None,
+    *,
+    chunk: int | None = None,
 ) -> Floats:
     """Read scores of the same images and origin, and make and keep those that are not there.
 
@@ -59,6 +64,8 @@ def kept_scores(
         Called with some rows and a progress; gives their scores, ``(rows, columns)``.
     progress : callable, optional
         Called with ``(images done, images in all)``; where it raises, what is done is in the file.
+    chunk : int, optional
+        Images scored between two writings, about; `CHUNK` by default.
 
     Returns
     -------
@@ -69,7 +76,7 @@ def kept_scores(
     done = np.zeros(len(table), dtype=bool)
     if path is not None and path.is_file():
         values, done = _read(path, table, origin, columns, values, done)
-    for rows in _chunks(table, np.flatnonzero(~done), len(table) if path is None else CHUNK):
+    for rows in _chunks(table, np.flatnonzero(~done), len(table) if path is None else chunk or CHUNK):
         behind = int(done.sum())
         values[rows] = score(table.iloc[rows], _after(progress, behind, len(table)))
         done[rows] = True
@@ -93,7 +100,7 @@ def _write(
     path: Path, table: pd.DataFrame, origin: str, columns: Sequence[str], values: Floats, done: npt.NDArray[np.bool_]
 ) -> None:
     scores: dict[str, Any] = {name: values[:, number] for number, name in enumerate(columns)}
-    whole = table[["type", "scene", "score", "impairment"]].assign(
+    whole = table[[name for name in _SAID if name in table]].assign(
         file=image_names(table), **scores, origin=origin, done=done
     )
     with written_whole(path) as part:

@@ -63,13 +63,15 @@ def _reasons(row: pd.Series) -> str:
     return "; ".join(dict.fromkeys(cell.reason for cell in row if isinstance(cell, Figure) and cell.reason))
 
 
-def for_screen(table: pd.DataFrame) -> list[Table]:
+def for_screen(table: pd.DataFrame, by: str = "database") -> list[Table]:
     """Lay figures out for a terminal, a table or two for each database.
 
     Parameters
     ----------
     table : pandas.DataFrame
         From `agreements.agreements`, from `agreements.agreements_over_splits`, or both joined.
+    by : str
+        The column that divides it into tables.
 
     Returns
     -------
@@ -77,7 +79,7 @@ def for_screen(table: pd.DataFrame) -> list[Table]:
         In the order of the databases: over all images, then over splits.
     """
     tables = []
-    for database, rows in table.groupby("database", sort=False):
+    for database, rows in table.groupby(by, sort=False):
         unit = f"; RMSE in {_scale(rows.iloc[0])}" if "measure" in rows else ""
         if "srcc" in rows:
             tables.append(_laid_out(f"{database} (95 % intervals over scenes{unit})", rows, HEADINGS))
@@ -104,13 +106,15 @@ def _laid_out(title: str, rows: pd.DataFrame, headings: Mapping[str, str]) -> Ta
     return shown
 
 
-def as_markdown(table: pd.DataFrame) -> str:
+def as_markdown(table: pd.DataFrame, by: str = "database") -> str:
     """Write figures as Markdown.
 
     Parameters
     ----------
     table : pandas.DataFrame
         As for `for_screen`.
+    by : str
+        As in `for_screen`; its first column.
 
     Returns
     -------
@@ -118,7 +122,7 @@ def as_markdown(table: pd.DataFrame) -> str:
         One table for all databases.
     """
     over_splits = {name: f"{word}, median" for name, word in MEDIAN_HEADINGS.items() if name != "method"}
-    names = {"database": "database", "type": "type", **HEADINGS, **over_splits}
+    names = {by: by, "type": "type", **HEADINGS, **over_splits}
     names = {name: word for name, word in names.items() if name in table}
     lines = ["| " + " | ".join(names.values()) + " |", "|" + "---|" * len(names)]
     lines += ["| " + " | ".join(str(row[name]) for name in names) + " |" for _, row in table.iterrows()]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import struct
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,8 @@ _TIFF = (".tif", ".tiff")
 _LOSSY = (".jpg", ".jpeg", ".webp", ".avif", ".jp2", ".j2k")
 _CLASSIC_LIMIT = 2**32 - 2**25
 _AXES = frozenset("TZCYXSQ")
+_PNG_HEADER = 33
+"""Bytes of a PNG's signature and its first chunk, which says size and depth."""
 
 
 def lossless_suffix(file: ImageFile) -> tuple[str, str]:
@@ -59,7 +63,7 @@ def write_picture(array: npt.NDArray[Any], path: Path, source: ImageFile, info: 
     source : ImageFile
         What it was made from; a colour profile, the orientation and the resolution are taken over from PNG and JPEG.
     info : mapping
-        How it was made; kept inside the file, except in a PNG with 16 bits a colour.
+        How it was made; kept inside the file.
 
     Returns
     -------
@@ -81,7 +85,7 @@ def write_picture(array: npt.NDArray[Any], path: Path, source: ImageFile, info: 
         if suffix != ".png":
             _as_tiff(array, part, source, colours, record)
         elif array.dtype == np.uint16 and colours is not None:
-            _with_opencv(np.moveaxis(array, colours, -1), part)
+            _with_opencv(np.moveaxis(array, colours, -1), part, record)
         else:
             _with_pillow(array if colours is None else np.moveaxis(array, colours, -1), part, source.path, record)
     return path
@@ -131,11 +135,19 @@ def _taken_over(source: Path) -> dict[str, Any]:
     return {name: found[name] for name in ("icc_profile", "exif", "dpi") if found.get(name)}
 
 
-def _with_opencv(pixels: npt.NDArray[Any], part: Path) -> None:
+def _with_opencv(pixels: npt.NDArray[Any], part: Path, record: Mapping[str, Any]) -> None:
     import cv2
 
     order = [2, 1, 0, *range(3, pixels.shape[-1])] if pixels.shape[-1] > 1 else [0]
     done, code = cv2.imencode(".png", np.ascontiguousarray(pixels[..., order]))
     if not done:
         raise InputError(f"{part.name} could not be encoded as PNG with 16 bits. Give a TIFF instead.")
-    code.tofile(part)
+    # OpenCV writes no text: it goes in behind the header, as Pillow puts it.
+    text = KEY.encode("latin-1") + b"\0" + json.dumps(record).encode("latin-1")
+    chunk = b"tEXt" + text
+    encoded = code.tobytes()
+    part.write_bytes(
+        encoded[:_PNG_HEADER]
+        + struct.pack(">I", len(text)) + chunk + struct.pack(">I", zlib.crc32(chunk))
+        + encoded[_PNG_HEADER:]
+    )  # fmt: skip

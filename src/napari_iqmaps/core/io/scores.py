@@ -21,12 +21,16 @@ COLUMNS = (
     "file",
     "reference",
     "kind",
+    "distortion",
+    "severity",
     "score",
     "uncertainty",
     "planes",
     "planes_uncertainty",
     "planes_enough_evidence",
     "unit",
+    "fails_below",
+    "fails_at",
     "mean_objective_error",
     "mean_error",
     "mean_reliability",
@@ -45,7 +49,11 @@ COLUMNS = (
     "black_level",
     "encoding",
     "channel_axis",
+    "scales",
+    "seed",
     "strength",
+    "strength_unit",
+    "parameter",
     "level",
     "highest",
     "energy",
@@ -61,7 +69,7 @@ COLUMNS = (
 _ALWAYS = ("file", "kind", "score", "not_enough_evidence", "error")
 _FROM_INFO = (
     *("model", "weights", "weights_sha256", "stride", "observer", "pixels_per_degree", "window", "data_range"),
-    *("luminance", "peak_luminance", "black_level", "encoding", "channel_axis", "notes"),
+    *("luminance", "peak_luminance", "black_level", "encoding", "channel_axis", "scales", "notes"),
     *("strength", "level", "highest", "energy", "kept"),
 )
 _TEXTS = frozenset(
@@ -69,7 +77,7 @@ _TEXTS = frozenset(
      *("not_enough_evidence", "error", "made_from"))
 )  # fmt: skip
 _LISTS_OF_TEXTS = ("outputs", "notes")
-_LISTS = ("planes", "planes_uncertainty", "planes_enough_evidence", "data_range")
+_LISTS = ("planes", "planes_uncertainty", "planes_enough_evidence", "data_range", "scales")
 _WORDS = {"nan": None, "True": True, "False": False}
 _MAY_LACK = ("score", "uncertainty")
 _NO_PIXEL = "the image has no valid pixel"

@@ -102,15 +102,20 @@ class Sheet:
         A sentence below all of them.
     footer : str
         Where the numbers come from; small.
+    enlarge_to : int
+        Side in pixels towards which smaller panels are enlarged, by a whole number.
     """
 
-    def __init__(self, panels: Sequence[Panel], columns: int = 1, *, caption: str = "", footer: str = "") -> None:
+    def __init__(
+        self, panels: Sequence[Panel], columns: int = 1, *, caption: str = "", footer: str = "",
+        enlarge_to: int = _SMALL_SIDE,
+    ) -> None:  # fmt: skip
         self.panels = panels
         self.columns = min(columns, len(panels))
         self.caption = caption
         self.footer = footer
         longest = max(max(panel.pixels.shape[:2]) for panel in panels)
-        self.zoom = max(1, round(_SMALL_SIDE / longest))
+        self.zoom = max(1, round(enlarge_to / longest))
         # Text grows with the picture: a legend of 13 pixels beside a map of 4000 could not be read in print.
         grid_side = longest * self.zoom * max(self.columns**0.5, 1)
         self.em = 13.0 * max(1.0, grid_side / 640)

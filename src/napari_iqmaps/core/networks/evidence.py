@@ -62,7 +62,12 @@ class Evidence(nn.Module):
 
 
 class Uncertainty(nn.Module):
-    """How far a score is off from what observers say, which depends on the score.
+    """How far a score is off from what it predicts, which depends on the score.
+
+    Parameters
+    ----------
+    highest : float
+        The upper end of the scale of scores, which begins at 0.
 
     Attributes
     ----------
@@ -75,7 +80,7 @@ class Uncertainty(nn.Module):
     knots: Tensor
     deviations: Tensor
 
-    def __init__(self) -> None:
+    def __init__(self, highest: float = 100) -> None:
         super().__init__()
-        self.register_buffer("knots", torch.linspace(0, 100, KNOTS))
+        self.register_buffer("knots", torch.linspace(0, highest, KNOTS))
         self.register_buffer("deviations", torch.full((KNOTS,), math.nan))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from .evidence import Uncertainty
+
 CELL = 4
 """Pixels from one cell to the next; cell k sits on pixel 4 k."""
 
@@ -63,6 +65,8 @@ class Metrifier(nn.Module):
     ----------
     REACH : int
         Pixels to each side that a cell depends on.
+    uncertainty : Uncertainty
+        How far a score is off; its numbers are measured after the training and travel with the weights.
 
     Notes
     -----
@@ -84,6 +88,7 @@ class Metrifier(nn.Module):
             Residual(4 * width),
         )
         self.head = nn.Conv2d(4 * width, 1, 1)
+        self.uncertainty = Uncertainty(1)
 
     def forward(self, colours: Tensor) -> Tensor:
         """Give the logit of each cell.

@@ -1,0 +1,228 @@
+"""How well a recogniser does on an image: a map of its probability of being right, and the map's mean as a score."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .. import __version__
+from . import devices
+from . import weights as weights_registry
+from .images import DataRange, Planes, as_planes
+from .machine_assessment import MachineAssessment, MachineJudge
+from .maps import QualityMap
+from .quality_score import QualityScore
+from .tiling import Progress
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NETWORK = "metrifier"
+
+
+def machine_assess(
+    image: Any,
+    *,
+    data_range: DataRange = None,
+    channel_axis: int | None = None,
+    weights: str | Path | None = None,
+    device: str = "auto",
+    tile: int | None = None,
+    progress: Progress | None = None,
+) -> MachineAssessment:
+    """Say how well a recogniser does on an image: the map and the score of one pass.
+
+    Parameters
+    ----------
+    image : array_like or dask.array.Array
+        The image to judge, ``(height, width)``, a stack ``(..., height, width)`` (one map per plane), or either with a
+        channel axis. bool, integer or floating point; NaN, infinite and masked pixels are holes.
+    data_range : float or (float, float), optional
+        The values of black and white. Known for bool, uint8 and uint16, required for every other dtype.
+    channel_axis : int, optional
+        The axis of 1, 3 (RGB) or 4 channels (alpha is ignored); None means grey, which is taken for equal red, green
+        and blue.
+    weights : str or pathlib.Path, optional
+        A name in the registry or a safetensors file; None takes the default.
+    device : {"auto", "cpu", "cuda", "mps"}
+        Where to compute.
+    tile : int, optional
+        Side of a tile in pixels: bounds the memory and the time between two progress calls.
+    progress : callable, optional
+        Called with ``(tiles done, tiles in all)``; raise `Cancelled` in it to stop.
+
+    Returns
+    -------
+    MachineAssessment
+        Its ``map`` and its ``quality``. A lazy map if `image` is a dask array.
+
+    Raises
+    ------
+    InputError
+        If the image or an option cannot be used.
+    WeightsError
+        If the weights are unknown, missing, changed or of another network.
+    Cancelled
+        If `progress` raised it.
+
+    Notes
+    -----
+    The metrifier is a convolutional network that was shown distorted pictures and told, for each, the probability that
+    recognisers, its workers, gave to the true class. It knows the workers, classes and distortions of its training; the
+    weights' card says which. Of another recogniser it says something as far as that one fails as they do.
+
+    The map is the probability at every fourth pixel, from the 37 x 37 pixels around it, interpolated bilinearly. Beyond
+    the border the image is reflected (the border pixel is not repeated), as in the training. An image of at least 64
+    pixels to each side is looked at twice, as it is and in half its size (blurred by 1 2 1 in both axes, every second
+    pixel), and the map is the mean of both maps; ``info["scales"]`` says which there were. The training has one size
+    of pictures; the second scale lets the network see more of large objects.
+
+    The score is the mean of the map over every fourth row and column of valid pixels, which is what the training makes
+    equal to the label; the map's own score is the same number. It is added up in float64, so that it does not depend on
+    the tiles. Its uncertainty is the standard deviation of its error on pictures of the training's size that were not
+    trained on, by the score; it travels with the weights, and says nothing of how well the score suits larger images.
+
+    There is no score, but NaN with a reason, for a plane without valid pixels, of under 16 pixels to a side, or whose
+    luminance has a standard deviation below 1 code value of 255: nothing is there to recognise. The evidence is not
+    enough for a score from under 32 x 32 valid pixels, the training's size. Holes are filled for the network and left
+    out of map and score; a pixel with a hole in one colour is one.
+    """
+    return _passed(image, "machine_quality_map", data_range, channel_axis, weights, device, tile, progress)
+
+
+def machine_quality_map(
+    image: Any,
+    *,
+    data_range: DataRange = None,
+    channel_axis: int | None = None,
+    weights: str | Path | None = None,
+    device: str = "auto",
+    tile: int | None = None,
+    progress: Progress | None = None,
+) -> QualityMap:
+    """Map how well a recogniser does with what is at each place; see `machine_assess` for how.
+
+    Parameters
+    ----------
+    image : array_like or dask.array.Array
+        As in `machine_assess`.
+    data_range, channel_axis, weights, device, tile, progress : optional
+        As in `machine_assess`.
+
+    Returns
+    -------
+    QualityMap
+        Kind ``"machine_quality"``: float32, 0 (the recogniser fails) to 1 (it is right), NaN in holes. Its score is
+        that of `machine_quality`. Lazy if `image` is a dask array.
+
+    Raises
+    ------
+    InputError
+        If the image or an option cannot be used.
+    WeightsError
+        If the weights are unknown, missing, changed or of another network.
+    Cancelled
+        If `progress` raised it.
+    """
+    return machine_assess(
+        image, data_range=data_range, channel_axis=channel_axis, weights=weights, device=device, tile=tile,
+        progress=progress,
+    ).map  # fmt: skip
+
+
+def machine_quality(
+    image: Any,
+    *,
+    data_range: DataRange = None,
+    channel_axis: int | None = None,
+    weights: str | Path | None = None,
+    device: str = "auto",
+    tile: int | None = None,
+    progress: Progress | None = None,
+) -> QualityScore:
+    """Score how well a recogniser does on an image, from 0 (it fails) to 1 (it is right).
+
+    Parameters
+    ----------
+    image : array_like or dask.array.Array
+        As in `machine_assess`; a dask array is read and judged tile by tile.
+    data_range, channel_axis, weights, device, tile, progress : optional
+        As in `machine_assess`.
+
+    Returns
+    -------
+    QualityScore
+        One score a plane, each with a standard deviation; higher is better. NaN with a reason where there is no
+        answer.
+
+    Raises
+    ------
+    InputError
+        If the image or an option cannot be used.
+    WeightsError
+        If the weights are unknown, missing, changed or of another network.
+    Cancelled
+        If `progress` raised it.
+    """
+    planes = as_planes(image, data_range=data_range, channel_axis=channel_axis)
+    _, sums, judge = _run(planes, "machine_quality", weights, device, tile, progress, keeps_map=False)
+    return judge.score(sums)
+
+
+def surroundings(**_options: Any) -> int:
+    """Tell how many pixels around a part of an image have to be given with it, so that its map is that of the whole.
+
+    Parameters
+    ----------
+    **_options
+        Those of `machine_assess`, which do not matter.
+
+    Returns
+    -------
+    int
+        Pixels to each side. The part's first row and column have to be multiples of eight.
+    """
+    from .machine_pass import LONGEST_HALO
+
+    return LONGEST_HALO
+
+
+def _passed(
+    image: Any,
+    method: str,
+    data_range: DataRange,
+    channel_axis: int | None,
+    weights: str | Path | None,
+    device: str,
+    tile: int | None,
+    progress: Progress | None,
+) -> MachineAssessment:
+    planes = as_planes(image, data_range=data_range, channel_axis=channel_axis)
+    values, sums, judge = _run(planes, method, weights, device, tile, progress, keeps_map=True)
+    if planes.is_lazy:
+        return MachineAssessment(QualityMap.of(values, "machine_quality", judge.info), sums, judge)
+    return judge.assessed(values, sums, judge.info)
+
+
+def _run(
+    planes: Planes,
+    method: str,
+    name_or_path: str | Path | None,
+    device: str,
+    tile: int | None,
+    progress: Progress | None,
+    *,
+    keeps_map: bool,
+) -> tuple[Any, Any, MachineJudge]:
+    """Pass over the planes and say where the numbers come from."""
+    target = devices.resolve(device)
+    record = weights_registry.find(name_or_path or weights_registry.default_name(NETWORK), NETWORK)
+
+    from .machine_pass import MachineOperator, load_metrifier, run, scales_for
+
+    scales = scales_for(planes.shape)
+    operator = MachineOperator(load_metrifier(record, target), scales, target)
+    values, sums = run(operator, planes, keeps_map=keeps_map, tile=tile, progress=progress)
+    info: dict[str, Any] = {"method": method, "model": NETWORK, "weights": record.name, "weights_sha256": record.sha256}
+    info |= {"device": str(target), "scales": scales, "data_range": planes.data_range, **planes.display.record()}
+    info |= {"tile": tile or operator.tile, "version": __version__}
+    return values, sums, MachineJudge(record, str(target), planes.shape, info)

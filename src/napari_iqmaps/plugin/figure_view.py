@@ -1,0 +1,105 @@
+"""A figure of matplotlib in a widget, in the colours of the viewer's theme."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from qtpy.QtCore import QSize
+from qtpy.QtGui import QImage, QPainter, QPaintEvent
+from qtpy.QtWidgets import QWidget
+
+_DOTS_PER_INCH = 100
+_WIDTH, _HEIGHT = 280, 220
+
+
+class FigureView(QWidget):
+    """Base of the widgets that draw a figure; hidden as long as there is nothing to draw.
+
+    Parameters
+    ----------
+    parent : QWidget, optional
+        As in Qt.
+
+    Notes
+    -----
+    The figure is drawn by matplotlib's Figure and Agg canvas and painted as an image: pyplot would choose a backend
+    for everybody, and the Qt canvas draws from timers that may fire when the widget is gone. matplotlib is imported
+    with the first figure, so that opening the widget takes no time.
+    """
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.background, self.foreground = "#262930", "#f0f1f2"
+        self._image: QImage | None = None
+        self._drawn_for = QSize()
+        self.setMinimumHeight(_HEIGHT)
+        self.hide()
+
+    def fill(self, figure: Any) -> None:
+        """Draw into an empty figure; override.
+
+        Parameters
+        ----------
+        figure : matplotlib.figure.Figure
+            With the background of the theme.
+        """
+        raise NotImplementedError
+
+    def set_theme(self, background: str, foreground: str) -> None:
+        """Take the colours of the viewer's theme.
+
+        Parameters
+        ----------
+        background, foreground : str
+            As matplotlib understands them.
+        """
+        self.background, self.foreground = background, foreground
+        self.redraw()
+
+    def redraw(self) -> None:
+        """Draw anew when the widget is painted next."""
+        self._image = None
+        self.update()
+
+    def sizeHint(self) -> QSize:  # noqa: N802 (Qt's name)
+        """Ask for a height at which the figure can be read; the width is the dock's."""
+        return QSize(_WIDTH, _HEIGHT)
+
+    def paintEvent(self, _event: QPaintEvent | None) -> None:  # noqa: N802 (Qt's name)
+        """Paint the figure, drawn anew if size, data or colours have changed."""
+        wanted = self.size() * self.devicePixelRatioF()
+        if self._image is None or self._drawn_for != wanted:
+            self._image, self._drawn_for = self._drawn(wanted), wanted
+        painter = QPainter(self)
+        painter.drawImage(self.rect(), self._image)
+        painter.end()
+
+    def colour_axes(self, axes: Any) -> None:
+        """Give axes the colours of the theme, and leave of their frame the left and the bottom.
+
+        Parameters
+        ----------
+        axes : matplotlib.axes.Axes
+            Of the figure.
+        """
+        axes.set_facecolor(self.background)
+        axes.tick_params(which="both", colors=self.foreground, labelsize=8)
+        for side, spine in axes.spines.items():
+            spine.set_edgecolor(self.foreground)
+            spine.set_visible(side in ("left", "bottom"))
+
+    def _drawn(self, size: QSize) -> QImage:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+
+        dots = _DOTS_PER_INCH * self.devicePixelRatioF()
+        figure = Figure(figsize=(size.width() / dots, size.height() / dots), dpi=dots, layout="constrained")
+        figure.set_facecolor(self.background)
+        canvas = FigureCanvasAgg(figure)
+        self.fill(figure)
+        canvas.draw()  # type: ignore[no-untyped-call]
+        pixels = np.asarray(canvas.buffer_rgba())  # type: ignore[no-untyped-call]
+        height, width = pixels.shape[:2]
+        image = QImage(pixels.tobytes(), width, height, 4 * width, QImage.Format.Format_RGBA8888)
+        return QImage(image.copy())  # the copy owns its pixels

@@ -1,0 +1,298 @@
+"""Figures of machine-perceived quality: agreement with labels by distortion, and the fall with severity."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from rich.table import Table
+
+from ...core.io.atomic import written_whole
+from ..statistics import Figure
+from ..tables import as_markdown
+from .evaluation_figures import Draws, distance, row_figures
+from .evaluation_scores import MEASURES
+from .label_config import UNDISTORTED
+
+Floats = npt.NDArray[np.float64]
+Progress = Callable[[int, int], None]
+
+ALL, DISTORTED, LEFT_OUT, LEARNT = "all", "distorted", "left out of training", "not left out"
+GROUPS = (ALL, DISTORTED, LEFT_OUT, LEARNT)
+"""Types that are several distortions; only the first contains undistorted pictures."""
+
+WORKERS = "labels (mean)"
+"""The first table's labels as a method, where other workers' are to be told: what knows the class can do."""
+
+_FALLING = ("blur_effect", "severity")
+_MEANINGS = {
+    "mean": "mean: the mean over workers of the probability of the true class.",
+    "consistency": "consistency: the mean over workers of how much of the answer to the undistorted picture is left.",
+    "top1": "top1: the share of workers that are right.",
+}
+_FEWEST_SEVERITIES = 3
+"""Severities of one picture, the undistorted one among them, from which a rank correlation says something."""
+
+
+def figures(
+    rows: pd.DataFrame,
+    scores: Sequence[str],
+    targets: Sequence[str],
+    *,
+    others: Sequence[str] = (),
+    left_out: Sequence[str] = (),
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> pd.DataFrame:
+    """Compare scores with labels, over all pictures, over groups of distortions and for each.
+
+    Parameters
+    ----------
+    rows : pandas.DataFrame
+        From `evaluation.answered`.
+    scores : sequence of str
+        Names of the metrifiers' columns.
+    targets : sequence of str
+        Names of the labels' columns.
+    others : sequence of str
+        Those of them that are of other workers than the first table's.
+    left_out : sequence of str
+        Distortions that the training did not know.
+    seed : int
+        Of the intervals' draws.
+    progress : callable, optional
+        Called with ``(labels and types done, in all)``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row for each target, type and method: images (distorted pictures), scenes (undistorted ones they come from),
+        srcc, plcc, plcc_logistic and rmse as `Figure`, with 95 % intervals that draw undistorted pictures; for the
+        metrifiers, which are on the labels' scale, rmse_unfitted, their difference as they are; and a note.
+        Correlations are turned so that 1 is perfect for every method.
+
+    Notes
+    -----
+    PSNR of a picture equal to its reference is taken as above the highest of the others by their range.
+    """
+    made: list[dict[str, Any]] = []
+    done, total = 0, sum(1 for _ in targets for _ in _types(rows, left_out))
+    for target in targets:
+        known = rows[rows[target].notna()]
+        for kind, some in _types(known, left_out):
+            label = some[target].to_numpy(dtype=float)
+            methods = _methods(some, scores, with_workers=target in others)
+            draws = Draws(some["image"].to_numpy(), seed)
+            found = row_figures(methods, label, draws)
+            counts = {"images": len(some), "scenes": some["image"].nunique()}
+            note = _MEANINGS.get(target, "") if kind == ALL else ""
+            made += [
+                {"target": target, "type": kind, "method": method, **_cells(figure), **counts, "note": note,
+                 "rmse_unfitted": distance(methods[method], label, draws) if method in scores else Figure(math.nan)}
+                for method, figure in found.items()
+            ]  # fmt: skip
+            done += 1
+            if progress is not None:
+                progress(min(done, total), total)
+    return pd.DataFrame(made)
+
+
+def _cells(found: Any) -> dict[str, Figure]:
+    return {entry.name: getattr(found, entry.name) for entry in fields(found)}
+
+
+def _types(rows: pd.DataFrame, left_out: Sequence[str]) -> Iterator[tuple[str, pd.DataFrame]]:
+    kinds = rows["distortion"]
+    distorted = rows[kinds != UNDISTORTED]
+    yield ALL, rows
+    yield DISTORTED, distorted
+    if left_out:
+        is_new = distorted["distortion"].isin(left_out)
+        yield LEFT_OUT, distorted[is_new]
+        yield LEARNT, distorted[~is_new]
+    for kind in sorted(set(kinds), key=lambda name: (name == UNDISTORTED, name)):
+        yield kind, rows[kinds == kind]
+
+
+def _methods(rows: pd.DataFrame, scores: Sequence[str], *, with_workers: bool) -> dict[str, Floats]:
+    """Give each method's scores, turned so that they rise with quality."""
+    names = [*scores, *MEASURES, "severity"]
+    made = {name: rows[name].to_numpy(dtype=float) * (-1 if name in _FALLING else 1) for name in names}
+    if with_workers:
+        made[WORKERS] = rows["mean"].to_numpy(dtype=float)
+    return made
+
+
+def falls(rows: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    """Tell how scores and labels fall with severity, distortion by distortion.
+
+    Parameters
+    ----------
+    rows : pandas.DataFrame
+        From `evaluation.answered`.
+    columns : sequence of str
+        Which scores and labels.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row for each distortion: images (distorted pictures), scenes (undistorted ones), ladders (those with at least
+        three severities); for each column "NAME within", the rank correlation with severity within one picture's
+        ladder, averaged over ladders (a column that does not change in one counts as 0 there), "NAME across", the same
+        over all pictures, and "NAME at S", its mean at severity S. -1 is a fall from each severity to the next. NaN
+        where there are no ladders.
+
+    Notes
+    -----
+    An undistorted picture is severity 0 of each distortion that it appears in.
+    """
+    clean = rows[rows["distortion"] == UNDISTORTED].drop_duplicates("image")
+    made = []
+    for kind in sorted(set(rows["distortion"]) - {UNDISTORTED}):
+        own = rows[rows["distortion"] == kind]
+        some = pd.concat([clean[clean["image"].isin(own["image"])], own], ignore_index=True)
+        # Further seeds of one severity are no further step.
+        steps = some.groupby(["image", "severity"], sort=True)[list(columns)].mean().reset_index()
+        ladders = steps[steps.groupby("image")["severity"].transform("size") >= _FEWEST_SEVERITIES]
+        row: dict[str, Any] = {"type": kind, "images": len(own), "scenes": own["image"].nunique(),
+                               "ladders": ladders["image"].nunique()}  # fmt: skip
+        for name in columns:
+            row[f"{name} within"] = _within(ladders, name)
+            row[f"{name} across"] = _rank_correlation(some["severity"].rank(), some[name].rank())
+        for name in columns:
+            row |= {f"{name} at {level:g}": mean for level, mean in some.groupby("severity")[name].mean().items()}
+        made.append(row)
+    return pd.DataFrame(made)
+
+
+def _within(ladders: pd.DataFrame, name: str) -> float:
+    known = ladders[ladders[name].notna()]
+    by_image = known.groupby("image")
+    ranks = by_image[["severity", name]].rank()
+    centred = ranks - ranks.groupby(known["image"]).transform("mean")
+    parts = pd.DataFrame({
+        "both": centred["severity"] * centred[name], "one": centred["severity"] ** 2, "other": centred[name] ** 2
+    }).groupby(known["image"]).sum()  # fmt: skip
+    norms = np.sqrt(parts["one"] * parts["other"])
+    return float((parts["both"] / norms).where(norms > 0, 0).mean()) if len(parts) else math.nan
+
+
+def _rank_correlation(first: pd.Series, second: pd.Series) -> float:
+    if first.nunique() < 2 or second.nunique() < 2:
+        return math.nan
+    return float(first.corr(second))
+
+
+def by_type(table: pd.DataFrame, target: str) -> pd.DataFrame:
+    """Set one label's rank correlations out, a row for each type and a column for each method.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From `figures`.
+    target : str
+        The label.
+
+    Returns
+    -------
+    pandas.DataFrame
+        type, images, and the methods' SRCC as words.
+    """
+    some = table[table["target"] == target]
+    wide = some.assign(srcc=some["srcc"].map(lambda figure: number(figure.value))).pivot_table(
+        index=["type", "images"], columns="method", values="srcc", aggfunc="first", sort=False
+    )
+    return wide[list(dict.fromkeys(some["method"]))].reset_index().rename_axis(columns=None)
+
+
+def fall_words(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    """Set the falls out for reading.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From `falls`.
+    columns : sequence of str
+        Which scores and labels.
+
+    Returns
+    -------
+    pandas.DataFrame
+        type, ladders, and for each column the rank correlations within and across pictures and the means, as words.
+    """
+    words = table[["type", "ladders"]].astype(str)
+    for name in columns:
+        for way in ("within", "across"):
+            words[f"{name}, {way}"] = table[f"{name} {way}"].map(number)
+        means = [column for column in table if str(column).startswith(f"{name} at ")]
+        words[f"{name}, means"] = [" ".join(map(number, row)) for row in table[means].to_numpy(dtype=float)]
+    return words
+
+
+def number(value: float) -> str:
+    """Write two decimals without the zero before them; a dash for NaN."""
+    return "-" if math.isnan(value) else f"{value:.2f}".replace("0.", ".", 1)
+
+
+def laid_out(title: str, words: pd.DataFrame) -> Table:
+    """Lay a table of words out for a terminal.
+
+    Parameters
+    ----------
+    title : str
+        Above it.
+    words : pandas.DataFrame
+        Its cells.
+
+    Returns
+    -------
+    rich.table.Table
+        The table.
+    """
+    shown = Table(title=title)
+    for place, name in enumerate(words):
+        shown.add_column(str(name), justify="right" if place else "left")
+    for row in words.astype(str).to_numpy():
+        shown.add_row(*row)
+    return shown
+
+
+def write_csv(path: Path, table: pd.DataFrame) -> None:
+    """Write a table of plain columns.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        A CSV file.
+    table : pandas.DataFrame
+        Such as of `falls`.
+    """
+    with written_whole(path) as part:
+        table.to_csv(part, index=False)
+
+
+def write_markdown(path: Path, table: pd.DataFrame, others: Mapping[str, pd.DataFrame]) -> None:
+    """Write the figures over groups, and tables of words below them.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+    table : pandas.DataFrame
+        From `figures`.
+    others : mapping of str to pandas.DataFrame
+        Titles and tables, such as those of `by_type` and `fall_words`.
+    """
+    parts = [as_markdown(table[table["type"].isin(GROUPS)], "target")]
+    for title, words in others.items():
+        lines = [f"\n{title}\n", "| " + " | ".join(map(str, words)) + " |", "|" + "---|" * words.shape[1]]
+        lines += ["| " + " | ".join(map(str, row)) + " |" for row in words.to_numpy()]
+        parts.append("\n".join(lines) + "\n")
+    with written_whole(path) as part:
+        part.write_text("".join(parts), encoding="utf-8")
