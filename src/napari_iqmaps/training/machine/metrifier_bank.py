@@ -116,11 +116,15 @@ def _answers(rows: pd.DataFrame, classes: Sequence[str]) -> npt.NDArray[np.float
     columns = [f"{ANSWER}{name}" for name in classes]
     if not set(columns) <= set(rows):
         number = {name: index for index, name in enumerate(classes)}
-        return np.eye(len(classes), dtype=np.float32)[rows["class"].map(number).to_numpy()]
+        certain = np.zeros((len(rows), len(classes)), np.float32)
+        certain[np.arange(len(rows)), rows["class"].map(number).to_numpy(dtype=np.intp)] = 1
+        return certain
     said = rows[columns].to_numpy(dtype=np.float32)
     # Workers may know more classes than these; where they see none of these, nothing is known.
     total = said.sum(axis=1, keepdims=True)
-    return np.where(total > 0, said / np.maximum(total, np.float32(1e-12)), np.float32(1 / len(classes)))
+    shares: npt.NDArray[np.float32] = said / np.maximum(total, np.float32(1e-12))
+    shares[total[:, 0] <= 0] = 1 / len(classes)
+    return shares
 
 
 def check_size(size: tuple[int, int]) -> None:
