@@ -16,12 +16,17 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 from napari_iqmaps.core.weights import sha256_of
+from napari_iqmaps.training.machine.metrifier_fit import set_metrifier_uncertainty
 from napari_iqmaps.training.quality.score_evidence import set_uncertainty
 from napari_iqmaps.training.weights_file import write_tensors
 
 FEW = 1000
 EXACT = "evidence."
 """A matrix of numbers of many sizes, which a square of a distance is made with."""
+
+METRIFIER = "metrifier"
+COLOURS = {METRIFIER: "red, green and blue, gamma-coded, 0 (black) to 1 (white)"}
+LUMINANCE = "luminance, code values 0..255"
 
 FOLDER = Path(__file__).resolve().parents[1] / "weights"
 REGISTRY = FOLDER / "registry.toml"
@@ -40,7 +45,7 @@ def record(path: Path, data: str, licence: str, figures: dict[str, float]) -> di
         "default": True,
         "licence": licence,
         "version": header["version"],
-        "input": "luminance, code values 0..255",
+        "input": COLOURS.get(header["network"], LUMINANCE),
         "data": data,
         "command": header["trained_by"],
         "seed": int(header["seed"]),
@@ -63,11 +68,13 @@ def as_toml(records: dict[str, dict[str, Any]]) -> str:
 
 
 def held_out_figures(table: Path, network: str) -> dict[str, float]:
-    """Take the rank correlations of unseen scenes from the table that 'iqmaps evaluate' wrote."""
+    """Take the rank correlations of unseen pictures from the table that 'iqmaps evaluate' wrote."""
+    # Whom a score is compared with: the people of a database, or the labels of a table.
+    judge = "target" if network == METRIFIER else "database"
     return {
-        f"srcc_{row['database']}": round(row["srcc"], 3)
+        f"srcc_{row[judge]}": round(row["srcc"], 3)
         for row in json.loads(table.read_text())
-        if row["method"] == network and row["type"] == "all"
+        if row["method"].split()[0] == network and row["type"] == "all"
     }
 
 
@@ -81,13 +88,14 @@ def held_out_figures(table: Path, network: str) -> dict[str, float]:
 @click.option(
     "--residuals",
     type=click.Path(exists=True, path_type=Path),
-    help="From 'iqmaps evaluate quality --runs': what a blind score's uncertainty is made of.",
+    help="From 'iqmaps evaluate quality|machine --runs': what a score's uncertainty is made of.",
 )
 def main(trained: Path, name: str, half: bool, figures: Path, data: str, licence: str, residuals: Path | None) -> None:
-    if residuals is not None:
-        set_uncertainty(trained, residuals)
     with safe_open(trained, framework="numpy") as file:
         header = file.metadata()
+    if residuals is not None:
+        fill = set_metrifier_uncertainty if header["network"] == METRIFIER else set_uncertainty
+        fill(trained, residuals)
     tensors = load_file(trained)
     target = FOLDER / f"{name}.safetensors"
     # Only what is large: the few scalars keep all their digits.
