@@ -40,7 +40,7 @@ class MetrifierConfig:
         (), "A distortion whose rows are not learnt from, to test on it; may be given several times.",
         choices=distortions(), flag="leave-out",
     )  # fmt: skip
-    steps: int = setting(9000, "Optimiser steps.", least=1)
+    steps: int = setting(14_000, "Optimiser steps.", least=1)
     batch: int = setting(64, "Pictures a step.", least=2)
     seed: int = setting(0, "Of the starting weights and the draws.", least=0)
     loss: str = setting(
