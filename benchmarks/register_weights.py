@@ -70,11 +70,11 @@ def as_toml(records: dict[str, dict[str, Any]]) -> str:
 def held_out_figures(table: Path, network: str) -> dict[str, float]:
     """Take the rank correlations of unseen pictures from the table that 'iqmaps evaluate' wrote."""
     # Whom a score is compared with: the people of a database, or the labels of a table.
-    judge = "target" if network == METRIFIER else "database"
+    judge, method = ("target", f"machine quality ({network})") if network == METRIFIER else ("database", network)
     return {
         f"srcc_{row[judge]}": round(row["srcc"], 3)
         for row in json.loads(table.read_text())
-        if row["method"].split()[0] == network and row["type"] == "all"
+        if row["method"] == method and row["type"] == "all"
     }
 
 

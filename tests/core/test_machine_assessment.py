@@ -9,6 +9,7 @@ GOOD = {"shape": (32, 32), "pixels": 1024, "cells": 64, "spread": 40.0}
 
 def test_a_picture_of_the_training_is_enough():
     assert judge(**GOOD) == (True, "")
+    assert judge(**GOOD | {"shape": (128, 400), "trained_side": 32}) == (True, "")
 
 
 @pytest.mark.parametrize(
@@ -19,6 +20,7 @@ def test_a_picture_of_the_training_is_enough():
         ({"shape": (15, 200)}, False, "200 x 15 pixels, and a score takes 16"),
         ({"spread": 0.99}, False, "nearly uniform: its luminance has a standard deviation of 0.99"),
         ({"pixels": 1023}, True, "1023 valid pixels"),
+        ({"shape": (129, 400), "trained_side": 32}, True, "400 x 129 pixels, and the network has learnt from"),
     ],
 )
 def test_less_is_not(less, has_answer, reason):

@@ -7,37 +7,14 @@ import numpy as np
 import pytest
 from skimage import data
 
-from napari_iqmaps.core import weights
-from napari_iqmaps.core.errors import WeightsError
+from napari_iqmaps.plugin.samples import severities
 
 
 @pytest.fixture
-def metrifier(tmp_path):
-    """None for the default weights where there are some, or else those of a network before any training."""
-    try:
-        weights.default_name("metrifier")
-    except WeightsError:
-        import torch
-
-        from napari_iqmaps.core.networks.metrifier import Metrifier
-        from napari_iqmaps.training.weights_file import write_weights
-
-        with torch.random.fork_rng():
-            torch.manual_seed(5)
-            network = Metrifier()
-        network.head.weight.data *= 30  # so that the map has something to show
-        network.uncertainty.deviations.fill_(0.1)
-        write_weights(tmp_path / "metrifier.safetensors", "metrifier", network, {})
-        return tmp_path / "metrifier.safetensors"
-    return None
-
-
-@pytest.fixture
-def judging(viewer, qtbot, metrifier):
+def judging(viewer, qtbot):
     """Open a photo and the widget as the menu does."""
-    viewer.add_image(data.cat(), name="cat")
+    viewer.add_image(severities()[0][0][0], name="cat")  # as small as what the default weights know
     _, widget = viewer.window.add_plugin_dock_widget("napari-iqmaps", "Machine-perceived quality")
-    widget.options["weights"].value = metrifier
     qtbot.wait(300)
     return widget
 
@@ -46,7 +23,7 @@ def test_map_score_and_curves_of_a_photo(viewer, judging, finish, picture):
     judging.button.click()
     finish(judging)
     layer = viewer.layers["Machine-perceived quality: cat"]
-    assert layer.data.shape == (300, 451)
+    assert layer.data.shape == (64, 96)
     assert layer.colorbar.visible
     assert judging.summary.sentence.text().startswith("Quality ")
     pictures = [picture("machine_map")]

@@ -83,8 +83,9 @@ def machine_assess(
 
     There is no score, but NaN with a reason, for a plane without valid pixels, of under 16 pixels to a side, or whose
     luminance has a standard deviation below 1 code value of 255: nothing is there to recognise. The evidence is not
-    enough for a score from under 32 x 32 valid pixels, the training's size. Holes are filled for the network and left
-    out of map and score; a pixel with a hole in one colour is one.
+    enough for a score from under 32 x 32 valid pixels, nor for one of an image of more than four times the pixels to
+    each side that the training's pictures had: of it the network judges parts that no recogniser would be shown. Holes
+    are filled for the network and left out of map and score; a pixel with a hole in one colour is one.
     """
     return _passed(image, "machine_quality_map", data_range, channel_axis, weights, device, tile, progress)
 

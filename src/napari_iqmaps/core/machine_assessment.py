@@ -16,6 +16,7 @@ from .maps import QualityMap
 from .quality_score import QualityScore, summed_up
 
 if TYPE_CHECKING:
+    from .networks.metrifier import Metrifier
     from .weights import WeightsRecord
 
 SMALLEST_SIDE = 16
@@ -23,6 +24,10 @@ SMALLEST_SIDE = 16
 
 ENOUGH_PIXELS = 32 * 32
 """Valid pixels of the pictures that the network is trained on."""
+
+MOST_TRAINED_SIDES = 4
+"""How many times as large as the training's pictures an image may be, to each side: the network looks at parts of up to
+about twice their size, and of a larger image a part is not what a recogniser would be shown."""
 
 UNIFORM = 1.0
 """Standard deviation of the luminance, in code values of 255, below which there is nothing to recognise."""
@@ -151,19 +156,24 @@ class MachineJudge:
 
     def _verdicts(self, sums: np.ndarray) -> list[Verdict]:
         height, width = self.shape[-2:]
-        return [judge(shape=(height, width), pixels=pixels, cells=cells, spread=_spread(pixels, light, squares))
+        trained = float(self._network().trained_side)
+        return [judge(shape=(height, width), pixels=pixels, cells=cells, spread=_spread(pixels, light, squares),
+                      trained_side=trained)
                 for cells, _, pixels, light, squares in sums.reshape(-1, SUMS).tolist()]  # fmt: skip
 
     def _uncertainty(self) -> list[npt.NDArray[np.float64]]:
+        uncertainty = self._network().uncertainty
+        return [part.double().cpu().numpy() for part in (uncertainty.knots, uncertainty.deviations)]
+
+    def _network(self) -> Metrifier:
         import torch
 
         from .machine_pass import load_metrifier
 
-        uncertainty = load_metrifier(self.record, torch.device(self.device)).uncertainty
-        return [part.double().cpu().numpy() for part in (uncertainty.knots, uncertainty.deviations)]
+        return load_metrifier(self.record, torch.device(self.device))  # ready since the pass
 
 
-def judge(*, shape: tuple[int, int], pixels: float, cells: float, spread: float) -> Verdict:
+def judge(*, shape: tuple[int, int], pixels: float, cells: float, spread: float, trained_side: float = 0) -> Verdict:
     """Apply the rules of evidence to one plane.
 
     Parameters
@@ -176,12 +186,15 @@ def judge(*, shape: tuple[int, int], pixels: float, cells: float, spread: float)
         Valid pixels among every fourth row and column, where the network has its cells.
     spread : float
         Standard deviation of the luminance over the valid pixels, in code values of 255.
+    trained_side : float
+        Pixels to the shorter side of the training's pictures; 0 where it is not known.
 
     Returns
     -------
     Verdict
         No answer without a valid pixel or cell, for a side under 16 pixels and for a uniform plane; an answer with a
-        reason for a plane of fewer valid pixels than a picture of 32 x 32 has.
+        reason for a plane of fewer valid pixels than a picture of 32 x 32 has, and for one of more than four times the
+        training's pixels to each side.
     """
     if pixels == 0:
         return Verdict(False, "it has no valid pixel.")
@@ -197,6 +210,13 @@ def judge(*, shape: tuple[int, int], pixels: float, cells: float, spread: float)
         )
     if pixels < ENOUGH_PIXELS:
         return Verdict(True, f"it has {pixels:.0f} valid pixels; the network learns from pictures of 32 x 32.")
+    if 0 < MOST_TRAINED_SIDES * trained_side < min(shape):
+        return Verdict(
+            True,
+            f"it is {shape[1]} x {shape[0]} pixels, and the network has learnt from pictures of {trained_side:.0f} to "
+            "the shorter side: it judges small parts, not what the whole shows. Reduce the image, or train on larger "
+            "pictures.",
+        )
     return Verdict(True, "")
 
 

@@ -114,6 +114,7 @@ def test_a_result_says_what_it_was_made_of(known, tmp_path):
     with safe_open(weights, framework="numpy") as file:
         header = file.metadata()
         assert not [name for name in file.keys() if name.startswith("classifier")]  # noqa: SIM118 - no mapping
+        assert file.get_tensor("trained_side") == 20
     assert header["network"] == "metrifier"
     assert (header["images"], header["rows"], header["target"]) == ("12", "12", "consistency")
     assert (header["workers"], header["left_out"], header["data"]) == ("one", "gaussian_noise", "data0")

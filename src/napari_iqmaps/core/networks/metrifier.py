@@ -65,6 +65,8 @@ class Metrifier(nn.Module):
     ----------
     REACH : int
         Pixels to each side that a cell depends on.
+    trained_side : torch.Tensor
+        Pixels of the shorter side of the pictures of the training; 0 where it is not known.
     uncertainty : Uncertainty
         How far a score is off; its numbers are measured after the training and travel with the weights.
 
@@ -89,6 +91,8 @@ class Metrifier(nn.Module):
         )
         self.head = nn.Conv2d(4 * width, 1, 1)
         self.uncertainty = Uncertainty(1)
+        self.trained_side: Tensor
+        self.register_buffer("trained_side", torch.tensor(0.0))
 
     def forward(self, colours: Tensor) -> Tensor:
         """Give the logit of each cell.

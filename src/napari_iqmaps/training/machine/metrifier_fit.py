@@ -117,6 +117,7 @@ def fit_metrifier(
     first = step_of(checkpoint) if checkpoint.is_file() else 0
     with quiet_lightning(), reproducible():
         module = MetrifierTraining(config, len(pictures.classes), half=precision != "32-true")
+        module.network.trained_side.fill_(min(pictures.size))
         if first < config.steps:
             bank = MetrifierBank.made(pictures, rows, config.target, making)
             keeper = Keeper(checkpoint, checkpoint_every, config.steps, progress)
