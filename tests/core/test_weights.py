@@ -22,7 +22,7 @@ def own_weights(tmp_path):
 
 def test_every_registered_file_is_what_it_was_and_has_its_record():
     records = weights.verify()
-    assert {record.network for record in records} == {"pnet", "contrast", "diqa", "deepbqa"}
+    assert {record.network for record in records} == {"pnet", "contrast", "diqa", "deepbqa", "metrifier"}
     for record in records:
         assert record.path.stat().st_size < 20e6, record.name
         assert record.path.with_name(f"MODEL_CARD_{record.name}.md").is_file(), record.name
