@@ -162,3 +162,11 @@ def test_progress_goes_over_all_severities_and_can_stop(options):
 def test_what_cannot_be_used_is_refused(options, given, message):
     with pytest.raises(iq.InputError, match=message):
         iq.machine_curve(PHOTO, **({"distortion": "jpeg"} | options | given))
+
+
+def test_a_curve_of_too_small_an_image_says_that_it_is_not_enough(options, curve):
+    small = iq.machine_curve(PHOTO[:24, :24], "gaussian_noise", severities=(0, 1), **options)
+    assert small.sentence().endswith(
+        "Not enough evidence: it has 576 valid pixels; the network learns from pictures of 32 x 32."
+    )
+    assert "Not enough evidence" not in curve.sentence()

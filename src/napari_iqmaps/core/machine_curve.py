@@ -136,7 +136,7 @@ class MachineCurve:
         Returns
         -------
         str
-            One sentence or two.
+            One sentence or more, with what the evidence of the first score is not enough for.
         """
         title = row_of_bank(self.distortion).title
         answered = np.flatnonzero(np.isfinite(self.scores))
@@ -148,7 +148,9 @@ class MachineCurve:
             text += f" and {self.scores[last]:.2f} at {self.severities[last]:g}"
         if math.isfinite(self.fails_at):
             text += f"; it falls below {self.fails_below:g} at severity {self.fails_at:.2g}"
-        return f"{text}." + (f" {_capital(self.reason)}" if self.reason else "")
+        text += "." + (f" {_capital(self.reason)}" if self.reason else "")
+        reserved = self.qualities[first].reason
+        return f"{text} Not enough evidence: {reserved}" if reserved else text
 
     def __str__(self) -> str:
         return self.sentence()
