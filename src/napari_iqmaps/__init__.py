@@ -20,10 +20,11 @@ if TYPE_CHECKING:
     from .core.hidden_mark import HiddenMark
     from .core.hiding import hide
     from .core.io import read_image, read_map, write_map
+    from .core.kinds import KINDS, Kind
     from .core.machine import machine_assess, machine_quality, machine_quality_map
     from .core.machine_assessment import MachineAssessment
     from .core.machine_curve import MachineCurve, machine_curve
-    from .core.maps import KINDS, Kind, QualityMap
+    from .core.maps import QualityMap
     from .core.marks import text_mark
     from .core.quality_score import QualityScore
     from .core.visibility import threshold_map, visibility_map
@@ -57,8 +58,8 @@ _HOMES = {
     "machine_curve": "machine_curve",
     "machine_quality": "machine",
     "machine_quality_map": "machine",
-    "KINDS": "maps",
-    "Kind": "maps",
+    "KINDS": "kinds",
+    "Kind": "kinds",
     "QualityMap": "maps",
     "text_mark": "marks",
     "QualityScore": "quality_score",

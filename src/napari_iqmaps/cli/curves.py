@@ -15,8 +15,8 @@ from ..core import devices
 from ..core.distortions import Distortion
 from ..core.errors import InputError, IqmapsError, WeightsError
 from ..core.io.reading import ImageFile
+from ..core.kinds import KINDS
 from ..core.machine_curve import MachineCurve, machine_curve
-from ..core.maps import KINDS
 from ..core.quality_score import QualityScore
 from .assessing import data_range_of, points
 from .batch import WrongForAllError, identity, message_of

@@ -12,7 +12,7 @@ import click
 from rich.progress import Progress
 
 from ..core.errors import InputError
-from ..core.maps import KINDS
+from ..core.kinds import KINDS
 from .options import model_option
 from .report import console, print_table
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from ..core.maps import KINDS
+from ..core.kinds import KINDS
 from ..core.observers import viewing
 
 Row = Mapping[str, Any]
@@ -71,7 +71,7 @@ def layout_of(kind: str) -> Layout:
     Parameters
     ----------
     kind : str
-        A key of `napari_iqmaps.core.maps.KINDS`.
+        A key of `napari_iqmaps.core.kinds.KINDS`.
 
     Returns
     -------

@@ -13,7 +13,8 @@ from ..core import devices, weights
 from ..core.display import SDR_WHITE
 from ..core.errors import InputError
 from ..core.io.reading import RELATIVE_LIGHT, ImageFile, read_image
-from ..core.maps import KINDS, QualityMap
+from ..core.kinds import KINDS
+from ..core.maps import QualityMap
 from ..core.quality_score import QualityScore
 from .inputs import expand, output_names, reference_for
 from .layouts import layout_of

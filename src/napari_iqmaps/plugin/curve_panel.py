@@ -12,8 +12,8 @@ from qtpy.QtCore import Qt, Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import QFormLayout, QGroupBox, QHBoxLayout, QLabel, QPushButton, QWidget
 
 from ..core.distortions import distortion
+from ..core.kinds import KINDS
 from ..core.machine_curve import FAILS_BELOW, MachineCurve
-from ..core.maps import KINDS
 from .distortion_choice import DistortionChooser
 from .figure_view import FigureView
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from qtpy.QtWidgets import QWidget
 
-from ..core.maps import Kind
+from ..core.kinds import Kind
 from .figure_view import FigureView
 from .results import Histogram
 

@@ -9,7 +9,7 @@ from qtpy.QtCore import Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import QCheckBox, QGridLayout, QWidget
 
 from ..core.blind import MAPS
-from ..core.maps import KINDS
+from ..core.kinds import KINDS
 
 _COLUMNS = 2
 

@@ -10,7 +10,7 @@ from typing import Literal
 
 from ..core.difference import EXPONENT
 from ..core.errors import InputError
-from ..core.maps import IMPAIRMENT_EXPONENT
+from ..core.kinds import IMPAIRMENT_EXPONENT
 from ..core.observers import OBSERVERS
 from .settings import check, setting
 

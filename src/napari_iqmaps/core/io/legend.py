@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ... import __version__
-from ..maps import Kind, QualityMap
+from ..kinds import Kind
+from ..maps import QualityMap
 from .atomic import written_whole
 from .records import KEY, record_of
 from .sheet import Panel, Scale, Sheet

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.patches import Rectangle
 
-from ..maps import Kind
+from ..kinds import Kind
 
 HOLE_GREY = (0.62, 0.62, 0.62)
 """Of a pixel without an answer; neither viridis nor magma has a neutral grey."""

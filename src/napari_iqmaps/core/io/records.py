@@ -17,7 +17,8 @@ import tifffile
 
 from ... import __version__
 from ..errors import InputError
-from ..maps import KINDS, QualityMap
+from ..kinds import KINDS
+from ..maps import QualityMap
 from .atomic import written_whole
 from .reading_tiff import read_tiff_image
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..maps import Kind
+from ..kinds import Kind
 from .pen import LINE, Pen, mappable
 
 Colours = npt.NDArray[np.uint8]
