@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import lightning.pytorch as pl
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ..core.networks.contrast import ContrastModel
 from ..core.networks.pnet import PNet
+from .clipping import ClipsGradients
 from .config import TrainingConfig
 from .forward import thresholds
 from .losses import calibrated, combined_thresholds, impairment, power_mean, uncorrelated, weighted_mean
@@ -30,7 +30,7 @@ def _network(name: str, mixing: float) -> PNet | ContrastModel:
     return network
 
 
-class ThresholdTraining(pl.LightningModule):
+class ThresholdTraining(ClipsGradients):
     """A threshold network in training.
 
     Parameters
@@ -113,16 +113,6 @@ class ThresholdTraining(pl.LightningModule):
                 "interval": "step",
             },
         }
-
-    def configure_gradient_clipping(
-        self,
-        optimizer: torch.optim.Optimizer,
-        gradient_clip_val: float | None = None,
-        gradient_clip_algorithm: str | None = None,
-    ) -> None:
-        """Clip the norm. Lightning's own refuses fused optimisers, which matter only where losses are scaled."""
-        if self.config.gradient_clip:
-            nn.utils.clip_grad_norm_(self.parameters(), self.config.gradient_clip, foreach=True)
 
     def _thresholds(self, network: PNet | ContrastModel, batch: dict[str, Tensor], dropout: float = 0.0) -> Tensor:
         rule = self.config.thresholds

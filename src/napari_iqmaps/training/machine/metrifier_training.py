@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import lightning.pytorch as pl
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from ...core.networks.metrifier import MIDDLE, SPREAD, Metrifier, score_of
+from ..clipping import ClipsGradients
 from ..schedule import schedule_of
 from ..trainer import log_step
 from .metrifier_config import MetrifierConfig
@@ -24,7 +24,7 @@ _CERTAIN = 1e-4
 """What a score keeps from 0 and 1 in the loss, so that no label makes it infinite."""
 
 
-class MetrifierTraining(pl.LightningModule):
+class MetrifierTraining(ClipsGradients):
     """A metrifier in training.
 
     Parameters
@@ -123,13 +123,3 @@ class MetrifierTraining(pl.LightningModule):
         optimizer = torch.optim.AdamW(groups, lr=config.rate, betas=_BETAS, fused=True)
         schedule = schedule_of(optimizer, [config.rate] * len(groups), "cosine", config.steps, config.warm_up)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
-
-    def configure_gradient_clipping(
-        self,
-        optimizer: torch.optim.Optimizer,
-        gradient_clip_val: float | None = None,
-        gradient_clip_algorithm: str | None = None,
-    ) -> None:
-        """Clip the norm. Lightning's own refuses fused optimisers, which matter only where losses are scaled."""
-        if self.config.gradient_clip:
-            nn.utils.clip_grad_norm_(self.parameters(), self.config.gradient_clip, foreach=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import lightning.pytorch as pl
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..clipping import ClipsGradients
 from ..schedule import schedule_of
 from ..trainer import log_step
 from .pictures import LabelledPictures
@@ -101,7 +101,7 @@ class WorkerSteps:
         return self._order[1]
 
 
-class WorkerTraining(pl.LightningModule):
+class WorkerTraining(ClipsGradients):
     """A recogniser in training.
 
     Parameters
@@ -157,13 +157,3 @@ class WorkerTraining(pl.LightningModule):
         optimizer = torch.optim.AdamW(groups, lr=config.rate, fused=True)
         schedule = schedule_of(optimizer, [config.rate] * 2, "one-cycle", self.steps, config.warm_up)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
-
-    def configure_gradient_clipping(
-        self,
-        optimizer: torch.optim.Optimizer,
-        gradient_clip_val: float | None = None,
-        gradient_clip_algorithm: str | None = None,
-    ) -> None:
-        """Clip the norm. Lightning's own refuses fused optimisers, which matter only where losses are scaled."""
-        if self.config.gradient_clip:
-            nn.utils.clip_grad_norm_(self.parameters(), self.config.gradient_clip, foreach=True)

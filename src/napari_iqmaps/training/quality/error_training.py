@@ -6,7 +6,6 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-import lightning.pytorch as pl
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -15,6 +14,7 @@ from ...core.networks.blind import FEATURES, POOLED, BlindNetwork, Cells, pooled
 from ...core.networks.deepbqa import DeepBQA
 from ...core.networks.diqa import DIQA
 from ...core.networks.normalised import normalised, objective_error
+from ..clipping import ClipsGradients
 from ..schedule import schedule_of
 from ..trainer import log_step
 from .config import QualityConfig
@@ -36,7 +36,7 @@ _USUAL_ERROR = 0.4
 USUAL_EXCHANGE = 0.6
 
 
-class ErrorTraining(pl.LightningModule):
+class ErrorTraining(ClipsGradients):
     """The first stage of a blind network's training.
 
     Parameters
@@ -158,16 +158,6 @@ class ErrorTraining(pl.LightningModule):
         optimizer = torch.optim.AdamW(trained, lr=config.rate, weight_decay=config.weight_decay, fused=True)
         schedule = schedule_of(optimizer, [config.rate], "cosine", config.stage1_steps, config.warm_up)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
-
-    def configure_gradient_clipping(
-        self,
-        optimizer: torch.optim.Optimizer,
-        gradient_clip_val: float | None = None,
-        gradient_clip_algorithm: str | None = None,
-    ) -> None:
-        """Clip the norm. Lightning's own refuses fused optimisers, which matter only where losses are scaled."""
-        if self.config.gradient_clip:
-            nn.utils.clip_grad_norm_(self.parameters(), self.config.gradient_clip, foreach=True)
 
     def _pseudo(self, cells: Cells, numbers: Tensor) -> Tensor:
         predicted = self.numbers_head(functional.relu(self.first_layer(pooled(cells))))

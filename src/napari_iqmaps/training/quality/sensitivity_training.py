@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import lightning.pytorch as pl
 import torch
 from safetensors import safe_open
 from torch import Tensor, nn
@@ -17,6 +16,7 @@ from ...core import devices
 from ...core.networks.deepbqa import DeepBQA
 from .. import runs
 from ..callbacks import Keeper
+from ..clipping import ClipsGradients
 from ..memory import keep_freed_memory
 from ..precision import resolved_precision
 from ..quiet import quiet_lightning
@@ -39,7 +39,7 @@ SENSITIVITY = "sensitivity"
 _PHOTOGRAPHS, _VARIANTS = 12, 2
 
 
-class SensitivityTraining(pl.LightningModule):
+class SensitivityTraining(ClipsGradients):
     """DeepBQA's sensitivity in training, over errors that stay as they are.
 
     Parameters
@@ -114,16 +114,6 @@ class SensitivityTraining(pl.LightningModule):
         optimizer = torch.optim.AdamW(trained, lr=rate, weight_decay=config.weight_decay, fused=True)
         schedule = schedule_of(optimizer, [rate], "cosine", config.sensitivity_steps, config.warm_up)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
-
-    def configure_gradient_clipping(
-        self,
-        optimizer: torch.optim.Optimizer,
-        gradient_clip_val: float | None = None,
-        gradient_clip_algorithm: str | None = None,
-    ) -> None:
-        """Clip the norm. Lightning's own refuses fused optimisers, which matter only where losses are scaled."""
-        if self.config.gradient_clip:
-            nn.utils.clip_grad_norm_(self.parameters(), self.config.gradient_clip, foreach=True)
 
 
 def needs_sensitivity(config: QualityConfig, start: str | Path) -> bool:
