@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from .core.assessment import Assessment
     from .core.blind import assess, quality
     from .core.blind_maps import error_map, objective_error_map, perceptual_error_map, reliability_map, sensitivity_map
+    from .core.comparison.compare import Comparison, compare_registrations
+    from .core.diffdiff import DiffDiffScore, LocalContrast, auto_tolerance, diff_diff, diff_diff_score, local_contrast
     from .core.display import pq, pu21
     from .core.distortions import distort, distortions
     from .core.errors import Cancelled, InputError, IqmapsError, NotEnoughEvidence, WeightsError
@@ -27,6 +29,15 @@ if TYPE_CHECKING:
     from .core.maps import QualityMap
     from .core.marks import text_mark
     from .core.quality_score import QualityScore
+    from .core.registration import Registration, register
+    from .core.registration.deepmatching import run_deepmatching
+    from .core.registration.match_reading import read_deepmatching
+    from .core.registration.matches import MatchTable
+    from .core.registration.matrix_file import MatrixRecord, load_matrix, save_matrix
+    from .core.registration.optimum import LocalOptimum, local_optimum
+    from .core.registration.quasi_dense import quasi_dense_matches
+    from .core.registration.series import RegistrationSeries, register_series
+    from .core.registration.translation import search_translation
     from .core.visibility import threshold_map, visibility_map
 
 _HOMES = {
@@ -38,6 +49,14 @@ _HOMES = {
     "quality": "blind",
     "reliability_map": "blind_maps",
     "sensitivity_map": "blind_maps",
+    "DiffDiffScore": "diffdiff",
+    "LocalContrast": "diffdiff",
+    "auto_tolerance": "diffdiff",
+    "diff_diff": "diffdiff",
+    "diff_diff_score": "diffdiff",
+    "local_contrast": "diffdiff",
+    "Comparison": "comparison.compare",
+    "compare_registrations": "comparison.compare",
     "pq": "display",
     "pu21": "display",
     "Cancelled": "errors",
@@ -63,6 +82,20 @@ _HOMES = {
     "QualityMap": "maps",
     "text_mark": "marks",
     "QualityScore": "quality_score",
+    "Registration": "registration",
+    "register": "registration",
+    "run_deepmatching": "registration.deepmatching",
+    "read_deepmatching": "registration.match_reading",
+    "MatchTable": "registration.matches",
+    "MatrixRecord": "registration.matrix_file",
+    "load_matrix": "registration.matrix_file",
+    "save_matrix": "registration.matrix_file",
+    "LocalOptimum": "registration.optimum",
+    "local_optimum": "registration.optimum",
+    "quasi_dense_matches": "registration.quasi_dense",
+    "RegistrationSeries": "registration.series",
+    "register_series": "registration.series",
+    "search_translation": "registration.translation",
     "threshold_map": "visibility",
     "visibility_map": "visibility",
 }
@@ -71,21 +104,36 @@ __all__ = [
     "KINDS",
     "Assessment",
     "Cancelled",
+    "Comparison",
+    "DiffDiffScore",
     "HiddenMark",
     "InputError",
     "IqmapsError",
     "Kind",
+    "LocalContrast",
+    "LocalOptimum",
     "MachineAssessment",
     "MachineCurve",
+    "MatchTable",
+    "MatrixRecord",
     "NotEnoughEvidence",
     "QualityMap",
     "QualityScore",
+    "Registration",
+    "RegistrationSeries",
     "WeightsError",
     "assess",
+    "auto_tolerance",
+    "compare_registrations",
+    "diff_diff",
+    "diff_diff_score",
     "distort",
     "distortions",
     "error_map",
     "hide",
+    "load_matrix",
+    "local_contrast",
+    "local_optimum",
     "machine_assess",
     "machine_curve",
     "machine_quality",
@@ -95,9 +143,16 @@ __all__ = [
     "pq",
     "pu21",
     "quality",
+    "quasi_dense_matches",
+    "read_deepmatching",
     "read_image",
     "read_map",
+    "register",
+    "register_series",
     "reliability_map",
+    "run_deepmatching",
+    "save_matrix",
+    "search_translation",
     "sensitivity_map",
     "text_mark",
     "threshold_map",

@@ -32,6 +32,13 @@ def _impairment_root(mean: Any) -> Any:
     return mean ** (1 / IMPAIRMENT_EXPONENT)
 
 
+def _clipped(values: Any, info: Mapping[str, Any]) -> Any:
+    """Take a diff-diff for fully better or worse from twice the tolerance on; see `info`'s ``"tol"``."""
+    tol = np.asarray(info["tol"], np.float32)
+    scale = np.float32(2) * np.maximum(tol, np.float32(1e-6))
+    return (values / scale[..., None, None]).clip(-1, 1)
+
+
 def _on_cells(values: Any, info: Mapping[str, Any]) -> Any:
     """Take the pixels that the cells of the network sit on, which is what it was trained to average."""
     return values[..., ::4, ::4]
@@ -226,6 +233,18 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
                 score_means="A recogniser is expected to give the right answer a probability of {score}.",
                 fixed_scale=True,
                 pooled=_on_cells,
+            ),
+            Kind(
+                name="diff_diff",
+                title="Diff-diff",
+                unit="grey levels (of 255), signed",
+                limits=(-255.0, 255.0),
+                colormap="PiYG",
+                low_means="it got worse",
+                high_means="it got better",
+                score_means="The registration changed the match by {score}, from -1 (worse everywhere) to 1 (better).",
+                fixed_scale=False,
+                pooled=_clipped,
             ),
         )
     }

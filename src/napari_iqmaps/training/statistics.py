@@ -11,37 +11,14 @@ import numpy as np
 import numpy.typing as npt
 from scipy import optimize, special, stats
 
+from ..core.figure import Figure
+
 Floats = npt.NDArray[np.float64]
 Measure = Callable[[Floats, Floats], float]
 
 FEWEST_IMAGES = 5
 FEWEST_SCENES = 3
 DRAWS = 1000
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A statistic with its 95 % interval.
-
-    Attributes
-    ----------
-    value, low, high : float
-        NaN where there is none.
-    reason : str
-        Why there is none; empty where there is.
-    """
-
-    value: float
-    low: float = math.nan
-    high: float = math.nan
-    reason: str = ""
-
-    def __str__(self) -> str:
-        if math.isnan(self.value):
-            return f"- ({self.reason})" if self.reason else "-"
-        if math.isnan(self.low):
-            return f"{self.value:.3f}"
-        return f"{self.value:.3f} ({self.low:.3f}, {self.high:.3f})"
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from typing import Any
 import pandas as pd
 from rich.table import Table
 
+from ..core.figure import Figure
 from ..core.io.atomic import written_whole
-from .statistics import Figure
 
 HEADINGS = {
     "method": "method",

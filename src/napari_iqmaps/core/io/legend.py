@@ -90,6 +90,11 @@ def sheet_of(quality_map: QualityMap) -> Sheet:
         )
         for number, index in enumerate(chosen)
     ]
+    if quality_map.kind == "diff_diff" and values.ndim == 2 and "tol" in quality_map.info:
+        from .diffdiff_drawing import marks_panel
+
+        panels.append(marks_panel(values, quality_map.info, limit))
+        columns = 2
     caption = quality_map.sentence()
     if values.ndim > 2:
         caption = f"{quality_map.meaning.title}, plane by plane. {caption}"
@@ -163,7 +168,7 @@ def provenance(info: Mapping[str, Any]) -> str:
     Returns
     -------
     str
-        Model, weights, stride, observer, value range and version, as far as they are known.
+        Model, weights, stride, observer, correction of the light, value range and version, as far as they are known.
     """
     parts = []
     if "model" in info:
@@ -180,6 +185,9 @@ def provenance(info: Mapping[str, Any]) -> str:
         parts.append(f"{info['pixels_per_degree']:g} pixels per degree")
     if "window" in info:
         parts.append(f"window {info['window']}")
+    if "illumination" in info:
+        smooth = f", smoothed by {info['smooth']:g} pixels" if info.get("smooth") else ""
+        parts.append(f"light corrected: {info['illumination']}{smooth}")
     if isinstance(info.get("data_range"), Sequence):
         low, high = info["data_range"]
         parts.append(f"black {low:g}, white {high:g}")

@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from ...core.figure import Figure
 from .. import statistics
-from ..statistics import FEWEST_IMAGES, FEWEST_SCENES, Figure
+from ..statistics import FEWEST_IMAGES, FEWEST_SCENES
 
 Floats = npt.NDArray[np.float64]
 

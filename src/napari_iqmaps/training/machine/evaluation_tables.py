@@ -13,8 +13,8 @@ import numpy.typing as npt
 import pandas as pd
 from rich.table import Table
 
+from ...core.figure import Figure
 from ...core.io.atomic import written_whole
-from ..statistics import Figure
 from ..tables import as_markdown
 from .evaluation_figures import Draws, distance, row_figures
 from .evaluation_scores import MEASURES

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from ...core.figure import Figure
 from ..agreements import ALL, LABEL
 from ..manifest import Manifest
-from ..statistics import Figure
 
 NOTE = "note"
 """The column that says where a published figure is from."""

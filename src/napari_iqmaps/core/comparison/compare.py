@@ -1,0 +1,317 @@
+"""Compare ways to register on the same pairs of images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from ... import __version__
+from ..errors import InputError
+from ..images import DataRange
+from .frames import Frames
+from .judge import Rules, judged
+from .methods import Method, method
+from .outcome import Outcome
+from .pairs import FilePair
+from .preprocessing import Preprocessing, preprocessing
+from .statistics import Paired, paired
+from .summary import Choice, Order, Summary, best_of_methods, sensitivity, summaries
+
+Progress = Callable[[int, int], object]
+
+METHODS = ("none", "downsample", "clahe-light", "clahe-heavy")
+"""What is compared if nothing is said."""
+
+NEUTRAL = "smooth"
+"""On what is judged if nothing is said: none of the methods sees these images."""
+
+_STEPS = 100  # of progress, for each registration
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Ways to register, compared.
+
+    Attributes
+    ----------
+    outcomes : tuple of Outcome
+        One for each pair, method and scoring.
+    baseline : str
+        The method with which the others are compared.
+    info : mapping
+        Options and version.
+    """
+
+    outcomes: tuple[Outcome, ...]
+    baseline: str
+    info: Mapping[str, Any]
+
+    @cached_property
+    def summaries(self) -> list[Summary]:
+        """What became of the pairs, by scoring and method."""
+        return summaries(self.outcomes, seed=int(self.info.get("seed", 0)))
+
+    @cached_property
+    def paired(self) -> list[Paired]:
+        """Every method against the baseline on the same pairs, by scoring, method and measure."""
+        return paired(self.outcomes, self.baseline, seed=int(self.info.get("seed", 0)))
+
+    @cached_property
+    def best_of_methods(self) -> list[Choice]:
+        """The best method for each pair, or none."""
+        return best_of_methods(self.outcomes)
+
+    @cached_property
+    def sensitivity(self) -> list[Order]:
+        """The order of the methods, by scoring."""
+        return sensitivity(self.outcomes)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Give the outcomes as rows of a table.
+
+        Returns
+        -------
+        list of dict
+            See `Outcome.row`.
+        """
+        return [outcome.row() for outcome in self.outcomes]
+
+    def __repr__(self) -> str:
+        pairs, methods = (len({getattr(one, name) for one in self.outcomes}) for name in ("pair", "method"))
+        return f"<Comparison of {methods} methods on {pairs} pairs>"
+
+
+def compare_registrations(
+    pairs: Sequence[Any],
+    methods: Sequence[str | Method] = METHODS,
+    *,
+    registration: str = "auto",
+    scoring: str | Sequence[str] = NEUTRAL,
+    baseline: str | None = None,
+    transform: str = Rules.transform,
+    max_shift: float | None = Rules.max_shift,
+    min_overlap: float = Rules.min_overlap,
+    min_inliers: int = Rules.min_inliers,
+    seed: int = Rules.seed,
+    tol: float | Literal["auto"] = Rules.tol,
+    grid: tuple[int, int] | None = Rules.grid,
+    illumination: str | None = Rules.illumination,
+    smooth: float | None = Rules.smooth,
+    median: int = Rules.median,
+    border: int = Rules.border,
+    data_range: DataRange = None,
+    channel_axis: int | None = None,
+    progress: Progress | None = None,
+) -> Comparison:
+    """Register the same pairs in several ways, and judge all of them alike.
+
+    Parameters
+    ----------
+    pairs : sequence
+        `FilePair` objects, or two images each, moving and fixed: paths, or arrays ``(height, width)``, with
+        `channel_axis` in colours.
+    methods : sequence of str or Method
+        What is done to the images before they are registered, such as ``"none"`` or ``"downsample+clahe-heavy"``;
+        ``"none@fast"`` names another registration than `registration`. Points that were matched elsewhere come in by
+        `napari_iqmaps.core.comparison.methods.matched`.
+    registration : str
+        A ``method`` of `napari_iqmaps.register`.
+    scoring : str or sequence of str
+        On what the registrations are judged: one preprocessing for all methods, which should be none of theirs.
+        Several show how far the conclusion rests on it.
+    baseline : str, optional
+        The method with which the others are compared; the first if left out.
+    transform, max_shift, min_overlap, min_inliers, seed
+        As for `napari_iqmaps.register`, the same for all methods; `max_shift` in pixels of the images as they came.
+    tol, grid, illumination, smooth, median, border
+        As for `napari_iqmaps.diff_diff_score`, the same for all methods; an `illumination` or a `smooth` of None is
+        the default of `diff_diff_assess`.
+    data_range, channel_axis
+        As for `napari_iqmaps.register`, of arrays; a file says itself, but for the range of floating point.
+    progress : callable, optional
+        Called as ``progress(done, total)``; may raise `napari_iqmaps.Cancelled`.
+
+    Returns
+    -------
+    Comparison
+        An outcome for each pair, method and scoring. A pair that cannot be used is one with an error, and a
+        registration that is refused one with a reason; neither is left out.
+
+    Raises
+    ------
+    InputError
+        If there is no pair, or a method, a scoring or the baseline is unknown.
+
+    Notes
+    -----
+    Matching and judging are kept apart: methods differ in the images on which they find the matrix, and are judged on
+    one kind of images. Matrices are found on preprocessed images and brought back to the size of the images before
+    they are judged. Each method is judged on the pixels that its own registration covers.
+    """
+    chosen = methods_of(methods, registration)
+    scorings = scorings_of([scoring] if isinstance(scoring, str) else scoring)
+    first = baseline_of(baseline, chosen, registration)
+    if not len(pairs):
+        raise InputError("There is no pair to compare on. Give at least one, of a moving and a fixed image.")
+    rules = Rules(
+        transform=transform, max_shift=max_shift, min_overlap=min_overlap, min_inliers=min_inliers, seed=seed, tol=tol,
+        grid=grid, illumination=illumination, smooth=smooth, median=median, border=border,
+    )  # fmt: skip
+    frames = Frames(data_range=data_range, channel_axis=channel_axis)
+    outcomes: list[Outcome] = []
+    total = len(pairs) * len(chosen) * _STEPS
+    for number, pair in enumerate(pairs):
+        images, names = _sources(pair, number)
+        for place, one in enumerate(chosen):
+            begun = (number * len(chosen) + place) * _STEPS
+            outcomes += outcome_of(frames, images, names, one, scorings, rules, _share(progress, begun, total))
+    if progress is not None:
+        progress(total, total)
+    info = {
+        **asdict(rules),
+        "registration": registration, "scorings": [one.name for one in scorings], "version": __version__,
+    }  # fmt: skip
+    return Comparison(tuple(outcomes), first, info)
+
+
+def outcome_of(
+    frames: Frames,
+    images: tuple[Any, Any],
+    names: tuple[str, str],
+    one: Method,
+    scorings: Sequence[Preprocessing],
+    rules: Rules,
+    progress: Progress | None = None,
+) -> list[Outcome]:
+    """Register and judge one pair; what is wrong with its images becomes an outcome of each scoring.
+
+    Parameters
+    ----------
+    frames, images, names, one, scorings, rules, progress
+        As for `napari_iqmaps.core.comparison.judge.judged`.
+
+    Returns
+    -------
+    list of Outcome
+        One for each scoring.
+    """
+    try:
+        return judged(frames, images, names, one, scorings, rules, progress=progress)
+    except (InputError, OSError, MemoryError) as error:
+        failed = Outcome(*names, one.name, "", one.registration, error=str(error) or type(error).__name__)
+        return [replace(failed, scoring=scoring.name) for scoring in scorings]
+
+
+def methods_of(names: Sequence[str | Method], registration: str) -> list[Method]:
+    """Find methods by their names.
+
+    Parameters
+    ----------
+    names : sequence of str or Method
+        See `napari_iqmaps.core.comparison.methods.method`.
+    registration : str
+        Of those that name none.
+
+    Returns
+    -------
+    list of Method
+        Each once.
+
+    Raises
+    ------
+    InputError
+        If there is none, one is unknown, or two different ones have the same name.
+    """
+    found: dict[str, Method] = {}
+    for name in names:
+        one = name if isinstance(name, Method) else method(name, registration)
+        if found.setdefault(one.name, one) != one:
+            raise InputError(f"Two methods are called {one.name!r}. Give one of them another name.")
+    if not found:
+        raise InputError("There is no method to compare. Name at least one, such as 'none'.")
+    return list(found.values())
+
+
+def scorings_of(names: Sequence[str]) -> list[Preprocessing]:
+    """Find the preprocessings on which is judged; see `methods_of`."""
+    found = {one.name: one for one in map(preprocessing, names)}
+    if not found:
+        raise InputError(f"There is nothing to judge on. Name at least one preprocessing, such as {NEUTRAL!r}.")
+    return list(found.values())
+
+
+def baseline_of(name: str | None, chosen: Sequence[Method], registration: str) -> str:
+    """Find the method with which the others are compared.
+
+    Parameters
+    ----------
+    name : str or None
+        None for the first.
+    chosen : sequence of Method
+        The methods.
+    registration : str
+        Of a name without one.
+
+    Returns
+    -------
+    str
+        Its name as the methods have it.
+
+    Raises
+    ------
+    InputError
+        If it is none of them.
+    """
+    if name is None:
+        return chosen[0].name
+    names = {one.name for one in chosen}
+    wanted = name if name in names else method(name, registration).name
+    if wanted not in names:
+        raise InputError(
+            f"The baseline {name!r} is none of the methods compared: {', '.join(one.name for one in chosen)}."
+        )
+    return wanted
+
+
+def favoured(chosen: Sequence[Method], scorings: Sequence[Preprocessing]) -> list[tuple[str, str]]:
+    """Find the methods that are judged on the very images which they registered.
+
+    Parameters
+    ----------
+    chosen : sequence of Method
+        The methods.
+    scorings : sequence of Preprocessing
+        On what is judged.
+
+    Returns
+    -------
+    list of (str, str)
+        Names of method and scoring.
+    """
+    return [
+        (one.name, scoring.name)
+        for scoring in scorings for one in chosen if one.preprocessing == scoring and one.matches is None
+    ]  # fmt: skip
+
+
+def _sources(pair: Any, number: int) -> tuple[tuple[Any, Any], tuple[str, str]]:
+    if isinstance(pair, FilePair):
+        pair = (pair.moving, pair.fixed)
+    if len(pair) != 2:
+        raise InputError(f"Pair {number} has {len(pair)} images; give two, moving and fixed.")
+    images = tuple(Path(image) if isinstance(image, str) else image for image in pair)
+    names = [
+        str(image) if isinstance(image, Path) else f"pair {number} {role}"
+        for image, role in zip(images, ("moving", "fixed"), strict=True)
+    ]
+    return (images[0], images[1]), (names[0], names[1])
+
+
+def _share(progress: Progress | None, begun: int, total: int) -> Progress | None:
+    if progress is None:
+        return None
+    progress(begun, total)
+    return lambda done, of: progress(begun + min(_STEPS * done // max(of, 1), _STEPS - 1), total)

@@ -1,0 +1,34 @@
+"""Where a registration made it better or worse, by the difference of the differences to the fixed image."""
+
+from __future__ import annotations
+
+from .curve import TolerancePoint, histogram, tolerance_curve
+from .judging import DiffDiffAssessment, diff_diff, diff_diff_assess, diff_diff_score, recounted
+from .pictures import marked_overlay, marks, overlay
+from .records import VERDICTS, BlockScore, DiffDiffScore
+from .surface import ShiftSurface, score_surface
+from .tolerance import LocalContrast, auto_tolerance, local_contrast
+from .weighting import edge_weight
+
+__all__ = [
+    "VERDICTS",
+    "BlockScore",
+    "DiffDiffAssessment",
+    "DiffDiffScore",
+    "LocalContrast",
+    "ShiftSurface",
+    "TolerancePoint",
+    "auto_tolerance",
+    "diff_diff",
+    "diff_diff_assess",
+    "diff_diff_score",
+    "edge_weight",
+    "histogram",
+    "local_contrast",
+    "marked_overlay",
+    "marks",
+    "overlay",
+    "recounted",
+    "score_surface",
+    "tolerance_curve",
+]

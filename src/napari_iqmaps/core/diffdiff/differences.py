@@ -1,0 +1,391 @@
+"""One pass over a plane: the differences of the differences, cell by cell, and what speaks for a verdict in each."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, fields
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .blocks import TILE, Box
+from .local_ncc import HALO, local_correlations
+from .normalising import HALO as NORMALISING_HALO
+from .normalising import NOISE, aligned, normalised
+from .opencv import opencv
+from .options import LOCAL_SMOOTH, Illumination
+from .threads import answers
+from .trio import Mask, Plane, Trio, Windows
+
+PLAIN_TILE = 256
+"""Pixels to the side of what is compared at once where there is nothing but bytes: what the processor's cache holds."""
+
+
+@dataclass(frozen=True)
+class CellFacts:
+    """What is known of a cell, which is a block where there is a grid, whatever the tolerance.
+
+    Attributes
+    ----------
+    row, column : int
+        Place in the grid.
+    box : Box
+        Place in the image.
+    n_valid : int
+        Pixels that are compared.
+    shift : float
+        Grey levels that the moving image is brighter than the fixed one, on average over them.
+    contrast_moving, contrast_fixed : float
+        Sums over the valid pixels of the local standard deviations, grey levels; 0 if the map is not normalised.
+    ncc_pixels, ncc_before, ncc_after : float
+        Pixels where the local correlations are defined, and their sums.
+    weight, total, squares : float
+        Sums of the weights, of weight times dd, and of weight times its square, dd of locally normalised images.
+    grey_squares : float
+        Sum of weight times the square of dd in true grey levels, brought back by the contrast of the fixed image.
+    """
+
+    row: int
+    column: int
+    box: Box
+    n_valid: int
+    shift: float
+    contrast_moving: float
+    contrast_fixed: float
+    ncc_pixels: float
+    ncc_before: float
+    ncc_after: float
+    weight: float
+    total: float
+    squares: float
+    grey_squares: float
+
+
+@dataclass(frozen=True)
+class PlaneMasks:
+    """Which pixels of a plane take part, and how much they count, ``(height, width)`` each.
+
+    Attributes
+    ----------
+    valid : numpy.ndarray of bool, optional
+        Pixels that are there: they are smoothed and correlated. None means all.
+    counted : numpy.ndarray of bool, optional
+        Pixels that are compared. None means all.
+    weight : numpy.ndarray, optional
+        float32; None counts all alike.
+    """
+
+    valid: Mask | None = None
+    counted: Mask | None = None
+    weight: Plane | None = None
+
+
+@dataclass(frozen=True)
+class Looking:
+    """How a plane is looked at.
+
+    Attributes
+    ----------
+    illumination : {"local", "before", "each", "none"}
+        How a difference of light is taken out of the map.
+    smooth : float
+        Standard deviation in pixels of the Gaussian before the map.
+    judges : bool
+        Whether evidence and local correlations are wanted.
+    together : bool
+        Whether the light is corrected for all cells at once, instead of for each.
+    """
+
+    illumination: Illumination
+    smooth: float
+    judges: bool
+    together: bool
+
+    @property
+    def halo(self) -> int:
+        """Pixels that an answer needs on every side."""
+        smooth = max(self.smooth, LOCAL_SMOOTH if self.judges else 0)
+        near = NORMALISING_HALO if self.illumination == "local" or self.judges else 0
+        return math.ceil(3 * smooth) + max(near, HALO if self.judges else 0)
+
+
+def differences(
+    trio: Trio,
+    plane: tuple[int, ...],
+    masks: PlaneMasks,
+    cells: dict[tuple[int, int], Box],
+    looking: Looking,
+    out: Plane,
+    tick: Callable[[], object],
+) -> Iterator[CellFacts]:
+    """Write the diff-diff of a plane, cell by cell.
+
+    Parameters
+    ----------
+    trio : Trio
+        The images.
+    plane : tuple of int
+        Index of the plane.
+    masks : PlaneMasks
+        Which pixels there are, which of them are compared, and how much they count.
+    cells : dict
+        (row, column) to the cell.
+    looking : Looking
+        Correction, smoothing, judgement.
+    out : numpy.ndarray
+        float32 ``(height, width)``: each cell is written when its facts are yielded, NaN where it is not valid. Grey
+        levels of 255, or, normalised locally, numbers without a unit.
+    tick : callable
+        Called after every tile that was worked through.
+
+    Yields
+    ------
+    CellFacts
+        In the order of the cells.
+    """
+    work = _Work(trio, plane, masks, looking, out)
+    boxes = list(cells.values())
+    pixels = sum(box.shape[0] * box.shape[1] for box in boxes)
+    if looking.illumination in ("before", "each"):
+        corrected = [boxes] if looking.together else [[box] for box in boxes]
+        found = list(answers(work.correction, corrected, pixels))
+    else:
+        found = [(0.0, 0.0)]
+    corrections = found * len(boxes) if len(found) == 1 else found
+    tiles = [list(box.tiles(work.side)) for box in boxes]
+    parts = [(tile, corrections[i]) for i, of_box in enumerate(tiles) for tile in of_box]
+    sums = answers(work.tile, parts, pixels)
+    for (row, column), box, of_box in zip(cells, boxes, tiles, strict=True):
+        total = np.zeros(len(_SUMMED))
+        for _ in of_box:
+            total += next(sums)
+            tick()
+        n_valid, shift, *others = total.tolist()
+        yield CellFacts(row, column, box, int(n_valid), shift / n_valid if n_valid else 0.0, *others)
+
+
+_SUMMED = fields(CellFacts)[3:]
+
+
+@dataclass(frozen=True, eq=False)
+class _Work:
+    """What is done with each tile, in whatever thread."""
+
+    trio: Trio
+    plane: tuple[int, ...]
+    masks: PlaneMasks
+    looking: Looking
+    out: Plane
+    memory: threading.local = field(default_factory=threading.local)
+
+    @cached_property
+    def is_plain(self) -> bool:
+        """Whether bytes are compared with bytes, without more ado."""
+        masks, looking = self.masks, self.looking
+        return (
+            self.trio.has_bytes and masks.valid is None and masks.counted is None and looking.smooth == 0
+            and looking.illumination != "local" and not looking.judges
+        )  # fmt: skip
+
+    @property
+    def side(self) -> int:
+        """Pixels to the side of a tile."""
+        return PLAIN_TILE if self.is_plain else TILE
+
+    def correction(self, boxes: Sequence[Box]) -> tuple[float, float]:
+        """Give how much brighter than the fixed image the moving and the registered one are on average."""
+        totals, number = np.zeros(3), 0
+        for box in boxes:
+            for tile in box.tiles(TILE):
+                images, valid = self._plain(tile), None
+                if images is None:
+                    own = _Look(self.trio, self.plane, self.masks, tile, self.looking).own
+                    images, valid = [own.moving, own.registered, own.fixed], own.valid
+                totals += [_total(image) for image in images]
+                number += images[0].size if valid is None else int(np.count_nonzero(valid))
+        if number == 0:
+            return 0.0, 0.0
+        moving, registered, fixed = totals.tolist()
+        return (moving - fixed) / number, (registered - fixed) / number
+
+    def tile(self, part: tuple[Box, tuple[float, float]]) -> npt.NDArray[np.float64]:
+        """Write the differences of a tile; give the sums that `CellFacts` wants, from its number of valid pixels on."""
+        tile, corrections = part
+        images = self._plain(tile)
+        if images is None:
+            return _Look(self.trio, self.plane, self.masks, tile, self.looking).judged(corrections, self.out)
+        cv2 = opencv()
+        moving, registered, fixed = images
+        target = self.out[tile.place]
+        if self.looking.illumination == "none":
+            cv2.subtract(cv2.absdiff(moving, fixed), cv2.absdiff(registered, fixed), dst=target, dtype=cv2.CV_32F)
+        else:
+            for image, copy in zip(images, self._scratch(target.shape), strict=True):
+                np.copyto(copy, image)
+            first, second, light = self._scratch(target.shape)
+            before, after = _used(corrections, self.looking.illumination)
+            cv2.absdiff(first, cv2.add(light, before, dst=light), dst=first)
+            if after != before:
+                cv2.add(light, after - before, dst=light)
+            cv2.absdiff(second, light, dst=second)
+            cv2.subtract(first, second, dst=target)
+        return np.array([target.size, corrections[0] * target.size, *[0.0] * (len(_SUMMED) - 2)])
+
+    def _scratch(self, shape: tuple[int, ...]) -> list[Plane]:
+        """Give three arrays to write to, the thread's own: to ask for memory takes as long as to calculate."""
+        if not hasattr(self.memory, "planes"):
+            self.memory.planes = [np.empty((PLAIN_TILE, PLAIN_TILE), np.float32) for _ in range(3)]
+        return [plane[: shape[0], : shape[1]] for plane in self.memory.planes]
+
+    def _plain(self, tile: Box) -> list[npt.NDArray[Any]] | None:
+        return self.trio.read_bytes(self.plane, tile) if self.is_plain else None
+
+
+class _Look:
+    """A tile with what is around it."""
+
+    def __init__(self, trio: Trio, plane: tuple[int, ...], masks: PlaneMasks, tile: Box, looking: Looking) -> None:
+        self.looking = looking
+        self.tile = tile
+        self.outer = aligned(tile.widened(looking.halo, trio.size), trio.size)
+        self.around = tile.widened(HALO, trio.size)
+        self.inner = tile.within(self.outer)
+        self.counted = None if masks.counted is None else masks.counted[tile.place]
+        self.weight = None if masks.weight is None else masks.weight[tile.place]
+        self.raw = trio.read(plane, self.outer, masks.valid)
+        self.windows = smoothed(self.raw, looking.smooth)
+        self.own = _part(self.windows, self.inner, self.counted)
+
+    def judged(self, corrections: tuple[float, float], out: Plane) -> npt.NDArray[np.float64]:
+        """Write the differences; give the sums that `CellFacts` wants, from its number of valid pixels on."""
+        target = out[self.tile.place]
+        valid = self.own.valid
+        n_valid = target.size if valid is None else int(np.count_nonzero(valid))
+        contrasts = (0.0, 0.0)
+        spread: Plane | None = None
+        if self.looking.illumination == "local":
+            spreads = self._normalised(self.windows, target)
+            contrasts = (_valid_sum(spreads[0], valid), _valid_sum(spreads[1], valid))
+            spread = spreads[1]
+        else:
+            _subtract(self.own, _used(corrections, self.looking.illumination), target)
+        judged = self._evidence(target, spread) if self.looking.judges else (0.0,) * 7
+        if valid is not None:
+            target[~valid] = np.nan
+        shift = _total(self.own.moving) - _total(self.own.fixed)
+        return np.array([n_valid, shift, *contrasts, *judged])
+
+    def _normalised(self, windows: Windows, target: Plane) -> tuple[Plane, Plane]:
+        """Write the differences of the normalised images; give the local contrasts of moving and fixed image."""
+        patterns, spreads = normalised(windows)
+        _subtract(_part(patterns, self.inner, self.counted), (0.0, 0.0), target)
+        return spreads[0][self.inner], spreads[1][self.inner]
+
+    def _evidence(self, target: Plane, spread: Plane | None) -> tuple[float, ...]:
+        """Sum up correlations and evidence; the differences of the map serve if they are the ones wanted."""
+        cv2 = opencv()
+        windows = self.windows if self.looking.smooth == LOCAL_SMOOTH else smoothed(self.raw, LOCAL_SMOOTH)
+        if spread is None or self.looking.smooth != LOCAL_SMOOTH:
+            target = np.empty(self.tile.shape, np.float32)
+            spread = self._normalised(windows, target)[1]
+        valid = self.own.valid
+        grey = cv2.multiply(target, cv2.add(spread, NOISE))
+        if self.weight is None:
+            weight = float(target.size if valid is None else np.count_nonzero(valid))
+            sums = (_total(target), *(float(cv2.norm(part, cv2.NORM_L2SQR)) for part in (target, grey)))
+        else:
+            weight, heavy = _valid_sum(self.weight, valid), np.ascontiguousarray(self.weight)
+            sums = tuple(_total(cv2.multiply(part, heavy)) for part in (target, target * target, grey * grey))
+        return (*self._correlated(windows), weight, *sums)
+
+    def _correlated(self, windows: Windows) -> tuple[float, float, float]:
+        place = self.around.within(self.outer)
+        valid = None if windows.valid is None else windows.valid[place]
+        found = local_correlations(windows.moving[place], windows.registered[place], windows.fixed[place], valid)
+        inner = self.tile.within(self.around)
+        defined = found.defined[inner]
+        if self.own.valid is not None:
+            defined = defined & self.own.valid
+        before, after = (_valid_sum(part[inner], defined) for part in (found.before, found.after))
+        return float(np.count_nonzero(defined)), before, after
+
+
+def smoothed(windows: Windows, sigma: float) -> Windows:
+    """Smooth three images by the same Gaussian, over their valid pixels only.
+
+    Parameters
+    ----------
+    windows : Windows
+        The images.
+    sigma : float
+        Standard deviation in pixels; 0 gives the windows back.
+
+    Returns
+    -------
+    Windows
+        The smoothed images, 0 where not valid.
+    """
+    if sigma <= 0:
+        return windows
+    cv2 = opencv()
+    side = 2 * math.ceil(3 * sigma) + 1
+
+    def blurred(plane: npt.NDArray[np.float32]) -> Plane:
+        result: Plane = cv2.GaussianBlur(plane, (side, side), sigma, borderType=cv2.BORDER_REFLECT_101)
+        return result
+
+    images = (windows.moving, windows.registered, windows.fixed)
+    if windows.valid is None:
+        return Windows(blurred(images[0]), blurred(images[1]), blurred(images[2]), None)
+    outside = ~windows.valid
+    share = blurred(windows.valid.astype(np.float32))
+    share[outside] = 1
+    parts = []
+    for image in images:
+        part = blurred(image) / share
+        part[outside] = 0
+        parts.append(part)
+    return Windows(parts[0], parts[1], parts[2], windows.valid)
+
+
+def _part(windows: Windows, place: tuple[slice, slice], counted: Mask | None) -> Windows:
+    """Take a part out of the windows, 0 where a pixel is not compared."""
+    images = [image[place] for image in (windows.moving, windows.registered, windows.fixed)]
+    valid = None if windows.valid is None else windows.valid[place]
+    if counted is not None:
+        valid = counted if valid is None else valid & counted
+        images = [np.where(valid, image, np.float32(0)) for image in images]
+    return Windows(images[0], images[1], images[2], valid)
+
+
+def _used(corrections: tuple[float, float], illumination: Illumination) -> tuple[float, float]:
+    """Give what is added to the fixed image, for the difference before and for the one after the registration."""
+    before, after = corrections
+    return (before, after) if illumination == "each" else (before, before)
+
+
+def _total(image: Plane) -> float:
+    # Pixels that are not compared are 0, and add nothing.
+    return float(opencv().sumElems(image)[0])
+
+
+def _valid_sum(values: Plane, valid: Mask | None) -> float:
+    return _total(values) if valid is None else float(values.sum(where=valid, dtype=np.float64))
+
+
+def _subtract(own: Windows, corrections: tuple[float, float], target: Plane) -> None:
+    """Write ``|moving - fixed| - |registered - fixed|``, the fixed image corrected; 0 where not valid."""
+    cv2 = opencv()
+    before, after = corrections
+    fixed = cv2.add(own.fixed, before) if before else own.fixed
+    first = cv2.absdiff(own.moving, fixed)
+    if after != before:
+        fixed = cv2.add(own.fixed, after)
+    second = cv2.absdiff(own.registered, fixed)
+    cv2.subtract(first, second, dst=target)
+    if own.valid is not None:
+        target[~own.valid] = 0

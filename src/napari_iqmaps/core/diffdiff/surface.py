@@ -1,0 +1,310 @@
+"""The score against the shift: how the judgement falls off around the best translation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import InputError
+from ..images import DataRange, as_planes
+from ..tiling import Progress
+from .lighting import comparable
+from .shifts import WHITE, Mask, Numbers, Plane, judge_shifts
+
+Counts = npt.NDArray[np.int64]
+
+OBJECTIVES = ("gain", "soft", "ratio")
+"""What a shift can be chosen by."""
+
+SMALLEST_WINDOW = 8
+"""Pixels to each side that a search must leave to judge by."""
+
+
+@dataclass(frozen=True, eq=False)
+class ShiftSurface:
+    """What diff-diff says of every shift of the moving image by whole pixels, up to a radius.
+
+    Attributes
+    ----------
+    better, worse : numpy.ndarray
+        int64, shape ``(2 radius + 1, 2 radius + 1)``: pixels changed for the better and for the worse by the shift
+        ``(dy, dx)`` at ``[dy + radius, dx + radius]``; a shift ``(dy, dx)`` moves the content down and to the right.
+    soft : numpy.ndarray
+        float64, the same shape: mean of ``clip(dd / (2 tol), -1, 1)``, -1 .. 1.
+    radius : int
+        Largest shift along each axis, pixels.
+    tol : float
+        Tolerance, grey levels on the 0..255 scale.
+    n_valid : int
+        Pixels that every shift is judged by: the same for all.
+    """
+
+    better: Counts
+    worse: Counts
+    soft: Numbers
+    radius: int
+    tol: float
+    n_valid: int
+
+    @property
+    def count(self) -> Counts:
+        """Pixels changed by more than the tolerance."""
+        return self.better + self.worse
+
+    @property
+    def gain(self) -> Numbers:
+        """``(better - worse) / n_valid``, -1 .. 1."""
+        gain: Numbers = (self.better - self.worse) / self.n_valid
+        return gain
+
+    @property
+    def ratio(self) -> Numbers:
+        """``better / (better + worse)``, 0 .. 1; NaN where nothing changed."""
+        count = self.count
+        ratio = np.full(count.shape, np.nan)
+        np.divide(self.better, count, out=ratio, where=count > 0)
+        return ratio
+
+    @property
+    def best(self) -> tuple[int, int]:
+        """The shift ``(dy, dx)`` with the highest soft score; of equally good ones the smaller; see `best_by`."""
+        return self.best_by("soft")
+
+    def best_by(self, objective: str, *, among: Mask | None = None) -> tuple[int, int]:
+        """Find the best shift.
+
+        Parameters
+        ----------
+        objective : {"gain", "soft", "ratio"}
+            What shall be highest.
+        among : numpy.ndarray, optional
+            bool, the shape of `gain`: the shifts that may be chosen.
+
+        Returns
+        -------
+        (int, int)
+            ``(dy, dx)`` in pixels. Of equally good shifts the smaller one, then the first in reading order. Where the
+            ratio is unknown for all shifts, (0, 0).
+        """
+        values = np.array(getattr(self, check_objective(objective)), dtype=np.float64)
+        if objective == "ratio":
+            values[self.radius, self.radius] = 0.5  # changes nothing: neither better nor worse
+        if among is not None:
+            values[~among] = np.nan
+        if np.isnan(values).all():
+            return 0, 0
+        steps = np.arange(-self.radius, self.radius + 1)
+        distance = steps[:, np.newaxis] ** 2 + steps**2
+        ties = np.flatnonzero(values == np.nanmax(values))
+        row, column = divmod(int(ties[np.argmin(distance.flat[ties])]), values.shape[1])
+        return row - self.radius, column - self.radius
+
+    def at(self, dy: int, dx: int) -> dict[str, float]:
+        """Give the numbers of one shift.
+
+        Parameters
+        ----------
+        dy, dx : int
+            Pixels down and to the right.
+
+        Returns
+        -------
+        dict
+            better, worse, count, gain, soft and ratio.
+        """
+        place = dy + self.radius, dx + self.radius
+        return {
+            name: getattr(self, name)[place].item() for name in ("better", "worse", "count", "gain", "soft", "ratio")
+        }
+
+
+def score_surface(
+    moving: Any,
+    fixed: Any,
+    *,
+    radius: int = 15,
+    tol: float | Literal["auto"] = "auto",
+    illumination: str = "before",
+    data_range: DataRange = None,
+    channel_axis: int | None = None,
+    progress: Progress | None = None,
+) -> ShiftSurface:
+    """Score every shift of the moving image by up to `radius` pixels, over the frame less that border.
+
+    Parameters
+    ----------
+    moving, fixed : array_like
+        One plane each; where sizes differ, the top left corners are on one another.
+    radius : int
+        Largest shift along each axis, pixels, 0 or more.
+    tol : float or "auto"
+        Tolerance, grey levels on the 0..255 scale, 0 or more; "auto" is the one that
+        suits the two images, as for the score.
+    illumination : {"before", "none", "frame", "local"}
+        How a difference of lighting is taken out first; see `evened`.
+    data_range : float or (float, float), optional
+        See `napari_iqmaps.core.images.as_planes`; for both images.
+    channel_axis : int, optional
+        The axis of the colours in those images that have three axes.
+    progress : callable, optional
+        Called as ``progress(done, total)`` several times a second.
+
+    Returns
+    -------
+    ShiftSurface
+        Counts, gain, soft score and ratio of all ``(2 radius + 1) ** 2`` shifts, (0, 0) among them.
+
+    Raises
+    ------
+    InputError
+        If an image is none, or a stack, if an option is unusable, or if the radius leaves less than 8 x 8 pixels.
+
+    Notes
+    -----
+    The notebook tried shifts down and to the right only, never none at all, and let what came in from outside the frame
+    count. Here all directions are tried, and all are judged by the same pixels.
+    """
+    first = _plane(moving, "moving image", data_range, channel_axis)
+    second = _plane(fixed, "fixed image", data_range, channel_axis)
+    first, second, used_tol = comparable(first, second, illumination, tol)
+    return shift_scores(first, second, radius=radius, tol=used_tol, progress=progress)
+
+
+def shift_scores(
+    moving: Plane, fixed: Plane, *, radius: int, tol: float, soft: bool = True, progress: Progress | None = None
+) -> ShiftSurface:
+    """Judge every whole-pixel shift of one plane against another.
+
+    Parameters
+    ----------
+    moving, fixed : numpy.ndarray
+        float32, shape ``(height, width)`` each, grey levels on the 0..255 scale, NaN in holes. Where sizes differ,
+        the top left corners are on one another.
+    radius : int
+        Largest shift along each axis, pixels, 0 or more.
+    tol : float
+        Tolerance, grey levels, 0 or more (0 gives no `soft`: NaN).
+    soft : bool
+        Whether the soft sum is wanted; without it the array is NaN and the search about twice as fast.
+    progress : callable, optional
+        Called as ``progress(done, total)`` after every row of shifts.
+
+    Returns
+    -------
+    ShiftSurface
+        Counts and soft sums of all ``(2 radius + 1) ** 2`` shifts, (0, 0) among them.
+
+    Raises
+    ------
+    InputError
+        If the radius leaves less than 8 x 8 pixels, or holes leave none.
+
+    Notes
+    -----
+    All shifts are judged by the pixels at least `radius` from every side, and by those of them that are no hole under
+    any shift: a shift that throws half of the image out gains nothing by it. Planes that hold whole numbers only (8-bit
+    images) are worked on as bytes, which changes no number.
+    """
+    shape = min(moving.shape[0], fixed.shape[0]), min(moving.shape[1], fixed.shape[1])
+    check_radius(radius, shape)
+    moving, fixed = moving[: shape[0], : shape[1]], fixed[: shape[0], : shape[1]]
+    window = slice(radius, shape[0] - radius), slice(radius, shape[1] - radius)
+    usable = _judged_by_all(moving, fixed, radius)[window]
+    n_valid = int(usable.sum())
+    if n_valid == 0:
+        raise InputError(f"Holes in the images leave no pixel that all shifts up to {radius} px can be judged by.")
+    moving, fixed = np.nan_to_num(moving, nan=0.0), np.nan_to_num(fixed, nan=0.0)
+    dtype = np.uint8 if _holds_bytes(moving) and _holds_bytes(fixed) else np.float32
+    shifts = [(dy, dx) for dy in range(-radius, radius + 1) for dx in range(-radius, radius + 1)]
+    sums = judge_shifts(
+        moving.astype(dtype),
+        fixed[window].astype(dtype),
+        (radius, radius),
+        shifts,
+        tol=tol,
+        soft=soft,
+        usable=None if n_valid == usable.size else usable,
+        progress=progress,
+    )
+    side = 2 * radius + 1
+    better, worse = (sums[:, column].astype(np.int64).reshape(side, side) for column in (0, 1))
+    mean_soft = sums[:, 2].reshape(side, side) / n_valid
+    return ShiftSurface(better, worse, mean_soft, radius, tol, n_valid)
+
+
+def check_objective(objective: str) -> str:
+    """Refuse an objective that there is not.
+
+    Parameters
+    ----------
+    objective : str
+        A name.
+
+    Returns
+    -------
+    str
+        The same name.
+
+    Raises
+    ------
+    InputError
+        If it is none of `OBJECTIVES`.
+    """
+    if objective not in OBJECTIVES:
+        raise InputError(f"objective is {objective!r}; choose one of {', '.join(OBJECTIVES)}.")
+    return objective
+
+
+def check_radius(radius: int, shape: tuple[int, int]) -> None:
+    """Refuse a radius that is none, or that leaves too little of the images.
+
+    Parameters
+    ----------
+    radius : int
+        Pixels.
+    shape : (int, int)
+        Height and width that both images have.
+
+    Raises
+    ------
+    InputError
+        If it is negative, no whole number, or leaves under 8 x 8 pixels.
+    """
+    if isinstance(radius, bool) or not isinstance(radius, int | np.integer) or radius < 0:
+        raise InputError(f"radius is {radius!r}; give a whole number of pixels, 0 or more.")
+    most = (min(shape) - SMALLEST_WINDOW) // 2
+    if radius > most:
+        advice = f"Give a radius of at most {most}." if most >= 0 else "Give larger images."
+        raise InputError(
+            f"A radius of {radius} pixels leaves {shape[0] - 2 * radius} x {shape[1] - 2 * radius} of "
+            f"{shape[0]} x {shape[1]} pixels to judge by; {SMALLEST_WINDOW} x {SMALLEST_WINDOW} are the least. {advice}"
+        )
+
+
+def _plane(image: Any, name: str, data_range: DataRange, channel_axis: int | None) -> Plane:
+    axis = None if channel_axis is None or np.ndim(image) <= 2 else channel_axis
+    planes = as_planes(image, data_range=data_range, channel_axis=axis, name=name)
+    if len(planes.shape) > 2:
+        raise InputError(f"The {name} is a stack (shape {planes.shape}); shifts are judged on one plane. Choose one.")
+    return planes.read((), slice(None), slice(None))
+
+
+def _holds_bytes(plane: Plane) -> bool:
+    """Tell whether all values are whole numbers from 0 to 255."""
+    return bool(plane.min() >= 0 and plane.max() <= WHITE and np.array_equal(plane, plane.astype(np.uint8)))
+
+
+def _judged_by_all(moving: Plane, fixed: Plane, radius: int) -> Mask:
+    """Find the pixels that are a hole of neither image, whatever the shift."""
+    holes = ~np.isfinite(moving)
+    known: Mask = np.isfinite(fixed)
+    if holes.any():
+        import cv2
+
+        side = 2 * radius + 1
+        spread = cv2.dilate(holes.astype(np.uint8), np.ones((side, side), np.uint8))
+        known &= spread == 0
+    return known

@@ -1,0 +1,332 @@
+"""Three images on the same pixels - moving, registered, fixed - and which of the pixels are compared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..display import WHITE
+from ..errors import InputError
+from ..images import DataRange, Planes, as_planes
+from .blocks import Box
+from .opencv import opencv
+
+Mask = npt.NDArray[np.bool_]
+Plane = npt.NDArray[np.float32]
+NAMES = ("moving image", "registered image", "fixed image")
+
+
+@dataclass(frozen=True)
+class Windows:
+    """The same part of the three images.
+
+    Attributes
+    ----------
+    moving, registered, fixed : numpy.ndarray
+        float32 grey levels of 255; 0 where `valid` is False.
+    valid : numpy.ndarray of bool, optional
+        Pixels that all three have and that are to be compared; None means all.
+    """
+
+    moving: Plane
+    registered: Plane
+    fixed: Plane
+    valid: Mask | None
+
+
+@dataclass(frozen=True, eq=False)
+class Trio:
+    """Three checked images, read part by part.
+
+    Attributes
+    ----------
+    images : tuple of Planes
+        moving, registered and fixed; any of them may be one plane against a stack of the others.
+    lead : tuple of int
+        Leading shape of the stack; empty for one image.
+    valid : numpy.ndarray of bool or None
+        ``(height, width)`` or ``(*lead, height, width)``: pixels of the registered image that come from the moving one.
+    finds_border : bool
+        Whether what is black and connected with the frame's edge is taken for outside.
+    """
+
+    images: tuple[Planes, Planes, Planes]
+    lead: tuple[int, ...]
+    valid: Mask | None
+    finds_border: bool = False
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width."""
+        height, width = self.images[2].shape[-2:]
+        return height, width
+
+    def planes(self) -> Iterator[tuple[int, ...]]:
+        """Go through the indices of the planes."""
+        return np.ndindex(*self.lead)
+
+    def mask_of(self, plane: tuple[int, ...]) -> Mask | None:
+        """Give the valid pixels of a plane, as far as masks say; None means all.
+
+        Parameters
+        ----------
+        plane : tuple of int
+            Its index.
+
+        Returns
+        -------
+        numpy.ndarray of bool or None
+            ``(height, width)``.
+        """
+        if self.finds_border:
+            return inside_black_border(self._read(1, plane, Box(0, self.size[0], 0, self.size[1])))
+        if self.valid is None or self.valid.ndim == 2:
+            return self.valid
+        mask: Mask = self.valid[_own_index(plane, self.valid.shape[:-2])]
+        return mask
+
+    def read(self, plane: tuple[int, ...], box: Box, mask: Mask | None) -> Windows:
+        """Read the same part of all three images.
+
+        Parameters
+        ----------
+        plane : tuple of int
+            Index of the plane.
+        box : Box
+            Which part.
+        mask : numpy.ndarray of bool, optional
+            Valid pixels of the plane, from `mask_of`.
+
+        Returns
+        -------
+        Windows
+            Arrays of their own, which may be written to.
+        """
+        windows = [self._read(which, plane, box) for which in range(3)]
+        valid = None if mask is None else mask[box.place].copy()
+        for planes, window in zip(self.images, windows, strict=True):
+            if _may_have_holes(planes):
+                finite = np.isfinite(window)
+                valid = finite if valid is None else valid & finite
+        if valid is not None and valid.all():
+            valid = None
+        if valid is not None:
+            outside = ~valid
+            for window in windows:
+                window[outside] = 0
+        return Windows(windows[0], windows[1], windows[2], valid)
+
+    @property
+    def has_bytes(self) -> bool:
+        """Whether all three are plain bytes in memory: grey, uint8, black at 0 and white at 255, none masked."""
+        return all(
+            (planes.array.dtype.name, planes.data_range) == ("uint8", (0, WHITE))
+            and not (planes.is_lazy or planes.has_channels or _may_have_holes(planes))
+            for planes in self.images
+        )
+
+    def read_bytes(self, plane: tuple[int, ...], box: Box) -> list[npt.NDArray[np.uint8]]:
+        """Give the same part of all three images as it is, without a copy; see `has_bytes`."""
+        return [planes.array[_own_index(plane, planes.shape[:-2])][box.place] for planes in self.images]
+
+    def _read(self, which: int, plane: tuple[int, ...], box: Box) -> Plane:
+        planes = self.images[which]
+        rows, columns = box.place
+        return planes.read(_own_index(plane, planes.shape[:-2]), rows, columns)
+
+
+def trio_of(
+    moving: Any,
+    registered: Any,
+    fixed: Any,
+    *,
+    valid: Any = None,
+    data_range: DataRange = None,
+    channel_axis: int | None = None,
+) -> Trio:
+    """Check three images and the mask against the contract.
+
+    Parameters
+    ----------
+    moving, registered, fixed : array_like or dask.array.Array
+        Of one height and width; stacks of one leading shape, or one plane against stacks.
+    valid : array_like of bool, "border" or None
+        Pixels of the registered image that come from the moving one.
+    data_range, channel_axis : optional
+        As in `napari_iqmaps.core.images.as_planes`; shared by all three.
+
+    Returns
+    -------
+    Trio
+        Nothing has been copied or computed.
+
+    Raises
+    ------
+    InputError
+        If an image cannot be used, the sizes differ, or the mask is none of the image.
+    """
+    images = tuple(
+        as_planes(image, data_range=data_range, channel_axis=channel_axis, name=name)
+        for image, name in zip((moving, registered, fixed), NAMES, strict=True)
+    )
+    _check_sizes(images)
+    _check_ranges(images)
+    try:
+        lead = np.broadcast_shapes(*(planes.shape[:-2] for planes in images))
+    except ValueError:
+        shapes = ", ".join(str(planes.shape) for planes in images)
+        raise InputError(
+            f"The stacks differ in their leading axes (moving, registered, fixed: {shapes}). "
+            "Give stacks of one length, or one plane against stacks."
+        ) from None
+    trio = (images[0], images[1], images[2])
+    if isinstance(valid, str):
+        if valid != "border":
+            raise InputError(f"valid is {valid!r}; give a mask of bool, 'border' to find the black border, or None.")
+        return Trio(trio, lead, None, finds_border=True)
+    return Trio(trio, lead, None if valid is None else mask_for(valid, (*lead, *images[2].shape[-2:]), "valid"))
+
+
+def mask_for(mask: Any, shape: tuple[int, ...], name: str) -> Mask:
+    """Check a mask.
+
+    Parameters
+    ----------
+    mask : array_like of bool
+        ``(height, width)``, or the shape of the stack.
+    shape : tuple of int
+        ``(..., height, width)`` of the images.
+    name : str
+        What to call it in messages.
+
+    Returns
+    -------
+    numpy.ndarray of bool
+        The mask.
+
+    Raises
+    ------
+    InputError
+        If it is not of bool (or of integers 0 and 1 or 255) or of another size.
+    """
+    array = np.asarray(mask)
+    _check_mask_size(array, shape, name)
+    if array.dtype.kind in "ui" and not set(np.unique(array).tolist()) - {0, 1, 255}:
+        array = array != 0
+    if array.dtype != np.bool_:
+        raise InputError(f"{name} is an array of {array.dtype}; give bool, True where pixels are to be compared.")
+    return array
+
+
+def weights_for(weight: Any, shape: tuple[int, ...]) -> Plane:
+    """Check weights of pixels.
+
+    Parameters
+    ----------
+    weight : array_like
+        bool or real, 0 or more, ``(height, width)`` or the shape of the stack.
+    shape : tuple of int
+        ``(..., height, width)`` of the images.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32.
+
+    Raises
+    ------
+    InputError
+        If it has another size, negative or not finite values, or nothing but zeros.
+    """
+    array = np.asarray(weight)
+    _check_mask_size(array, shape, "weight")
+    if array.dtype.kind not in "buif":
+        raise InputError(f"weight is an array of {array.dtype}; give bool or real numbers of at least 0.")
+    values = array.astype(np.float32)
+    lowest, highest = float(values.min()), float(values.max())
+    if not (lowest >= 0 and highest > 0 and np.isfinite(highest)):
+        raise InputError(f"weight goes from {lowest:g} to {highest:g}; give finite weights of at least 0, not all 0.")
+    return values
+
+
+def inside_black_border(registered: Plane) -> Mask | None:
+    """Find what a warp left black or empty around an image.
+
+    Parameters
+    ----------
+    registered : numpy.ndarray
+        ``(height, width)``, 0 = black, NaN in holes.
+
+    Returns
+    -------
+    numpy.ndarray of bool or None
+        False for pixels that are black or NaN and connected with the edge of the frame through such pixels, and for
+        their neighbours, which were interpolated with black; None if there are none.
+
+    Notes
+    -----
+    A black part of the scene that reaches the edge of the frame is taken for outside as well.
+    """
+    cv2 = opencv()
+    empty = ~(registered > 0)
+    if not (empty[0].any() or empty[-1].any() or empty[:, 0].any() or empty[:, -1].any()):
+        return None
+    _, labels = cv2.connectedComponents(empty.astype(np.uint8), connectivity=4)
+    at_edge = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
+    outside = np.isin(labels, at_edge[at_edge > 0])
+    grown: Mask = cv2.dilate(outside.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
+    return ~grown
+
+
+def _own_index(plane: tuple[int, ...], lead: tuple[int, ...]) -> tuple[int, ...]:
+    """Find the plane of an array whose leading axes may be fewer, or of length 1, by numpy's rule of broadcasting."""
+    own = plane[len(plane) - len(lead) :]
+    return tuple(0 if length == 1 else index for index, length in zip(own, lead, strict=True))
+
+
+def _may_have_holes(planes: Planes) -> bool:
+    return planes.array.dtype.kind not in "bui" or isinstance(planes.array, np.ma.MaskedArray)
+
+
+def _check_sizes(images: tuple[Planes, ...]) -> None:
+    sizes = [planes.shape[-2:] for planes in images]
+    if len(set(sizes)) > 1:
+        told = ", ".join(f"{name} {size[0]}x{size[1]}" for name, size in zip(NAMES, sizes, strict=True))
+        raise InputError(
+            f"The images differ in size ({told}). They are compared pixel by pixel: crop or pad the moving image to "
+            "the frame of the fixed one, and warp the registered image to it."
+        )
+
+
+def _check_ranges(images: tuple[Planes, ...]) -> None:
+    """Refuse one stated range for images of dtypes to which it cannot apply alike."""
+    types = {planes.array.dtype.name for planes in images}
+    ranges = {planes.data_range for planes in images}
+    if len(types) > 1 and len(ranges) == 1 and _contradicted(images, images[0].data_range):
+        low, high = images[0].data_range
+        raise InputError(
+            f"The images are of types {', '.join(sorted(types))}, and one data_range of ({low:g}, {high:g}) does not "
+            "suit all of them. Convert them to one type first, such as with skimage.util.img_as_float."
+        )
+
+
+def _contradicted(images: tuple[Planes, ...], used: tuple[float, float]) -> bool:
+    whites = {"uint8": 255.0, "uint16": 65535.0, "bool": 1.0}
+    return any(whites.get(planes.array.dtype.name, used[1]) != used[1] for planes in images)
+
+
+def _check_mask_size(array: npt.NDArray[Any], shape: tuple[int, ...], name: str) -> None:
+    fits = array.ndim >= 2 and array.shape[-2:] == shape[-2:]
+    if fits:
+        try:
+            fits = np.broadcast_shapes(array.shape, shape) == shape
+        except ValueError:
+            fits = False
+    if not fits:
+        raise InputError(
+            f"{name} has shape {array.shape}, and the images {shape}. Give it the height and width of the fixed image."
+        )

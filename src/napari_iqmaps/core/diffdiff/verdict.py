@@ -1,0 +1,216 @@
+"""When a score decides: how sure it is, and whether another way of judging agrees."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from .differences import CellFacts
+from .records import DiffDiffScore, Verdict
+from .tally import Tally
+
+CONFIDENCE = 0.90
+"""Of the interval of a score."""
+
+PATCH = 25
+"""Pixels that change together, about: what misaligned edges make better or worse comes in patches of this size."""
+
+NOTHING = 0.1
+"""Root mean square of the changes in grey levels, below which nothing changed."""
+
+OF_NOISE = 0.35
+"""Changes below this part of the noise are none: a warp by half a pixel makes .25, as it smooths the noise of one image
+alone."""
+
+FAINT = 0.1
+"""Local correlation that the better one of two alignments has to have where the changes are within the noise: below it
+there is nothing but noise, and the smoother image wins."""
+
+ALIGNED = 0.8
+"""Local correlation from which on images are called well aligned; below `MISALIGNED` they are not."""
+
+MISALIGNED = 0.5
+
+
+_WAYS: dict[int, Verdict] = {1: "better", -1: "worse"}
+_SUMS = ("weight", "total", "squares")
+
+
+def score_interval(clusters: Sequence[Tally]) -> tuple[float, float]:
+    """Give the interval in which a score lies, with blocks as clusters.
+
+    Parameters
+    ----------
+    clusters : sequence of Tally
+        What was counted in each block; those without changes do not matter.
+
+    Returns
+    -------
+    (float, float)
+        Lower and upper end, 0..1; NaN without a changed pixel.
+
+    Notes
+    -----
+    The score is a ratio of sums over blocks; its variance is estimated from the blocks' residuals about it (the
+    linearised ratio estimator of cluster sampling). The interval is Wilson's [1]_ for the number of independent pixels
+    that would have that variance, at most one in `PATCH`, with Student's quantile for the number of blocks; so it has
+    a width even where all blocks agree, and stays within 0..1.
+
+    References
+    ----------
+    .. [1] E. B. Wilson, "Probable inference, the law of succession, and statistical inference", JASA 22, 1927,
+       doi:10.1080/01621459.1927.10502953.
+    """
+    changed = [(c.weight_better, c.weight_better + c.weight_worse) for c in clusters if c.count]
+    total = sum(n for _, n in changed)
+    if not changed or total <= 0:
+        return math.nan, math.nan
+    score = sum(b for b, _ in changed) / total
+    independent = max(sum(c.count for c in clusters) / PATCH, 1.0)
+    number = len(changed)
+    if number > 1:
+        variance = number / (number - 1) * sum((b - score * n) ** 2 for b, n in changed) / total**2
+        likely = (score * independent + 0.5) / (independent + 1)  # away from 0 and 1, where no variance would be left
+        if variance > 0:
+            independent = max(1.0, min(independent, likely * (1 - likely) / variance))
+    return _wilson(score, independent, _quantile(max(number - 1, 1)))
+
+
+def evidence_of(cells: Sequence[CellFacts]) -> float:
+    """Say how one-sided the changes are.
+
+    Parameters
+    ----------
+    cells : sequence of CellFacts
+        What was found in each part.
+
+    Returns
+    -------
+    float
+        Mean of dd over its root mean square, -1..1; 0 where nothing changed, NaN without a valid pixel.
+    """
+    return _evidence(*(sum(getattr(cell, name) for cell in cells) for name in _SUMS))
+
+
+def evidence_interval(cells: Sequence[CellFacts]) -> tuple[float, float]:
+    """Give the interval in which the evidence lies, with the parts as clusters.
+
+    Parameters
+    ----------
+    cells : sequence of CellFacts
+        What was found in each part; those without a valid pixel do not matter.
+
+    Returns
+    -------
+    (float, float)
+        Lower and upper end, -1..1; NaN for fewer than two parts.
+
+    Notes
+    -----
+    Its standard error is the jackknife's, which leaves out one part at a time; the quantile is Student's for their
+    number.
+    """
+    known = [tuple(getattr(cell, name) for name in _SUMS) for cell in cells if cell.weight > 0]
+    number = len(known)
+    if number < 2:
+        return math.nan, math.nan
+    whole = [sum(parts) for parts in zip(*known, strict=True)]
+    without = [_evidence(*(total - part for total, part in zip(whole, parts, strict=True))) for parts in known]
+    mean = sum(without) / number
+    error = math.sqrt((number - 1) / number * sum((value - mean) ** 2 for value in without))
+    half = _quantile(number - 1) * error
+    evidence = _evidence(*whole)
+    return max(-1.0, evidence - half), min(1.0, evidence + half)
+
+
+def decide(judged: DiffDiffScore, *, min_valid: float, noise: float) -> tuple[Verdict, str]:
+    """Turn the numbers into a verdict.
+
+    It is the sign of the evidence, if its interval leaves 0 out and the local correlation did not change the other way:
+    where these two disagree, either is right about half of the time (``benchmarks/judging.py``).
+
+    Parameters
+    ----------
+    judged : DiffDiffScore
+        The numbers; its own verdict does not matter.
+    min_valid : float
+        Share of the frame that has to be valid.
+    noise : float
+        Standard deviation in grey levels of the noise in a difference.
+
+    Returns
+    -------
+    verdict : str
+        One of `napari_iqmaps.core.diffdiff.VERDICTS`.
+    reason : str
+        Full sentences without a capital, with their stop; ``""`` if nothing is to be said.
+    """
+    if judged.n_valid == 0 or judged.valid_fraction < min_valid:
+        return "not enough evidence", (
+            f"{100 * judged.valid_fraction:.0f} % of the pixels are valid, and a verdict takes {100 * min_valid:.0f} %."
+        )
+    before, after = judged.local_ncc_before, judged.local_ncc_after
+    if judged.rms < max(NOTHING, noise * OF_NOISE):
+        return "unchanged", _unchanged(judged.rms, noise) + _state(after)
+    low, high = judged.evidence_interval
+    if math.isnan(low):
+        return "undecided", "there is one block only, by which it cannot be told how sure the evidence is."
+    if low <= 0 <= high:
+        return "undecided", (
+            f"what got better and what got worse outweigh each other: the evidence of {judged.evidence:.2f} lies "
+            f"between {low:.2f} and {high:.2f} with 90 % confidence."
+        )
+    sign = 1 if judged.evidence > 0 else -1
+    if judged.rms < noise and not (after if sign > 0 else before) >= FAINT:
+        common = "no detail" if math.isnan(after) else f"a local correlation of {before:.2f}, then {after:.2f}"
+        return "undecided", (
+            f"the changes of {judged.rms:.2g} grey levels are within the noise of {noise:.2g}, and the images have "
+            f"{common}: next to nothing in common to judge by."
+        )
+    if (after - before) * sign < 0:
+        return "undecided", (
+            f"the differences speak for {_WAYS[sign]} (evidence {judged.evidence:.2f}), but the local correlation with "
+            f"the fixed image went from {before:.3f} to {after:.3f}. Look at the map."
+        )
+    ends = judged.interval
+    if ends[1] < 0.5 if sign > 0 else ends[0] > 0.5:
+        return _WAYS[sign], (
+            f"the share of changed pixels says the contrary ({100 * judged.score:.0f} % came closer): look at the "
+            "lighting."
+        )
+    return _WAYS[sign], ""
+
+
+def _unchanged(rms: float, noise: float) -> str:
+    if rms < NOTHING:
+        return f"the registration changed nothing to speak of ({rms:.2g} grey levels); "
+    return f"the changes of {rms:.2g} grey levels are below the noise of {noise:.2g}; "
+
+
+def _state(correlation: float) -> str:
+    if math.isnan(correlation):
+        return "the images have no detail by which to tell how well they are aligned."
+    if correlation >= ALIGNED:
+        return f"the images are well aligned already (local correlation {correlation:.2f})."
+    if correlation < MISALIGNED:
+        return f"the images match poorly as before (local correlation {correlation:.2f})."
+    return f"the images match moderately (local correlation {correlation:.2f})."
+
+
+def _wilson(share: float, number: float, quantile: float) -> tuple[float, float]:
+    squared = quantile * quantile / number
+    middle = (share + squared / 2) / (1 + squared)
+    half = math.sqrt(squared) * math.sqrt(share * (1 - share) + squared / 4) / (1 + squared)
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def _evidence(weight: float, total: float, squares: float) -> float:
+    if weight <= 0:
+        return math.nan
+    return max(-1.0, min(1.0, total / math.sqrt(weight * squares))) if squares > 0 else 0.0
+
+
+def _quantile(freedom: int) -> float:
+    from scipy.special import stdtrit  # scipy.stats has the same, and takes a second to import
+
+    return float(stdtrit(freedom, 0.5 + CONFIDENCE / 2))

@@ -1,0 +1,8 @@
+"""Registration: bring a moving image onto the pixel grid of a fixed one, or refuse with a reason."""
+
+from __future__ import annotations
+
+from .record import Registration
+from .registering import register
+
+__all__ = ["Registration", "register"]

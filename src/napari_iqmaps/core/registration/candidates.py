@@ -1,0 +1,170 @@
+"""The protocol of every method: a pair of images and options go in, candidates for the matrix come out.
+
+A method is a module with one function ``propose(pair, options) -> list[Candidate]``. It never judges: whether a
+candidate is refined, and whether any is accepted, is decided in one place for all methods, by evidence.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
+
+from .geometry import Matrix, Points
+from .images import Pair
+
+Progress = Callable[[int, int], object]
+Result = TypeVar("Result")
+
+_POLL = 0.1  # seconds between two looks at whether the work was cancelled
+
+
+@dataclass(eq=False)
+class Steps:
+    """Tell a progress callback how far the work is, and give it the chance to cancel.
+
+    Attributes
+    ----------
+    progress : callable or None
+        Called as ``progress(done, total)``; what it raises stops the work.
+    total : int
+        How many steps there are.
+    done : int
+        How many of them are done.
+    """
+
+    progress: Progress | None = None
+    total: int = 100
+    done: int = 0
+
+    def tick(self) -> None:
+        """Call the callback without having got further: for long loops, several times a second."""
+        if self.progress is not None:
+            self.progress(self.done, self.total)
+
+    def reach(self, share: float) -> None:
+        """Report that a share of the work (0..1) is done; it never goes back."""
+        self.done = max(self.done, min(self.total, round(share * self.total)))
+        self.tick()
+
+    def part(self, begin: float, end: float) -> Steps:
+        """Give the steps of a part of the work: what runs from 0 to 1 there runs from `begin` to `end` here."""
+
+        def told(done: int, total: int) -> None:
+            self.reach(begin + (end - begin) * done / total)
+
+        return Steps(None if self.progress is None else told)
+
+    def wait(self, function: Callable[[], Result]) -> Result:
+        """Run a library's long call so that it can be cancelled while it runs.
+
+        Parameters
+        ----------
+        function : callable
+            Takes nothing. It runs in a thread of its own; cancelled, it is left to finish unheard.
+
+        Returns
+        -------
+        Any
+            What it returned.
+
+        Raises
+        ------
+        Exception
+            What it raised, or what the progress callback raised.
+        """
+        if self.progress is None:
+            return function()
+        results: list[Result] = []
+        errors: list[BaseException] = []
+
+        def run() -> None:
+            try:
+                results.append(function())
+            except BaseException as error:  # raised again below, in the caller's thread
+                errors.append(error)
+
+        thread = threading.Thread(target=run, daemon=True)
+        thread.start()
+        while thread.is_alive():
+            thread.join(_POLL)
+            self.tick()
+        if errors:
+            raise errors[0]
+        return results[0]
+
+
+@dataclass(frozen=True, eq=False)
+class Options:
+    """What the caller asked for, checked.
+
+    Attributes
+    ----------
+    transform : str
+        One of `geometry.TRANSFORMS`.
+    max_shift : float or None
+        The largest movement of a corner in pixels that is allowed; None for any.
+    min_overlap : float
+        The smallest share of the smaller image that must overlap, 0..1.
+    min_inliers : int
+        The fewest matched points that must agree.
+    matches : Any
+        Matched points that the caller has (a ``MatchTable``), or None.
+    seed : int
+        Of everything random.
+    steps : Steps
+        Where to report progress; call ``options.steps.tick()`` in loops and ``options.steps.wait(...)`` around a
+        library's calls of more than a fifth of a second.
+    """
+
+    transform: str = "homography"
+    max_shift: float | None = None
+    min_overlap: float = 0.5
+    min_inliers: int = 8
+    matches: Any = None
+    seed: int = 0
+    steps: Steps = field(default_factory=Steps)
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """One answer of one method, before anybody has judged it.
+
+    Attributes
+    ----------
+    method : str
+        What found it, such as ``"sift"``.
+    matrix : numpy.ndarray or None
+        float64, shape ``(3, 3)``, moving ``(x, y)`` to fixed ``(x, y)`` at full size; None if there is none.
+    reason : str
+        Why there is no matrix (one sentence with the numbers); ``""`` if there is one.
+    inliers : int or None
+        Matched points that agree with the matrix; None for a method without points.
+    n_matches : int or None
+        Matched points in all; None for a method without points.
+    moving_points, fixed_points : numpy.ndarray or None
+        float64, shape ``(inliers, 2)``: the points that agree, ``(x, y)``.
+    refine : bool
+        Whether the matrix should be refined on the images (ECC) before it is judged; False if it is already the
+        optimum of the method's own measure.
+    info : dict
+        What else is worth keeping (a trace, a surface); goes into ``Registration.info["candidates"]``.
+    """
+
+    method: str
+    matrix: Matrix | None
+    reason: str = ""
+    inliers: int | None = None
+    n_matches: int | None = None
+    moving_points: Points | None = None
+    fixed_points: Points | None = None
+    refine: bool = True
+    info: dict[str, Any] = field(default_factory=dict)
+
+
+class Propose(Protocol):
+    """The function every method has."""
+
+    def __call__(self, pair: Pair, options: Options) -> list[Candidate]:
+        """Propose candidates, best first; never empty (a failure is a candidate without a matrix, with a reason)."""

@@ -1,0 +1,107 @@
+"""The registration of elastix, where the package itk-elastix is installed."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import InputError
+from .candidates import Candidate, Options
+from .geometry import Matrix, as_matrix
+from .images import Pair
+from .stackreg import INSTALL
+
+_KINDS = {"homography": "affine", "affine": "affine", "euclidean": "rigid", "translation": "translation"}
+
+
+def propose(pair: Pair, options: Options) -> list[Candidate]:
+    """Propose what elastix finds with its default parameters; see `candidates.Propose`.
+
+    Parameters
+    ----------
+    pair : Pair
+        The images.
+    options : Options
+        Transform (a homography is beyond elastix: it gives the affine motion), seed and progress.
+
+    Returns
+    -------
+    list of Candidate
+        One, to be refined.
+
+    Raises
+    ------
+    InputError
+        If itk-elastix is not installed.
+
+    Notes
+    -----
+    Klein et al. (2010); mutual information, adaptive stochastic gradient descent, four resolutions.
+    """
+    itk = _library()
+    kind = _KINDS[options.transform]
+    try:
+        with _unheard():
+            numbers = options.steps.wait(lambda: _run(itk, pair, kind, options.seed))
+    except RuntimeError as error:
+        line = str(error).strip().splitlines()[-1] if str(error).strip() else "it says nothing"
+        return [Candidate("elastix", None, reason=f"elastix failed: {line}")]
+    options.steps.reach(1.0)
+    try:
+        matrix = as_matrix(np.linalg.inv(_backward(kind, *numbers)))
+    except (InputError, np.linalg.LinAlgError):
+        return [Candidate("elastix", None, reason="elastix gave a matrix that cannot be inverted")]
+    return [Candidate("elastix", matrix)]
+
+
+def _run(itk: Any, pair: Pair, kind: str, seed: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Give elastix's parameters and its centre of rotation."""
+    images = [itk.image_view_from_array(np.ascontiguousarray(side.plane)) for side in (pair.fixed, pair.moving)]
+    parameters = itk.ParameterObject.New()
+    settings = parameters.GetDefaultParameterMap(kind)
+    settings["RandomSeed"] = [str(seed + 1)]
+    settings["AutomaticTransformInitialization"] = ["false"]
+    parameters.AddParameterMap(settings)
+    _, found = itk.elastix_registration_method(*images, parameter_object=parameters, log_to_console=False)
+    result = found.GetParameterMap(0)
+    is_turned = "CenterOfRotationPoint" in result.keys()  # noqa: SIM118 - a map of ITK, which has no get and no in
+    centre = result["CenterOfRotationPoint"] if is_turned else ("0", "0")
+    return np.array(result["TransformParameters"], np.float64), np.array(centre, np.float64)
+
+
+def _backward(kind: str, numbers: npt.NDArray[np.float64], centre: npt.NDArray[np.float64]) -> Matrix:
+    """Give the matrix from the fixed to the moving image."""
+    matrix = np.eye(3)
+    if kind == "affine":
+        matrix[:2, :2] = numbers[:4].reshape(2, 2)
+    elif kind == "rigid":
+        cosine, sine = np.cos(numbers[0]), np.sin(numbers[0])
+        matrix[:2, :2] = (cosine, -sine), (sine, cosine)
+    matrix[:2, 2] = numbers[-2:] + centre - matrix[:2, :2] @ centre
+    return matrix
+
+
+def _library() -> Any:
+    try:
+        with _unheard():
+            import itk
+    except ImportError:
+        raise InputError(f"method='elastix' needs the package itk-elastix. Install it: {INSTALL}") from None
+    with _unheard():
+        is_complete = hasattr(itk, "elastix_registration_method")
+    if not is_complete:
+        raise InputError(f"method='elastix' needs itk-elastix, and only itk is installed. Install it: {INSTALL}")
+    return itk
+
+
+@contextmanager
+def _unheard() -> Iterator[None]:
+    """Ignore warnings: ITK loads its parts when they are used, and where a warning is an error, its bindings crash."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield

@@ -1,0 +1,282 @@
+"""Candidates from matched points: SIFT on equalised and on plain images.
+
+SIFT (Lowe 2004) with the square roots of its descriptors (Arandjelovic and Zisserman 2012), matches that pass the ratio
+test, and a matrix by USAC with the scoring of MAGSAC++ (Barath et al. 2020).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import numpy.typing as npt
+
+from .candidates import Candidate, Options
+from .fitting import fit_matrix
+from .geometry import Points, scaled
+from .images import Bytes, Pair, Side
+from .library import opencv
+
+WORKING_PIXELS = 1_000_000
+"""Larger images are matched at about this many pixels: matching needs no more, and its time is bounded."""
+
+_RATIO = 0.8
+_EQUALISED_POINTS = 3000
+_PLAIN_POINTS = 8000
+
+Descriptors = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """Key points of one image with their descriptors.
+
+    Attributes
+    ----------
+    points : numpy.ndarray
+        float64, shape ``(n, 2)``, ``(x, y)`` in the image's own pixels.
+    descriptors : numpy.ndarray
+        float32, shape ``(n, 128)``.
+    """
+
+    points: Points
+    descriptors: Descriptors
+
+
+def propose(pair: Pair, options: Options) -> list[Candidate]:
+    """Propose candidates from SIFT: first on equalised images, then with all key points of the plain ones.
+
+    Parameters
+    ----------
+    pair : Pair
+        The images.
+    options : Options
+        Transform, seed, progress.
+
+    Returns
+    -------
+    list of Candidate
+        One for each of the two; without a matrix where points are too few.
+    """
+    return [propose_equalised(pair, options), propose_plain(pair, options)]
+
+
+def propose_equalised(pair: Pair, options: Options) -> Candidate:
+    """Propose from SIFT on images with equalised local contrast (CLAHE, limit 2, 8x8 tiles), the 3000 strongest.
+
+    Parameters
+    ----------
+    pair : Pair
+        The images.
+    options : Options
+        Transform, seed, progress.
+
+    Returns
+    -------
+    Candidate
+        Without a matrix where points are too few.
+    """
+    return _from_sift("sift-clahe", pair, options, equalised=True, count=_EQUALISED_POINTS)
+
+
+def propose_plain(pair: Pair, options: Options) -> Candidate:
+    """Propose from SIFT on the images as they are, with nearly all key points (the 8000 strongest).
+
+    Parameters
+    ----------
+    pair : Pair
+        The images.
+    options : Options
+        Transform, seed, progress.
+
+    Returns
+    -------
+    Candidate
+        Without a matrix where points are too few.
+    """
+    return _from_sift("sift", pair, options, equalised=False, count=_PLAIN_POINTS)
+
+
+def detect(image: Bytes, *, equalised: bool, count: int) -> Found:
+    """Find key points and describe them.
+
+    Parameters
+    ----------
+    image : numpy.ndarray
+        uint8, shape ``(height, width)``.
+    equalised : bool
+        Whether to equalise the local contrast first.
+    count : int
+        How many of the strongest to keep; 0 for all.
+
+    Returns
+    -------
+    Found
+        Points and the square roots of their normalised descriptors.
+    """
+    cv2 = opencv()
+
+    if equalised:
+        image = cv2.createCLAHE(2.0, (8, 8)).apply(image)
+    # Without the precise upscaling, points are a quarter of a pixel off, each by its own scale.
+    sift = cv2.SIFT_create(nfeatures=count, enable_precise_upscale=True)
+    keys, descriptors = sift.detectAndCompute(image, None)
+    points = np.array([key.pt for key in keys], np.float64).reshape(-1, 2)
+    if descriptors is None:
+        return Found(points, np.zeros((0, 128), np.float32))
+    sums = np.maximum(descriptors.sum(axis=1, keepdims=True), 1e-6)
+    return Found(points, np.sqrt(descriptors / sums))
+
+
+def match(moving: Found, fixed: Found, *, ratio: float = _RATIO) -> npt.NDArray[np.int64]:
+    """Match descriptors by the ratio test, one to one.
+
+    Parameters
+    ----------
+    moving, fixed : Found
+        Key points of the two images.
+    ratio : float
+        How much nearer the best match must be than the second best.
+
+    Returns
+    -------
+    numpy.ndarray
+        int64, shape ``(n, 2)``: index in `moving`, index in `fixed`.
+    """
+    cv2 = opencv()
+
+    if len(moving.points) < 2 or len(fixed.points) < 2:
+        return np.zeros((0, 2), np.int64)
+    pairs = cv2.BFMatcher(cv2.NORM_L2).knnMatch(moving.descriptors, fixed.descriptors, k=2)
+    clear = [best for best, second in pairs if best.distance < ratio * second.distance]
+    kept = [(best.queryIdx, best.trainIdx, best.distance) for best in clear]
+    if not kept:
+        return np.zeros((0, 2), np.int64)
+    table = np.array(kept)
+    # One to one: of several that name the same fixed point, the nearest.
+    table = table[np.argsort(table[:, 2], kind="stable")]
+    _, first = np.unique(table[:, 1], return_index=True)
+    return table[np.sort(first), :2].astype(np.int64)
+
+
+def candidate_of(
+    name: str,
+    points: tuple[Points, Points],
+    scales: tuple[float, float],
+    pair: Pair,
+    options: Options,
+) -> Candidate:
+    """Fit a matrix to matched points at working sizes, and state it at full size.
+
+    Parameters
+    ----------
+    name : str
+        Of the method.
+    points : tuple of numpy.ndarray
+        Matched points of the moving and of the fixed image, float64, shape ``(n, 2)``.
+    scales : tuple of float
+        Working size over full size of the moving and of the fixed image.
+    pair : Pair
+        The images; points in holes are left out.
+    options : Options
+        Transform and seed.
+
+    Returns
+    -------
+    Candidate
+        With the points that agree; without a matrix where there are too few.
+    """
+    starts, ends = points
+    kept = _in_known(pair.moving, starts, scales[0]) & _in_known(pair.fixed, ends, scales[1])
+    starts, ends = starts[kept], ends[kept]
+    fit = fit_matrix(starts, ends, options.transform, seed=options.seed)
+    if fit.matrix is None:
+        return Candidate(name, None, fit.reason, 0, len(starts))
+    return Candidate(
+        name,
+        scaled(fit.matrix, 1 / scales[0], 1 / scales[1]),
+        inliers=int(fit.inliers.sum()),
+        n_matches=len(starts),
+        moving_points=_resized(starts[fit.inliers], 1 / scales[0]),
+        fixed_points=_resized(ends[fit.inliers], 1 / scales[1]),
+    )
+
+
+def working_size(image: Bytes, pixels: int = WORKING_PIXELS) -> tuple[Bytes, float]:
+    """Bring an image down to about a number of pixels; one factor for both directions.
+
+    Parameters
+    ----------
+    image : numpy.ndarray
+        uint8, shape ``(height, width)``.
+    pixels : int
+        How many are enough.
+
+    Returns
+    -------
+    numpy.ndarray
+        The image, or a smaller one.
+    float
+        Side of the smaller image over side of the image, exactly.
+    """
+    cv2 = opencv()
+
+    scale = min(1.0, math.sqrt(pixels / image.size))
+    if scale > 0.9:
+        return image, 1.0
+    size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
+    matrix = np.array([(scale, 0, 0.5 * scale - 0.5), (0, scale, 0.5 * scale - 0.5)])
+    smooth = cv2.GaussianBlur(image, (0, 0), 0.5 * math.sqrt(1 / scale**2 - 1))
+    return cv2.warpAffine(smooth, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), scale
+
+
+def detect_once(side: Side, *, equalised: bool, count: int) -> tuple[Found, float]:
+    """Find an image's key points at its working size, or recall them; see `detect`.
+
+    Parameters
+    ----------
+    side : Side
+        The image.
+    equalised : bool
+        Whether to equalise the local contrast first.
+    count : int
+        How many of the strongest to keep; 0 for all.
+
+    Returns
+    -------
+    Found
+        Points in pixels of the working size.
+    float
+        The working size over the full size.
+    """
+    key = ("key points", equalised, count)
+    if key not in side.memory:
+        image, scale = working_size(side.bytes)
+        side.memory[key] = detect(image, equalised=equalised, count=count), scale
+    found: tuple[Found, float] = side.memory[key]
+    return found
+
+
+def _from_sift(name: str, pair: Pair, options: Options, *, equalised: bool, count: int) -> Candidate:
+    sides = [
+        options.steps.wait(partial(detect_once, side, equalised=equalised, count=count))
+        for side in (pair.moving, pair.fixed)
+    ]
+    (moving, moving_scale), (fixed, fixed_scale) = sides
+    indices = options.steps.wait(partial(match, moving, fixed))
+    points = moving.points[indices[:, 0]], fixed.points[indices[:, 1]]
+    return candidate_of(name, points, (moving_scale, fixed_scale), pair, options)
+
+
+def _resized(points: Points, scale: float) -> Points:
+    return (points + 0.5) * scale - 0.5
+
+
+def _in_known(side: Side, points: Points, scale: float) -> npt.NDArray[np.bool_]:
+    if side.known.all():
+        return np.ones(len(points), bool)
+    places = np.rint(_resized(points, 1 / scale)).astype(int)
+    columns, rows = (np.clip(places[:, axis], 0, side.shape[1 - axis] - 1) for axis in (0, 1))
+    return np.asarray(side.known[rows, columns])

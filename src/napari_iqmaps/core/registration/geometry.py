@@ -1,0 +1,223 @@
+"""Plane projective geometry in pixels: what a 3x3 matrix does to points, corners and areas.
+
+Points are ``(x, y)`` with the centres of pixels at integers; a matrix maps moving to fixed and has 1 in its last place.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import InputError
+
+Matrix = npt.NDArray[np.float64]
+"""float64, shape ``(3, 3)``."""
+
+Points = npt.NDArray[np.float64]
+"""float64, shape ``(n, 2)``, each row ``(x, y)`` in pixels."""
+
+TRANSFORMS = ("homography", "affine", "euclidean", "translation")
+"""From the freest motion to the stiffest; "euclidean" is a turn and a shift."""
+
+_HIDDEN = 1e-9
+
+
+def identity() -> Matrix:
+    """Give the matrix that moves nothing.
+
+    Returns
+    -------
+    numpy.ndarray
+        A new float64 array of shape ``(3, 3)``.
+    """
+    return np.eye(3)
+
+
+def as_matrix(matrix: Any) -> Matrix:
+    """Check a matrix and scale it so that its last entry is 1.
+
+    Parameters
+    ----------
+    matrix : array_like
+        Shape ``(3, 3)``, or ``(2, 3)`` for an affine motion.
+
+    Returns
+    -------
+    numpy.ndarray
+        float64, shape ``(3, 3)``.
+
+    Raises
+    ------
+    InputError
+        If it is of another shape, not finite, not invertible, or sends the origin to infinity.
+    """
+    try:
+        array = np.array(matrix, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise InputError(f"The matrix is not of numbers ({matrix!r}). Give 3x3 numbers.") from None
+    if array.shape == (2, 3):
+        array = np.vstack([array, [0.0, 0.0, 1.0]])
+    if array.shape != (3, 3):
+        raise InputError(f"The matrix has shape {array.shape}; give 3x3 (or 2x3 for an affine motion).")
+    if not np.isfinite(array).all():
+        raise InputError("The matrix holds NaN or infinity; give finite numbers.")
+    if abs(array[2, 2]) < _HIDDEN * max(1.0, float(np.abs(array).max())):
+        raise InputError("The matrix sends the pixel (0, 0) to infinity (its last entry is 0); it cannot be a motion.")
+    array /= array[2, 2]
+    if abs(np.linalg.det(array)) < _HIDDEN:
+        raise InputError("The matrix is not invertible (determinant 0): it flattens the image to a line.")
+    return array
+
+
+def map_points(matrix: Matrix, points: npt.ArrayLike) -> Points:
+    """Move points by a matrix.
+
+    Parameters
+    ----------
+    matrix : numpy.ndarray
+        Shape ``(3, 3)``.
+    points : array_like
+        Shape ``(n, 2)``, each ``(x, y)``.
+
+    Returns
+    -------
+    numpy.ndarray
+        float64, shape ``(n, 2)``; NaN for a point at or behind the horizon, which no camera sees.
+    """
+    array = np.asarray(points, np.float64).reshape(-1, 2)
+    projected = array @ matrix[:, :2].T + matrix[:, 2]
+    depth = projected[:, 2:]
+    result = np.full(array.shape, np.nan)
+    np.divide(projected[:, :2], depth, out=result, where=depth > _HIDDEN)
+    return result
+
+
+def corners(shape: tuple[int, int]) -> Points:
+    """Give the centres of an image's corner pixels: top left, top right, bottom right, bottom left.
+
+    Parameters
+    ----------
+    shape : (int, int)
+        Height and width in pixels.
+
+    Returns
+    -------
+    numpy.ndarray
+        float64, shape ``(4, 2)``.
+    """
+    bottom, right = shape[0] - 1.0, shape[1] - 1.0
+    return np.array([(0.0, 0.0), (right, 0.0), (right, bottom), (0.0, bottom)])
+
+
+def corner_shifts(matrix: Matrix, shape: tuple[int, int]) -> npt.NDArray[np.float64]:
+    """Measure how far a matrix moves each corner.
+
+    Parameters
+    ----------
+    matrix : numpy.ndarray
+        Shape ``(3, 3)``.
+    shape : (int, int)
+        Height and width of the moving image.
+
+    Returns
+    -------
+    numpy.ndarray
+        float64, shape ``(4,)``, pixels; infinite for a corner at or behind the horizon.
+    """
+    start = corners(shape)
+    moved = map_points(matrix, start) - start
+    return np.nan_to_num(np.hypot(moved[:, 0], moved[:, 1]), nan=math.inf)
+
+
+def corner_error(first: Matrix, second: Matrix, shape: tuple[int, int]) -> float:
+    """Measure how far apart two matrices put the corners of an image, in the mean.
+
+    Parameters
+    ----------
+    first, second : numpy.ndarray
+        Shape ``(3, 3)``.
+    shape : (int, int)
+        Height and width of the moving image.
+
+    Returns
+    -------
+    float
+        Pixels; infinite if either hides a corner.
+    """
+    start = corners(shape)
+    apart = map_points(first, start) - map_points(second, start)
+    return float(np.nan_to_num(np.hypot(apart[:, 0], apart[:, 1]), nan=math.inf).mean())
+
+
+def scaled(matrix: Matrix, moving_scale: float, fixed_scale: float) -> Matrix:
+    """Restate a matrix between two images for resized versions of them.
+
+    Parameters
+    ----------
+    matrix : numpy.ndarray
+        Shape ``(3, 3)``, for the images as they are.
+    moving_scale, fixed_scale : float
+        Side of the resized image over side of the image, with areas of pixels resized (as ``cv2.resize`` does), so
+        that a pixel centre ``x`` goes to ``(x + 0.5) * scale - 0.5``.
+
+    Returns
+    -------
+    numpy.ndarray
+        float64, shape ``(3, 3)``, from the resized moving to the resized fixed image.
+    """
+    return as_matrix(_resizing(fixed_scale) @ matrix @ np.linalg.inv(_resizing(moving_scale)))
+
+
+def area_ratio(matrix: Matrix, shape: tuple[int, int]) -> float:
+    """Compare the area of a moved image with its area before; negative if it is turned over or folded.
+
+    Parameters
+    ----------
+    matrix : numpy.ndarray
+        Shape ``(3, 3)``.
+    shape : (int, int)
+        Height and width of the moving image.
+
+    Returns
+    -------
+    float
+        Ratio; NaN if a corner is hidden.
+    """
+    before, after = (_area(points) for points in (corners(shape), map_points(matrix, corners(shape))))
+    return after / before if before else math.nan
+
+
+def is_convex(matrix: Matrix, shape: tuple[int, int]) -> bool:
+    """Tell whether a moved image is a convex quadrilateral with its corners in their old order.
+
+    Parameters
+    ----------
+    matrix : numpy.ndarray
+        Shape ``(3, 3)``.
+    shape : (int, int)
+        Height and width of the moving image.
+
+    Returns
+    -------
+    bool
+        False if it is mirrored, folded or partly behind the horizon.
+    """
+    points = map_points(matrix, corners(shape))
+    if not np.isfinite(points).all():
+        return False
+    sides = np.roll(points, -1, axis=0) - points
+    following = np.roll(sides, -1, axis=0)
+    return bool(np.all(sides[:, 0] * following[:, 1] - sides[:, 1] * following[:, 0] > 0))
+
+
+def _resizing(scale: float) -> Matrix:
+    offset = 0.5 * scale - 0.5
+    return np.array([(scale, 0.0, offset), (0.0, scale, offset), (0.0, 0.0, 1.0)])
+
+
+def _area(points: Points) -> float:
+    following = np.roll(points, -1, axis=0)
+    return float(0.5 * np.sum(points[:, 0] * following[:, 1] - points[:, 1] * following[:, 0]))

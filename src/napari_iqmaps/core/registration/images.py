@@ -1,0 +1,147 @@
+"""The two images of a registration, as every method needs them: checked, on one scale, and locally normalised."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .. import holes
+from ..errors import InputError
+from ..images import DataRange, as_planes
+
+Plane = npt.NDArray[np.float32]
+Mask = npt.NDArray[np.bool_]
+Bytes = npt.NDArray[np.uint8]
+
+SMALLEST_SIDE = 16
+"""Pixels; a smaller image holds too little to be registered by."""
+
+_TAILS = (0.5, 99.5)  # percentiles that become black and white for methods that want bytes
+_BLACK_TO_WHITE = 255.0
+_CLIPPED = (-64.0, 320.0)
+_FLAT = 1e-3  # grey levels: less than this between the tails is rounding
+
+
+@dataclass(frozen=True, eq=False)
+class Side:
+    """One of the two images.
+
+    Attributes
+    ----------
+    plane : numpy.ndarray
+        float32 luminance, shape ``(height, width)``, 0..255 (brighter for high dynamic range); holes are filled from
+        their surroundings, so that it is finite everywhere.
+    known : numpy.ndarray
+        bool, the same shape: False in holes.
+    memory : dict
+        What methods have computed from it and may want again, such as its key points.
+    """
+
+    plane: Plane
+    known: Mask
+    memory: dict[Any, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        height, width = self.plane.shape
+        return height, width
+
+    @cached_property
+    def stretched(self) -> Plane:
+        """The plane with its contrast stretched: half a percent of pixels is below 0, half a percent above 255.
+
+        float32; a picture in a corner of its range (12 bits in 16) is as good as any. What is far outside is clipped to
+        -64 and 320, so that a few lights do not outweigh a scene. A flat plane is 128 everywhere.
+        """
+        values = self.plane[self.known] if not self.known.all() else self.plane
+        low, high = np.percentile(values, _TAILS)
+        if high - low < _FLAT:
+            return np.full(self.plane.shape, 128, np.float32)
+        stretched = (self.plane - np.float32(low)) * np.float32(_BLACK_TO_WHITE / (high - low))
+        return np.clip(stretched, *_CLIPPED, out=stretched)
+
+    @cached_property
+    def bytes(self) -> Bytes:
+        """uint8: what is stretched, rounded and clipped (for features and flow)."""
+        return np.clip(np.rint(self.stretched), 0, _BLACK_TO_WHITE).astype(np.uint8)
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """The moving and the fixed image, which may differ in size.
+
+    Attributes
+    ----------
+    moving, fixed : Side
+        The images.
+    """
+
+    moving: Side
+    fixed: Side
+
+
+def as_pair(moving: Any, fixed: Any, *, data_range: DataRange = None, channel_axis: int | None = None) -> Pair:
+    """Check two images and bring both to luminance.
+
+    Parameters
+    ----------
+    moving, fixed : array_like
+        One plane each, ``(height, width)``, or with channels along `channel_axis` (either may be grey all the same).
+    data_range : float or (float, float), optional
+        See `napari_iqmaps.core.images.as_planes`; for both.
+    channel_axis : int, optional
+        The axis of the colours in those images that have three axes.
+
+    Returns
+    -------
+    Pair
+        The images as planes.
+
+    Raises
+    ------
+    InputError
+        If either is no image, a stack, smaller than 16 pixels, or without a single value.
+    """
+    return Pair(
+        _side(moving, "moving image", data_range, channel_axis), _side(fixed, "fixed image", data_range, channel_axis)
+    )
+
+
+def plane_channel_axis(image: Any, channel_axis: int | None) -> int | None:
+    """Give the channel axis of one of the images: None if it is grey although the other has colours.
+
+    Parameters
+    ----------
+    image : array_like
+        One of the two images.
+    channel_axis : int or None
+        As the caller gave it, for both.
+
+    Returns
+    -------
+    int or None
+        The same, or None for an image of two axes.
+    """
+    return None if channel_axis is None or np.ndim(image) <= 2 else channel_axis
+
+
+def _side(image: Any, name: str, data_range: DataRange, channel_axis: int | None) -> Side:
+    planes = as_planes(image, data_range=data_range, channel_axis=plane_channel_axis(image, channel_axis), name=name)
+    if len(planes.shape) > 2:
+        raise InputError(
+            f"The {name} is a stack (shape {planes.shape}); register takes one plane. Use register_series for a stack, "
+            "or choose one plane."
+        )
+    if min(planes.shape) < SMALLEST_SIDE:
+        size = "x".join(map(str, planes.shape))
+        raise InputError(f"The {name} has {size} pixels; registration needs at least {SMALLEST_SIDE} on each side.")
+    plane = planes.read((), slice(None), slice(None))
+    known = np.isfinite(plane)
+    if not known.any():
+        raise InputError(f"The {name} has no pixel with a value (all NaN or masked). Check how it was read.")
+    return Side(holes.fill(plane), known)

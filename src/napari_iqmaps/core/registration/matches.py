@@ -1,0 +1,232 @@
+"""Matched points as a table that keeps the sizes of its images, in the columns that DeepMatching writes."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import InputError
+from ..io.atomic import written_whole
+from .candidates import Candidate, Options
+from .fitting import fit_matrix
+from .geometry import Points
+from .images import Pair
+
+POINT_COLUMNS = ("x_1", "y_1", "x_2", "y_2")
+COLUMNS = (*POINT_COLUMNS, "score", "index")
+"""Of a table: a point of the moving image, its match in the fixed one, how good the match is, and where it is from."""
+
+SIZE_COLUMNS = ("height_1", "width_1", "height_2", "width_2")
+"""Sizes of the two images, the same in every row, so that a table can be used for images of another size."""
+
+_ASPECT = 0.02
+"""How far the scales of the two axes may be apart before an image is taken for another one."""
+
+
+@dataclass(frozen=True, eq=False)
+class MatchTable:
+    """Matched points of two images.
+
+    Attributes
+    ----------
+    moving_points, fixed_points : numpy.ndarray
+        float64, shape ``(n, 2)``, each row ``(x, y)`` in pixels, pixel centres at integers: the same thing in both.
+    score : numpy.ndarray
+        float64, shape ``(n,)``; the higher, the better, on the scale of what found the matches. NaN where unknown.
+    index : numpy.ndarray
+        int64, shape ``(n,)``; what the finder numbered its matches by.
+    moving_shape, fixed_shape : (int, int)
+        Height and width of the images that the points are pixels of.
+    """
+
+    moving_points: Points
+    fixed_points: Points
+    score: npt.NDArray[np.float64]
+    index: npt.NDArray[np.int64]
+    moving_shape: tuple[int, int]
+    fixed_shape: tuple[int, int]
+
+    def __len__(self) -> int:
+        return len(self.moving_points)
+
+    @classmethod
+    def of(
+        cls,
+        moving_points: Any,
+        fixed_points: Any,
+        *,
+        moving_shape: tuple[int, int],
+        fixed_shape: tuple[int, int],
+        score: Any = None,
+        index: Any = None,
+    ) -> MatchTable:
+        """Make a table from arrays.
+
+        Parameters
+        ----------
+        moving_points, fixed_points : array_like
+            Shape ``(n, 2)``, each row ``(x, y)`` in pixels.
+        moving_shape, fixed_shape : (int, int)
+            Height and width of the images that the points are pixels of.
+        score, index : array_like, optional
+            Shape ``(n,)``; by default unknown, and numbers from 0.
+
+        Returns
+        -------
+        MatchTable
+            The table, checked.
+
+        Raises
+        ------
+        InputError
+            If lengths differ, a point is not finite, or a size is none.
+        """
+        moving = np.array(moving_points, np.float64).reshape(-1, 2)
+        fixed = np.array(fixed_points, np.float64).reshape(-1, 2)
+        count = len(moving)
+        scores = np.full(count, np.nan) if score is None else np.array(score, np.float64).ravel()
+        numbers = np.arange(count) if index is None else np.array(index, np.int64).ravel()
+        lengths = count, len(fixed), len(scores), len(numbers)
+        if len(set(lengths)) > 1:
+            raise InputError(
+                f"The columns differ in length (moving, fixed, score, index: {', '.join(map(str, lengths))})."
+            )
+        if not (np.isfinite(moving).all() and np.isfinite(fixed).all()):
+            raise InputError("A matched point is NaN or infinite. Leave out the rows without a match.")
+        return cls(moving, fixed, scores, numbers, _checked_shape(moving_shape), _checked_shape(fixed_shape))
+
+    def rescaled(self, *, moving_shape: tuple[int, int], fixed_shape: tuple[int, int]) -> MatchTable:
+        """Give the same matches for resized versions of the images.
+
+        Parameters
+        ----------
+        moving_shape, fixed_shape : (int, int)
+            Height and width of the images that the points shall be pixels of.
+
+        Returns
+        -------
+        MatchTable
+            With points moved as resizing by areas moves pixel centres: ``x`` goes to ``(x + 0.5) * scale - 0.5``.
+
+        Raises
+        ------
+        InputError
+            If an image would change its proportions: then it is another image, or cropped, and no scale is right.
+        """
+        return replace(
+            self,
+            moving_points=_resized(self.moving_points, self.moving_shape, moving_shape, "moving"),
+            fixed_points=_resized(self.fixed_points, self.fixed_shape, fixed_shape, "fixed"),
+            moving_shape=_checked_shape(moving_shape),
+            fixed_shape=_checked_shape(fixed_shape),
+        )
+
+    def to_csv(self, path: str | Path) -> Path:
+        """Write the table as CSV, with a header, the sizes of the images and a first column of row numbers.
+
+        Parameters
+        ----------
+        path : str or pathlib.Path
+            The file; it is replaced only when the new one is complete.
+
+        Returns
+        -------
+        pathlib.Path
+            The file. pandas reads it with ``index_col=0``.
+
+        Raises
+        ------
+        InputError
+            If the folder is missing, or the system refuses to write.
+        """
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(("", *COLUMNS, *SIZE_COLUMNS))
+        sizes = (*self.moving_shape, *self.fixed_shape)
+        rows = zip(self.moving_points, self.fixed_points, self.score, self.index, strict=True)
+        for number, (moving, fixed, score, index) in enumerate(rows):
+            numbers = [repr(float(value)) for value in (*moving, *fixed)]
+            writer.writerow((number, *numbers, "" if np.isnan(score) else repr(float(score)), int(index), *sizes))
+        with written_whole(path) as part:
+            part.write_text(text.getvalue(), encoding="utf-8")
+        return Path(path)
+
+    @classmethod
+    def read(
+        cls,
+        path: str | Path,
+        *,
+        moving_shape: tuple[int, int] | None = None,
+        fixed_shape: tuple[int, int] | None = None,
+    ) -> MatchTable:
+        """Read matched points from a file; see `match_reading.read_deepmatching`."""
+        from .match_reading import read_deepmatching
+
+        return read_deepmatching(path, moving_shape=moving_shape, fixed_shape=fixed_shape)
+
+
+def propose(pair: Pair, options: Options) -> list[Candidate]:
+    """Fit a matrix to the matches that the caller brought; see `candidates.Propose`.
+
+    Parameters
+    ----------
+    pair : Pair
+        The images; matches of resized versions of them are brought to their size.
+    options : Options
+        With `matches`.
+
+    Returns
+    -------
+    list of Candidate
+        One.
+
+    Raises
+    ------
+    InputError
+        If there are no matches, or they belong to other images.
+    """
+    table = options.matches
+    if not isinstance(table, MatchTable):
+        raise InputError(
+            "method='matches' needs matches=, a MatchTable: read one with MatchTable.read(path), or make one with "
+            f"run_deepmatching or quasi_dense_matches. It is {type(table).__name__}."
+        )
+    table = table.rescaled(moving_shape=pair.moving.shape, fixed_shape=pair.fixed.shape)
+    fit = fit_matrix(table.moving_points, table.fixed_points, options.transform, seed=options.seed)
+    if fit.matrix is None:
+        return [Candidate("matches", None, reason=fit.reason, n_matches=len(table))]
+    return [
+        Candidate(
+            "matches",
+            fit.matrix,
+            inliers=int(fit.inliers.sum()),
+            n_matches=len(table),
+            moving_points=table.moving_points[fit.inliers],
+            fixed_points=table.fixed_points[fit.inliers],
+        )
+    ]
+
+
+def _resized(points: Points, before: tuple[int, int], after: tuple[int, int], name: str) -> Points:
+    scale = np.array([after[1] / before[1], after[0] / before[0]])
+    rounding = 1 / min(*before, *after)  # a side of an odd number of pixels cannot be halved
+    if abs(scale[0] / scale[1] - 1) > _ASPECT + rounding:
+        raise InputError(
+            f"The matches are of a {name} image of {before[0]}x{before[1]} pixels, and this one has "
+            f"{after[0]}x{after[1]}: other proportions, so it is another image or cropped. Match the images again."
+        )
+    moved: Points = (points + 0.5) * scale - 0.5
+    return moved
+
+
+def _checked_shape(shape: Any) -> tuple[int, int]:
+    sides = tuple(int(side) for side in shape)
+    if len(sides) != 2 or min(sides) < 1:
+        raise InputError(f"The size of an image is {shape!r}; give (height, width) in pixels.")
+    return sides[0], sides[1]

@@ -1,0 +1,272 @@
+"""A matrix as a file: JSON that says between which sizes of images it maps, in which convention, and who found it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ... import __version__
+from ..errors import InputError
+from ..io.atomic import written_whole
+from ..io.records import plain
+from .geometry import Matrix, as_matrix
+from .images import plane_channel_axis
+from .record import Registration
+from .warp import find_holes, valid_pixels, warp_image
+
+FORMAT = "iqmaps-matrix"
+VERSION = 1
+CONVENTION = (
+    "3x3, row by row; maps a pixel (x, y, 1) of the moving image to the fixed image, x to the right, y down, centres "
+    "of pixels at whole numbers; OpenCV's warpPerspective takes it as it is"
+)
+
+_HELD = 20_000
+"""Characters of info that a file holds at most: arrays such as a score surface belong elsewhere."""
+
+
+@dataclass(frozen=True, eq=False)
+class MatrixRecord:
+    """What a matrix file says.
+
+    Attributes
+    ----------
+    matrix : numpy.ndarray
+        float64, shape ``(3, 3)``, last entry 1: moving ``(x, y)`` to fixed ``(x, y)``.
+    moving_shape, fixed_shape : (int, int) or None
+        Height and width of the two images; None if the file does not say.
+    method : str
+        What found the matrix; ``""`` if the file does not say.
+    transform : str
+        "homography", "affine", "euclidean" or "translation"; ``""`` if the file does not say.
+    accepted : bool
+        Whether the registration was accepted; a refused one has the identity for its matrix.
+    reason : str
+        Why it was refused, or ``""``.
+    info : mapping
+        What else the file holds.
+    """
+
+    matrix: Matrix
+    moving_shape: tuple[int, int] | None = None
+    fixed_shape: tuple[int, int] | None = None
+    method: str = ""
+    transform: str = ""
+    accepted: bool = True
+    reason: str = ""
+    info: Mapping[str, Any] = field(default_factory=dict)
+
+    def apply(
+        self, moving: Any, *, fixed_shape: tuple[int, int] | None = None, channel_axis: int | None = None
+    ) -> Registration:
+        """Move an image by the matrix.
+
+        Parameters
+        ----------
+        moving : array_like
+            One plane, of the size that the file says.
+        fixed_shape : (int, int), optional
+            Height and width of the result, where the file does not say them.
+        channel_axis : int, optional
+            The axis of the colours, if the image has three axes.
+
+        Returns
+        -------
+        Registration
+            The image on the fixed image's grid, with this record's method, acceptance and reason.
+
+        Raises
+        ------
+        InputError
+            If the image has another size than the file says, or the size of the result is not known.
+        """
+        axis = plane_channel_axis(moving, channel_axis)
+        image = np.asanyarray(moving)
+        if axis is not None:
+            image = np.moveaxis(image, axis, -1)
+        if image.ndim != (2 if axis is None else 3):
+            raise InputError(f"The moving image has shape {np.shape(moving)}; a matrix moves one plane at a time.")
+        shape = (image.shape[0], image.shape[1])
+        target = _agreed("fixed", self.fixed_shape, fixed_shape)
+        _agreed("moving", self.moving_shape, shape)
+        has_channels = axis is not None
+        valid = valid_pixels(self.matrix, shape, target, holes=find_holes(image, has_channels=has_channels))
+        registered = warp_image(image, self.matrix, target, valid=valid, has_channels=has_channels)
+        if axis is not None:
+            registered = np.moveaxis(registered, -1, axis)
+        return Registration(
+            matrix=self.matrix,
+            registered=registered,
+            valid=valid,
+            method=self.method or "matrix",
+            inliers=self.info.get("inliers"),
+            accepted=self.accepted,
+            reason=self.reason,
+            info=self.info,
+            moving_shape=shape,
+        )
+
+
+def save_matrix(
+    path: str | Path,
+    registration: Registration | MatrixRecord | Any,
+    *,
+    moving_shape: tuple[int, int] | None = None,
+    fixed_shape: tuple[int, int] | None = None,
+    method: str = "",
+    transform: str = "",
+) -> Path:
+    """Write a matrix to a file.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        The file, usually ``.json``; it is replaced only when the new one is complete.
+    registration : Registration, MatrixRecord or array_like
+        What was found; or a 3x3 (2x3 for an affine motion) matrix, moving ``(x, y)`` to fixed ``(x, y)``.
+    moving_shape, fixed_shape : (int, int), optional
+        Height and width of the two images, where only a matrix is given.
+    method, transform : str
+        What found it and what kind of motion it is, where only a matrix is given.
+
+    Returns
+    -------
+    pathlib.Path
+        The file.
+
+    Raises
+    ------
+    InputError
+        If the matrix is unusable, the folder is missing, or the system refuses to write.
+    """
+    record = _record(registration, moving_shape, fixed_shape, method, transform)
+    content = {
+        "format": FORMAT,
+        "version": VERSION,
+        "convention": CONVENTION,
+        "matrix": record.matrix.tolist(),
+        "moving_shape": plain(record.moving_shape),
+        "fixed_shape": plain(record.fixed_shape),
+        "method": record.method,
+        "transform": record.transform,
+        "accepted": record.accepted,
+        "reason": record.reason,
+        "info": _kept(record.info),
+        "written_by": f"napari-iqmaps {__version__}",
+    }
+    with written_whole(path) as part:
+        part.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    return Path(path)
+
+
+def load_matrix(path: str | Path) -> MatrixRecord:
+    """Read a matrix that `save_matrix` wrote.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        The file.
+
+    Returns
+    -------
+    MatrixRecord
+        What it says; ``apply`` moves an image.
+
+    Raises
+    ------
+    InputError
+        If there is no such file, it is not a matrix file, of a newer version, or its matrix is unusable.
+    """
+    path = Path(path)
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path} could not be read ({error.strerror or error}).") from error
+    except ValueError as error:
+        raise InputError(f"{path} is not JSON ({error}). Give a file that save_matrix wrote.") from None
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise InputError(
+            f'{path} is not a matrix file: its "format" is not "{FORMAT}". Give one that save_matrix wrote.'
+        )
+    if content.get("version") != VERSION:
+        raise InputError(
+            f"{path} is a matrix file of version {content.get('version')!r}; this version of napari-iqmaps reads "
+            f"{VERSION}. Install the newer of the two."
+        )
+    try:
+        matrix = as_matrix(content.get("matrix"))
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    info = content.get("info")
+    return MatrixRecord(
+        matrix=matrix,
+        moving_shape=_read_shape(content.get("moving_shape"), path),
+        fixed_shape=_read_shape(content.get("fixed_shape"), path),
+        method=str(content.get("method") or ""),
+        transform=str(content.get("transform") or ""),
+        accepted=bool(content.get("accepted", True)),
+        reason=str(content.get("reason") or ""),
+        info=info if isinstance(info, dict) else {},
+    )
+
+
+def _record(
+    found: Registration | MatrixRecord | Any,
+    moving_shape: tuple[int, int] | None,
+    fixed_shape: tuple[int, int] | None,
+    method: str,
+    transform: str,
+) -> MatrixRecord:
+    if isinstance(found, MatrixRecord):
+        return found
+    if not isinstance(found, Registration):
+        return MatrixRecord(as_matrix(found), moving_shape, fixed_shape, method, transform)
+    return MatrixRecord(
+        matrix=found.matrix,
+        moving_shape=found.moving_shape,
+        fixed_shape=found.fixed_shape,
+        method=found.method,
+        transform=str(found.info.get("transform") or transform or ""),
+        accepted=found.accepted,
+        reason=found.reason,
+        info={"inliers": found.inliers, **found.info},
+    )
+
+
+def _kept(info: Mapping[str, Any]) -> dict[str, Any]:
+    """Give what a file holds of an info: all but arrays, which would be longer than everything else together."""
+    kept = {name: plain(value) for name, value in info.items() if not _holds_array(value)}
+    return kept if len(json.dumps(kept)) <= _HELD else {name: kept[name] for name in kept if name != "candidates"}
+
+
+def _holds_array(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return any(_holds_array(item) for item in value.values())
+    return isinstance(value, np.ndarray) and value.size > 16
+
+
+def _read_shape(value: Any, path: Path) -> tuple[int, int] | None:
+    if value is None:
+        return None
+    if not (isinstance(value, list) and len(value) == 2 and all(isinstance(side, int) and side > 0 for side in value)):
+        raise InputError(f"{path} has {value!r} for the size of an image; it must be [height, width].")
+    return value[0], value[1]
+
+
+def _agreed(name: str, stated: tuple[int, int] | None, given: tuple[int, int] | None) -> tuple[int, int]:
+    if stated is not None and given is not None and tuple(stated) != tuple(given):
+        raise InputError(
+            f"The matrix is for a {name} image of {stated[0]}x{stated[1]} pixels; this one has {given[0]}x{given[1]}. "
+            "Give the image that was registered, or register this one."
+        )
+    shape = given if given is not None else stated
+    if shape is None:
+        raise InputError(
+            f"The matrix file does not say the size of the {name} image. Give {name}_shape=(height, width)."
+        )
+    return int(shape[0]), int(shape[1])

@@ -1,0 +1,299 @@
+"""The best shift by whole pixels, found by trying all of them: exhaustive search on the diff-diff score."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from ... import __version__
+from ..diffdiff.lighting import comparable
+from ..diffdiff.surface import SMALLEST_WINDOW, ShiftSurface, check_objective, shift_scores
+from ..errors import InputError
+from ..images import DataRange
+from .candidates import Candidate, Options, Progress, Steps
+from .geometry import Matrix
+from .images import Pair, Side, as_pair, plane_channel_axis
+from .record import Registration
+from .warp import find_holes, valid_pixels, warp_image
+
+RADIUS = 15
+"""Pixels, by default."""
+
+FEWEST_CHANGED = 100
+"""Pixels that a shift must change, or there is too little to choose it by; as for the score."""
+
+CLEAR_SHARE = 0.62
+"""Of the changed pixels, those that must speak for the best shift; .72 and more do on photographs that a shift and half
+a degree of rotation part, under changing light, and .59 at most on photographs of different things."""
+
+RIVAL = 0.9
+"""How high, over the middle of all shifts, a second peak may be against the best one."""
+
+_CHANCE = 3.0  # over the square root of the changed pixels: what the best of a thousand shifts has by chance
+_PEAK = 5  # pixels: side of the square that a peak is the highest of
+_SMALLEST_RADIUS = 1
+
+
+def search_translation(
+    moving: Any,
+    fixed: Any,
+    *,
+    radius: int = RADIUS,
+    objective: Literal["gain", "soft", "ratio"] = "soft",
+    tol: float | Literal["auto"] = "auto",
+    illumination: Literal["before", "none", "frame", "local"] = "before",
+    min_overlap: float = 0.5,
+    compat: Literal["notebook-scatter", "notebook-search"] | None = None,
+    data_range: DataRange = None,
+    channel_axis: int | None = None,
+    progress: Progress | None = None,
+) -> Registration:
+    """Find the shift by whole pixels under which most got better, by trying every one.
+
+    Parameters
+    ----------
+    moving, fixed : array_like
+        One plane each, at least 16 pixels to a side; where sizes differ, a shift of 0 puts the top left corners on one
+        another.
+    radius : int
+        Largest shift along each axis, pixels, 0 or more; ``(2 radius + 1) ** 2`` shifts are tried.
+    objective : {"soft", "gain", "ratio"}
+        What shall be highest: the mean of ``clip(dd / (2 tol), -1, 1)``, the share of pixels better less the share
+        worse, or, for comparison only, better / (better + worse), which one changed pixel can win.
+    tol : float or "auto"
+        Tolerance, grey levels on the 0..255 scale; "auto" is what suits the two images. A tolerance of 0
+        needs another objective than "soft".
+    illumination : {"before", "none", "frame", "local"}
+        How a difference of lighting is taken out first; see `napari_iqmaps.core.diffdiff.lighting.evened`.
+    min_overlap : float
+        The smallest share of the fixed image that the shifted one must cover, 0..1; other shifts are not chosen.
+    compat : {"notebook-scatter", "notebook-search"}, optional
+        The original notebook's two loops, number by number: `info` then holds ``dx``, ``dy``, ``scores`` and
+        ``counts`` in its order. Needs uint8 images of one size; the tolerance is 50 unless given, and no other option
+        applies.
+    data_range : float or (float, float), optional
+        See `napari_iqmaps.core.images.as_planes`; for both images.
+    channel_axis : int, optional
+        The axis of the colours in those images that have three axes.
+    progress : callable, optional
+        Called as ``progress(done, total)`` several times a second; may raise `Cancelled`.
+
+    Returns
+    -------
+    Registration
+        Method "translation"; ``info["surface"]`` holds better, worse, gain and soft by ``[dy + radius, dx + radius]``,
+        ``info["at_edge"]`` whether the best shift lies at the edge of the search. Refused if too few pixels change
+        (100), if under 62 % of those that change speak for the best shift, or if another one is almost as good.
+
+    Raises
+    ------
+    InputError
+        If an image or an option is unusable, or the radius leaves less than 8 x 8 pixels.
+
+    Notes
+    -----
+    The notebook tried shifts right and down only, never 0, chose by the ratio, and judged by a window whose rows were
+    counted in columns. Here all shifts are judged by the same pixels, those at least `radius` from every side; of
+    equally good shifts the smaller wins. A search that ends with no shift at all is accepted: the images are best as
+    they are.
+    """
+    if compat is not None:
+        from .literal_search import search_as_notebook
+
+        return search_as_notebook(moving, fixed, compat, tol=tol)
+    check_objective(objective)
+    pair = as_pair(moving, fixed, data_range=data_range, channel_axis=channel_axis)
+    surface = surface_of(
+        pair, radius=radius, tol=tol, illumination=illumination, soft=objective == "soft", steps=Steps(progress)
+    )
+    shift, reason = choose(surface, pair, objective, min_overlap)
+    info = {
+        "objective": objective,
+        "radius": radius,
+        "tol": surface.tol,
+        "illumination": illumination,
+        "min_overlap": min_overlap,
+        "best": shift,
+        "at_edge": radius > 0 and max(map(abs, shift)) == radius,
+        "surface": as_arrays(surface),
+        "moving_shape": pair.moving.shape,
+        "fixed_shape": pair.fixed.shape,
+        "version": __version__,
+    }
+    return shifted(moving, pair.fixed.shape, shift, reason, info, channel_axis)
+
+
+def propose(pair: Pair, options: Options) -> list[Candidate]:
+    """Propose the best shift by whole pixels; see `candidates.Propose`.
+
+    Parameters
+    ----------
+    pair : Pair
+        The images.
+    options : Options
+        `min_overlap`, and `max_shift`, which is the radius where it is given: at most a quarter of the shorter side,
+        and 64 pixels.
+
+    Returns
+    -------
+    list of Candidate
+        One, to be refined; without a matrix if no shift can be told from another.
+    """
+    shortest = min(*pair.moving.shape, *pair.fixed.shape)
+    largest = max(_SMALLEST_RADIUS, min(64, shortest // 4, (shortest - SMALLEST_WINDOW) // 2))
+    wanted = RADIUS if options.max_shift is None else max(_SMALLEST_RADIUS, int(options.max_shift))
+    surface = surface_of(
+        pair, radius=min(wanted, largest), tol="auto", illumination="before", soft=True, steps=options.steps
+    )
+    shift, reason = choose(surface, pair, "soft", options.min_overlap)
+    info = {"tol": surface.tol, "radius": surface.radius, **surface.at(*shift)}
+    if reason:
+        return [Candidate("translation", None, reason=reason, info=info)]
+    return [Candidate("translation", translation_matrix(shift), info=info)]
+
+
+def surface_of(
+    pair: Pair, *, radius: int, tol: float | str, illumination: str, soft: bool, steps: Steps
+) -> ShiftSurface:
+    """Judge every shift of a checked pair; see `napari_iqmaps.core.diffdiff.surface.score_surface`."""
+    moving, fixed = (_with_holes(side) for side in (pair.moving, pair.fixed))
+    first, second, used_tol = steps.wait(lambda: comparable(moving, fixed, illumination, tol))
+    if soft and used_tol == 0:
+        raise InputError("A tolerance of 0 has no soft score. Choose objective='gain', or a tolerance above 0.")
+
+    def tell(done: int, total: int) -> None:
+        steps.reach(0.05 + 0.95 * done / total)
+
+    return shift_scores(first, second, radius=radius, tol=used_tol, soft=soft, progress=tell)
+
+
+def choose(surface: ShiftSurface, pair: Pair, objective: str, min_overlap: float) -> tuple[tuple[int, int], str]:
+    """Choose the best of the shifts that keep the images overlapping.
+
+    Parameters
+    ----------
+    surface : ShiftSurface
+        All of them.
+    pair : Pair
+        The images.
+    objective : str
+        What shall be highest.
+    min_overlap : float
+        The smallest share of the fixed image to be covered, 0..1.
+
+    Returns
+    -------
+    tuple
+        The shift ``(dy, dx)``, and why it cannot be trusted, or ``""``.
+
+    Raises
+    ------
+    InputError
+        If `min_overlap` is no share.
+    """
+    if not 0 <= min_overlap <= 1:
+        raise InputError(f"min_overlap is {min_overlap!r}; give a share, 0 .. 1.")
+    steps = np.arange(-surface.radius, surface.radius + 1)
+    covered = [
+        np.clip(np.minimum(length, steps + own) - np.maximum(0, steps), 0, None) / length
+        for length, own in zip(pair.fixed.shape, pair.moving.shape, strict=True)
+    ]
+    overlap = covered[0][:, np.newaxis] * covered[1]
+    shift = surface.best_by(objective, among=overlap >= min_overlap)
+    return shift, _doubt(surface, shift, objective)
+
+
+def translation_matrix(shift: tuple[int, int]) -> Matrix:
+    """Give the matrix of a shift ``(dy, dx)``."""
+    matrix = np.eye(3)
+    matrix[:2, 2] = shift[1], shift[0]
+    return matrix
+
+
+def shifted(
+    moving: Any,
+    fixed_shape: tuple[int, int],
+    shift: tuple[int, int],
+    reason: str,
+    info: dict[str, Any],
+    channel_axis: int | None,
+) -> Registration:
+    """Make the record of a shift, or of a refusal where there is a reason."""
+    axis = plane_channel_axis(moving, channel_axis)
+    image = np.asanyarray(moving)
+    if axis is not None:
+        image = np.moveaxis(image, axis, -1)
+    matrix = np.eye(3) if reason else translation_matrix(shift)
+    shape = (image.shape[0], image.shape[1])
+    has_channels = axis is not None
+    valid = valid_pixels(matrix, shape, fixed_shape, holes=find_holes(image, has_channels=has_channels))
+    registered = warp_image(image, matrix, fixed_shape, valid=valid, has_channels=has_channels)
+    if axis is not None:
+        registered = np.moveaxis(registered, -1, axis)
+    return Registration(
+        matrix=matrix,
+        registered=registered,
+        valid=valid,
+        method="translation",
+        inliers=None,
+        accepted=not reason,
+        reason=reason,
+        info=info,
+        moving_shape=shape,
+    )
+
+
+def as_arrays(surface: ShiftSurface) -> dict[str, npt.NDArray[Any]]:
+    """Give a surface as a plain dictionary of its arrays, as an info holds it."""
+    return {name: getattr(surface, name) for name in ("better", "worse", "gain", "soft")}
+
+
+def _doubt(surface: ShiftSurface, shift: tuple[int, int], objective: str) -> str:
+    """Say why the best shift cannot be trusted, or ``""``."""
+    if surface.radius == 0:
+        return ""
+    most, changed = int(surface.count.max()), surface.at(*shift)["count"]
+    if most < FEWEST_CHANGED or (shift != (0, 0) and changed < FEWEST_CHANGED):
+        return (
+            f"the best shift changes {changed:.0f} pixels by more than the tolerance ({surface.tol:.3g} grey levels), "
+            f"none more than {most}, and {FEWEST_CHANGED} are needed: the images show too little, or it is too high"
+        )
+    # No shift at all changes nothing: then it is all others that must be worse.
+    share = 1 - float(np.nanmedian(surface.ratio)) if shift == (0, 0) else surface.at(*shift)["ratio"]
+    needed = max(CLEAR_SHARE, 0.5 + _CHANCE / max(changed or most, 1.0) ** 0.5)
+    if share < needed:
+        return (
+            f"only {share:.0%} of the changed pixels speak for the best shift ({shift[1]}, {shift[0]}), and "
+            f"{needed:.0%} are needed: the images may not show the same"
+        )
+    rival = _rival(surface, shift, objective)
+    if rival is not None:
+        return (
+            f"the shifts ({shift[1]}, {shift[0]}) and ({rival[1]}, {rival[0]}) are almost equally good: the images "
+            "repeat themselves. Give a smaller radius, if the motion is known to be small"
+        )
+    return ""
+
+
+def _rival(surface: ShiftSurface, shift: tuple[int, int], objective: str) -> tuple[int, int] | None:
+    """Find another peak nearly as high as the best one."""
+    values = np.nan_to_num(getattr(surface, "gain" if objective == "gain" else "soft"), nan=-1.0)
+    if objective == "ratio" and not values.any():
+        values = surface.gain
+    floor = float(np.median(values))
+    best = values[shift[0] + surface.radius, shift[1] + surface.radius]
+    peaks = values == ndimage.maximum_filter(values, _PEAK, mode="constant", cval=-2.0)
+    peaks &= values - floor > RIVAL * (best - floor)
+    for row, column in np.argwhere(peaks) - surface.radius:
+        if max(abs(row - shift[0]), abs(column - shift[1])) > _PEAK // 2:
+            return int(row), int(column)
+    return None
+
+
+def _with_holes(side: Side) -> npt.NDArray[np.float32]:
+    if side.known.all():
+        return side.plane
+    return np.where(side.known, side.plane, np.float32(np.nan))

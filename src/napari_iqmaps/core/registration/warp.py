@@ -1,0 +1,172 @@
+"""Resample a moving image on the pixel grid of a fixed one, and say which pixels are whole."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import InputError
+from .geometry import Matrix, as_matrix
+from .library import opencv
+
+_LONGEST = 32766
+"""Pixels; OpenCV's warps count coordinates in 16 bits."""
+
+_NATIVE = ("uint8", "uint16", "int16", "float32", "float64")
+_TOLERANCE = 1e-6
+"""Pixels; a border that is met but for rounding is met."""
+
+
+def warp_image(
+    image: npt.NDArray[Any],
+    matrix: Any,
+    shape: tuple[int, int],
+    *,
+    valid: npt.NDArray[np.bool_] | None = None,
+    has_channels: bool = False,
+) -> npt.NDArray[Any]:
+    """Resample an image on another grid by linear interpolation.
+
+    Parameters
+    ----------
+    image : numpy.ndarray
+        Shape ``(height, width)``, or ``(height, width, channels)`` with `has_channels`; any real dtype. NaN and masked
+        pixels are holes.
+    matrix : array_like
+        Shape ``(3, 3)``: a pixel ``(x, y)`` of the image to the new grid.
+    shape : (int, int)
+        Height and width of the new grid.
+    valid : numpy.ndarray, optional
+        What `valid_pixels` gives for the same arguments, if it is at hand.
+    has_channels : bool
+        Whether the last axis holds channels.
+
+    Returns
+    -------
+    numpy.ndarray
+        The image's dtype and channels on the new grid; 0, or NaN for floating point, in every pixel that is not valid.
+
+    Raises
+    ------
+    InputError
+        If the matrix is unusable, or a side is longer than 32766 pixels.
+
+    Notes
+    -----
+    Integers are rounded to the nearest. A motion by whole pixels copies values exactly.
+    """
+    cv2 = opencv()
+
+    matrix = as_matrix(matrix)
+    _check_sides(image.shape[:2], shape)
+    if valid is None:
+        valid = valid_pixels(matrix, image.shape[:2], shape, holes=find_holes(image, has_channels=has_channels))
+    values = np.ma.getdata(image)
+    dtype = values.dtype
+    if dtype.kind == "f":
+        values = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
+    working = values if dtype.name in _NATIVE else values.astype(np.float64)
+    size = (shape[1], shape[0])
+    warped = cv2.warpPerspective(np.ascontiguousarray(working), matrix, size, flags=cv2.INTER_LINEAR)
+    if has_channels and warped.ndim == 2:
+        warped = warped[..., np.newaxis]
+    if dtype.name not in _NATIVE:
+        warped = (warped if dtype.kind == "f" else np.rint(warped)).astype(dtype)
+    warped[~valid] = np.nan if dtype.kind == "f" else 0
+    result: npt.NDArray[Any] = warped
+    return result
+
+
+def valid_pixels(
+    matrix: Any,
+    moving_shape: tuple[int, int],
+    fixed_shape: tuple[int, int],
+    *,
+    holes: npt.NDArray[np.bool_] | None = None,
+) -> npt.NDArray[np.bool_]:
+    """Find the pixels of the fixed grid whose whole interpolation footprint lies inside the moving image.
+
+    Parameters
+    ----------
+    matrix : array_like
+        Shape ``(3, 3)``, moving to fixed.
+    moving_shape, fixed_shape : (int, int)
+        Heights and widths.
+    holes : numpy.ndarray, optional
+        bool, `moving_shape`: pixels of the moving image without a value; a footprint that touches one is not whole.
+
+    Returns
+    -------
+    numpy.ndarray
+        bool, `fixed_shape`.
+
+    Raises
+    ------
+    InputError
+        If the matrix is unusable, or a side is longer than 32766 pixels.
+
+    Notes
+    -----
+    Decided from coordinates: a pixel is valid where its source ``(u, v)`` has ``0 <= u <= width - 1`` and
+    ``0 <= v <= height - 1`` in front of the horizon. A shift of 2.5 pixels makes the first three columns invalid.
+    """
+    matrix = as_matrix(matrix)
+    _check_sides(moving_shape, fixed_shape)
+    inverse = np.linalg.inv(matrix)
+    # The sign of the depth is that of the moving image's own middle: the other side of the horizon is never seen.
+    middle = matrix @ np.array([(moving_shape[1] - 1) / 2, (moving_shape[0] - 1) / 2, 1.0])
+    inverse *= np.sign(middle[2]) or 1.0
+    x = np.arange(fixed_shape[1], dtype=np.float64)
+    y = np.arange(fixed_shape[0], dtype=np.float64)[:, np.newaxis]
+    depth = inverse[2, 0] * x + (inverse[2, 1] * y + inverse[2, 2])
+    valid: npt.NDArray[np.bool_] = depth > 0
+    for row, length in ((0, moving_shape[1]), (1, moving_shape[0])):
+        place = inverse[row, 0] * x + (inverse[row, 1] * y + inverse[row, 2])
+        # Multiplied by the depth instead of divided: no division by zero beyond the horizon.
+        valid &= place >= -_TOLERANCE * depth
+        valid &= place <= (length - 1 + _TOLERANCE) * depth
+    if holes is not None and holes.any():
+        valid &= ~_touched(holes, matrix, fixed_shape)
+    return valid
+
+
+def find_holes(image: npt.NDArray[Any], *, has_channels: bool = False) -> npt.NDArray[np.bool_] | None:
+    """Find the pixels of an image that have no value.
+
+    Parameters
+    ----------
+    image : numpy.ndarray
+        Shape ``(height, width)``, or ``(height, width, channels)`` with `has_channels`.
+    has_channels : bool
+        Whether the last axis holds channels; a fourth (alpha) is not looked at.
+
+    Returns
+    -------
+    numpy.ndarray or None
+        bool, ``(height, width)``, True where a value is NaN, infinite or masked; None if there is no such pixel.
+    """
+    values = np.ma.getdata(image)
+    bad = ~np.isfinite(values) if values.dtype.kind == "f" else None
+    mask = np.ma.getmask(image)
+    if mask is not np.ma.nomask:
+        bad = mask if bad is None else bad | mask
+    if bad is None or not bad.any():
+        return None
+    return bad[..., :3].any(axis=-1) if has_channels else np.asarray(bad)
+
+
+def _touched(holes: npt.NDArray[np.bool_], matrix: Matrix, shape: tuple[int, int]) -> npt.NDArray[np.bool_]:
+    cv2 = opencv()
+
+    share = cv2.warpPerspective(holes.astype(np.float32), matrix, (shape[1], shape[0]), flags=cv2.INTER_LINEAR)
+    return np.asarray(share > 0)
+
+
+def _check_sides(*shapes: tuple[int, ...]) -> None:
+    longest = max(max(shape) for shape in shapes)
+    if longest > _LONGEST:
+        raise InputError(
+            f"An image is {longest} pixels long; registration works up to {_LONGEST}. Downsample or crop it first."
+        )
