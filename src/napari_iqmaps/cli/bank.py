@@ -19,14 +19,25 @@ ALL = "all"
 """The word for every distortion of the bank."""
 
 
-def _words(values: tuple[str, ...]) -> list[str]:
-    """Split what was given several times, or once with commas, or both."""
+def words_of(values: tuple[str, ...]) -> list[str]:
+    """Split what was given several times, or once with commas, or both.
+
+    Parameters
+    ----------
+    values : tuple of str
+        What an option that may be given several times gives.
+
+    Returns
+    -------
+    list of str
+        Each word once, without blanks around it.
+    """
     return list(dict.fromkeys(word.strip() for value in values for word in value.split(",")))
 
 
 def names_callback(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
     """Check names of distortions; `ALL` stays as it is, and stands alone."""
-    names = _words(values)
+    names = words_of(values)
     if ALL in names:
         return (ALL,)
     for name in names:
@@ -56,7 +67,7 @@ def severity_option(least: int, default: Sequence[float], says: str) -> Callable
     """
 
     def checked(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]) -> tuple[float, ...]:
-        return tuple(dict.fromkeys(_severity(word, least) for word in _words(values)))
+        return tuple(dict.fromkeys(_severity(word, least) for word in words_of(values)))
 
     words = [f"{severity:g}" for severity in default]
     return click.option(

@@ -166,9 +166,9 @@ class _Batch:
         if self.plan.out is None:
             return []
         # Once each: of one map, picture and values name the same files.
-        return [
-            self.plan.out / name for name in dict.fromkeys(name for info in infos for name in info.get("beside", ()))
-        ]
+        names = dict.fromkeys(name for info in infos for name in info.get("beside", ()))
+        # Some lie elsewhere: ".." is resolved for the eye.
+        return [Path(os.path.normpath(self.plan.out / name)) for name in names]
 
 
 def _outputs(paths: Sequence[Path]) -> dict[str, list[str]]:
