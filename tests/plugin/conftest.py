@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from napari.components import ViewerModel
 from napari.utils.notifications import notification_manager
+from scipy import ndimage
 
 from napari_iqmaps.plugin.visibility import VisibilityThresholds
 
@@ -78,3 +79,81 @@ def untrained(tmp_path_factory):
         paths[name] = tmp_path_factory.mktemp("weights") / f"{name}.safetensors"
         write_weights(paths[name], name, made, {})
     return paths
+
+
+@pytest.fixture(scope="session")
+def scene():
+    """Blobs of several sizes: enough detail for every block, and for features to be found."""
+
+    def made(seed=4, shape=(140, 180)):
+        random = np.random.default_rng(seed)
+        sizes = ((6, 60), (2.5, 25), (1, 8))
+        image = sum(gain * size * ndimage.gaussian_filter(random.normal(size=shape), size) for size, gain in sizes)
+        return np.clip(128 + 2 * image, 0, 255).astype(np.uint8)
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def shift():
+    """Rows and columns by which the moving image is off."""
+    return 5, 3
+
+
+@pytest.fixture(scope="session")
+def trio(scene, shift):
+    """A moving image, the same put right, and the fixed one, which is brighter."""
+    from napari_iqmaps.core.registration.warp import warp_image
+
+    whole = scene()
+    fixed = whole[20:116, 20:140]
+    down, right = shift
+    moving = whole[20 - down : 116 - down, 20 - right : 140 - right]
+    registered = warp_image(moving, [[1, 0, -right], [0, 1, -down], [0, 0, 1]], fixed.shape)
+    return moving, registered, np.clip(fixed.astype(int) + 20, 0, 255).astype(np.uint8)
+
+
+@pytest.fixture
+def open_judge(qtbot, viewer):
+    from napari_iqmaps.plugin.diff_diff import DiffDiff
+
+    def opened():
+        widget = DiffDiff(viewer)
+        qtbot.addWidget(widget)
+        return widget
+
+    return opened
+
+
+@pytest.fixture
+def judged(finish):
+    """Run the widget; give the result."""
+
+    def done(widget):
+        widget.run()
+        finish(widget)
+        return widget._current[0]
+
+    return done
+
+
+@pytest.fixture
+def add_trio(viewer, trio):
+    """Add the three layers, with options that all of them get."""
+
+    def added(**options):
+        names = ("moving", "registered", "fixed")
+        return [viewer.add_image(image, name=name, **options) for image, name in zip(trio, names, strict=True)]
+
+    return added
+
+
+@pytest.fixture
+def layer_of(viewer):
+    """Find the layer of a role by what its name begins with."""
+    begins = {"map": "Diff-diff", **{role: role.capitalize() for role in ("before", "after", "marks", "blocks")}}
+
+    def found(role):
+        return next((layer for layer in viewer.layers if layer.name.startswith(begins[role] + ":")), None)
+
+    return found

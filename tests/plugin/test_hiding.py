@@ -95,10 +95,10 @@ def test_before_and_after_are_one_press_apart(viewer, photo, open_hiding, hidden
     assert visible() == [True] * 4
     for number, expected in ((0, [True, False, False, False]), (1, [True, True, False, False]),
                              (2, [True, False, True, False]), (3, [True, False, False, True])):  # fmt: skip
-        widget.views.chosen.button(number).click()
+        widget.views.group.button(number).click()
         assert visible() == expected
         assert not grid.enabled
-    widget.views.chosen.button(1).click()
+    widget.views.group.button(1).click()
     hidden_layers(widget)
     assert visible() == [True, True, False, False]
 

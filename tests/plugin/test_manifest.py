@@ -27,7 +27,7 @@ def test_every_command_is_used_and_every_use_has_a_command():
     used = {item.command for item in uses}
     assert used == commands
     menus = {name: {item.command for item in items} for name, items in contributions.menus.items()}
-    assert set(menus) == {"napari/layers/filter", "napari/layers/measure"}
+    assert set(menus) == {"napari/layers/filter", "napari/layers/measure", "napari/layers/register"}
     assert all(items <= commands for items in menus.values())
 
 

@@ -38,7 +38,7 @@ def test_the_slider_is_followed_and_shown_at_two_strengths(viewer, hiding, finis
     assert visibility.data.max() <= visibility.metadata["iqmaps"]["level"]
     assert (pictures[0] != pictures[1]).any()
     assert viewer.canvas.grid.enabled
-    hiding.views.chosen.button(1).click()
+    hiding.views.group.button(1).click()
     assert marked.visible
     assert not visibility.visible
 

@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QFileDialog, QWidget
 
 from ..core.errors import InputError
 from ..core.io import write_map, write_scores
+from ..core.io.atomic import written_whole
 from .results import Result, computed
 from .tasks import Progress, Task
 
@@ -80,6 +81,46 @@ def save_rows(rows: Sequence[Mapping[str, Any]], path: str | Path, _progress: Pr
         The file.
     """
     return write_scores(rows, path)
+
+
+def save_bytes(data: bytes, path: str | Path, _progress: Progress) -> Path:
+    """Write a file that is ready, in place of an earlier one; called in a thread.
+
+    Parameters
+    ----------
+    data : bytes
+        All of it.
+    path : str or pathlib.Path
+        Where.
+
+    Returns
+    -------
+    pathlib.Path
+        The file.
+    """
+    with written_whole(path) as part:
+        part.write_bytes(data)
+    return Path(path)
+
+
+def ask_for_picture(parent: QWidget, data: bytes, *, suggestion: str = "figure.png") -> Task | None:
+    """Ask where to save a figure, and make the task that does it.
+
+    Parameters
+    ----------
+    parent : QWidget
+        Over which the dialog opens.
+    data : bytes
+        A PNG file.
+    suggestion : str, optional
+        The name that the dialog proposes.
+
+    Returns
+    -------
+    Task or None
+        Not started; None if the user closed the dialog.
+    """
+    return _asked(parent, "Save the figure", suggestion, "Picture (*.png)", save_bytes, data)
 
 
 def ask_for_rows(

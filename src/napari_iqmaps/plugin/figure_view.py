@@ -11,6 +11,8 @@ from qtpy.QtWidgets import QWidget
 
 _DOTS_PER_INCH = 100
 _WIDTH, _HEIGHT = 280, 220
+_FILE_SIZE, _FILE_DOTS = (1200, 960), 200
+_PAPER, _INK = "white", "black"
 
 
 class FigureView(QWidget):
@@ -89,17 +91,40 @@ class FigureView(QWidget):
             spine.set_edgecolor(self.foreground)
             spine.set_visible(side in ("left", "bottom"))
 
+    def as_png(self) -> bytes:
+        """Draw the figure for a file: dark on white, larger than on the screen.
+
+        Returns
+        -------
+        bytes
+            A PNG file.
+        """
+        from io import BytesIO
+
+        colours = self.background, self.foreground
+        self.background, self.foreground = _PAPER, _INK
+        try:
+            canvas = self._canvas(QSize(*_FILE_SIZE), _FILE_DOTS)
+        finally:
+            self.background, self.foreground = colours
+        file = BytesIO()
+        canvas.print_png(file)
+        return file.getvalue()
+
     def _drawn(self, size: QSize) -> QImage:
+        canvas = self._canvas(size, _DOTS_PER_INCH * self.devicePixelRatioF())
+        canvas.draw()
+        pixels = np.asarray(canvas.buffer_rgba())
+        height, width = pixels.shape[:2]
+        image = QImage(pixels.tobytes(), width, height, 4 * width, QImage.Format.Format_RGBA8888)
+        return QImage(image.copy())  # the copy owns its pixels
+
+    def _canvas(self, size: QSize, dots: float) -> Any:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
 
-        dots = _DOTS_PER_INCH * self.devicePixelRatioF()
         figure = Figure(figsize=(size.width() / dots, size.height() / dots), dpi=dots, layout="constrained")
         figure.set_facecolor(self.background)
         canvas = FigureCanvasAgg(figure)
         self.fill(figure)
-        canvas.draw()  # type: ignore[no-untyped-call]
-        pixels = np.asarray(canvas.buffer_rgba())  # type: ignore[no-untyped-call]
-        height, width = pixels.shape[:2]
-        image = QImage(pixels.tobytes(), width, height, 4 * width, QImage.Format.Format_RGBA8888)
-        return QImage(image.copy())  # the copy owns its pixels
+        return canvas

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from magicgui.widgets import CheckBox, Container, FloatSlider, FloatSpinBox, LineEdit
 from napari.layers import Labels, Shapes
-from qtpy.QtWidgets import QButtonGroup, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from ..core.errors import InputError
 from ..core.hiding import STRONGEST, hide
@@ -21,6 +20,7 @@ from .options import OptionWidget, make_options, read_options
 from .regions import region_of
 from .results import Picture, Result
 from .tasks import Progress
+from .view_buttons import ViewButtons
 
 if TYPE_CHECKING:
     import napari
@@ -28,14 +28,13 @@ if TYPE_CHECKING:
 _WEAKEST = 0.1
 _STEP = 0.01
 _TEXT = "hidden"
-_VIEWS = ("Before", "After", "Mark", "Visibility", "All")
-_TOOLTIPS = (
-    "The image as it was.",
-    "The marked image.",
-    "What was added to the image: red brighter, blue darker.",
-    "How likely the mark is seen.",
-    "All four side by side.",
-)
+_VIEWS = {
+    "Before": "The image as it was.",
+    "After": "The marked image.",
+    "Mark": "What was added to the image: red brighter, blue darker.",
+    "Visibility": "How likely the mark is seen.",
+    "All": "All four side by side.",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,8 +102,8 @@ class HideMark(MapWidget):
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
         super().__init__(viewer)
         self._placed: tuple[Any, list[Any]] | None = None
-        self.views = _Views(self)
-        self.views.chosen.buttonClicked.connect(lambda _button: self._show_view())
+        self.views = ViewButtons(_VIEWS, "All", self)
+        self.views.pressed.connect(lambda _name: self._show_view())
         self.insert_above_summary(self.views)
 
     def make_options(self, functions: Iterable[Callable[..., Any]]) -> dict[str, OptionWidget]:
@@ -154,8 +153,8 @@ class HideMark(MapWidget):
         if self._placed is None:
             return
         source, layers = self._placed
-        view = self.views.chosen.checkedId()
-        everything = _VIEWS[view] == "All"
+        view = self.views.names.index(self.views.chosen)
+        everything = self.views.chosen == "All"
         # napari 0.9 moved the grid from the viewer to its canvas.
         grid = getattr(self.viewer, "canvas", self.viewer).grid
         was_grid = grid.enabled
@@ -226,35 +225,6 @@ class StrengthSlider(Container):  # type: ignore[type-arg]
         # Not the other way round again: the slider knows fewer values than the number.
         with self.slider.changed.blocked():
             self.slider.value = min(max(math.log10(value), self.slider.min), self.slider.max)
-
-
-class _Views(QWidget):
-    """Five buttons of which one is pressed: what to look at."""
-
-    def __init__(self, parent: QWidget) -> None:
-        super().__init__(parent)
-        self.chosen = QButtonGroup(self)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(QLabel("Show"))
-        row = QHBoxLayout()
-        row.setSpacing(2)
-        for number, (name, tooltip) in enumerate(zip(_VIEWS, _TOOLTIPS, strict=True)):
-            button = QPushButton(name)
-            button.setCheckable(True)
-            button.setToolTip(tooltip)
-            button.setStyleSheet("padding: 3px 4px;")
-            self.chosen.addButton(button, number)
-            row.addWidget(button)
-        column.addLayout(row)
-        self.choose("All")
-        self.setVisible(False)
-
-    def choose(self, name: str) -> None:
-        """Press a button."""
-        button = self.chosen.button(_VIEWS.index(name))
-        assert button is not None
-        button.setChecked(True)
 
 
 def _mark_of(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from qtpy.QtCore import Qt
+from qtpy.QtGui import QColor, QPainter, QPaintEvent, QPen
 from qtpy.QtWidgets import QWidget
 
 from ..core.kinds import Kind
@@ -28,6 +30,8 @@ class HistogramView(FigureView):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._shown: tuple[Histogram, Kind, tuple[float, float], Any] | None = None
+        self._lines: tuple[float, ...] = ()
+        self._axes: Any = None
 
     def show_histogram(self, histogram: Histogram, kind: Kind, limits: tuple[float, float], colours: Any) -> None:
         """Draw a histogram.
@@ -46,6 +50,33 @@ class HistogramView(FigureView):
         self._shown = (histogram, kind, limits, colours)
         self.redraw()
         self.show()
+
+    def show_lines(self, *values: float) -> None:
+        """Draw lines at some values, such as the two ends of a tolerance.
+
+        Parameters
+        ----------
+        *values : float
+            Of the map; none at all takes the lines away. They are painted over the figure, which is not drawn anew: so
+            they can follow a slider.
+        """
+        self._lines = values
+        self.update()
+
+    def paintEvent(self, event: QPaintEvent | None) -> None:  # noqa: N802 (Qt's name)
+        """Paint the figure, and the lines over it."""
+        super().paintEvent(event)
+        if self._axes is None or self._shown is None:
+            return
+        box, (low, high) = self._axes.get_position(), self._axes.get_xlim()
+        painter = QPainter(self)
+        painter.setPen(QPen(QColor(self.foreground), 1, Qt.PenStyle.DashLine))
+        top, bottom = (round((1 - end) * self.height()) for end in (box.y1, box.y0))
+        for value in self._lines:
+            if low <= value <= high:
+                x = round((box.x0 + box.width * (value - low) / (high - low)) * self.width())
+                painter.drawLine(x, top, x, bottom)
+        painter.end()
 
     def clear(self) -> None:
         """Show nothing."""
@@ -70,6 +101,7 @@ class HistogramView(FigureView):
             axes.set_yscale("log")
             axes.yaxis.set_major_formatter(lambda share, _: f"{share:g}")
             axes.yaxis.set_minor_formatter(lambda _share, _: "")
+        self._axes = axes
         axes.set_ylabel("% of pixels", color=self.foreground, fontsize=8)
         # One strip of colours under the bars is the colour bar of the map: napari's own has no place for a unit.
         gradient = scale.to_rgba(np.linspace(low, high, _COLOURS))[None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import inspect
 import re
 from ast import literal_eval
@@ -45,8 +46,7 @@ def make_options(functions: Iterable[Function]) -> dict[str, OptionWidget]:
     """
     widgets: dict[str, OptionWidget] = {}
     for function in functions:
-        # Path is imported for type checkers only in the core, which keeps its import light.
-        hints = get_type_hints(function, localns={"Path": Path})
+        hints = get_type_hints(function, localns=_Names(function))
         documents = _documentation(function)
         for name, parameter in inspect.signature(function).parameters.items():
             if parameter.kind is not parameter.KEYWORD_ONLY or name in FROM_LAYERS or name in widgets:
@@ -123,6 +123,19 @@ def number_from(text: str, what: str) -> float | None:
         raise InputError(f"{what} is {text!r}, which is not a number. Type one such as 0 or 1.5.") from None
 
 
+class _Names(dict[str, Any]):
+    """Names for annotations that a module imports for type checkers only, which keeps the core's import light."""
+
+    def __init__(self, function: Function) -> None:
+        super().__init__(Path=Path)
+        self._known = {*vars(builtins), *getattr(function, "__globals__", ())}
+
+    def __missing__(self, name: str) -> Any:
+        if name in self._known:
+            raise KeyError(name)  # which makes the search go on there
+        return Any
+
+
 def _widget(name: str, annotation: Any, default: Any, type_text: str) -> OptionWidget:
     label = name.replace("_", " ").capitalize()
     kinds = set(get_args(annotation)) or {annotation}
@@ -136,7 +149,9 @@ def _widget(name: str, annotation: Any, default: Any, type_text: str) -> OptionW
     if kinds & {int, float} and default is None:
         return _AutomaticNumber(name, label, whole=float not in kinds)
     if kinds <= {int, float, bool, str}:
-        usual = {int: {"min": 1, "max": 1_000_000}, float: {"max": 1_000_000}}.get(annotation, {})
+        # What is counted is counted from 1, unless the core's own choice is none.
+        least = 0 if default == 0 else 1
+        usual = {int: {"min": least, "max": 1_000_000}, float: {"max": 1_000_000}}.get(annotation, {})
         options = _RANGES.get(name, usual)
         widget = create_widget(value=default, annotation=annotation, name=name, label=label, options=options)
         if annotation is float:

@@ -97,6 +97,19 @@ class Region:
         # The score is taken from the box: the rest of a large image has nothing to add.
         return replace(QualityMap.of(inside_only, quality_map.kind, info), values=whole)
 
+    def whole_mask(self) -> npt.NDArray[np.bool_]:
+        """Give the mask at the image's own size.
+
+        Returns
+        -------
+        numpy.ndarray of bool
+            Of `plane_shape`.
+        """
+        top, left, bottom, right = self._box()
+        whole = np.zeros(self.plane_shape, bool)
+        whole[top:bottom, left:right] = self.mask
+        return whole
+
     def _restored_lazily(self, values: Any, kind: str, info: dict[str, Any]) -> QualityMap:
         import dask.array as da
 

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from skimage import data
 from skimage.transform import resize
 
+from ..core import diffdiff_samples
 from ..core import samples as pictures
 from ..core.distortions import distort
 from ..core.hiding import hide
@@ -178,6 +179,51 @@ def severities() -> list[LayerData]:
     image = np.round(small * 255).astype(np.uint8)
     stack = np.stack([distort(image, "gaussian_blur", severity, channel_axis=-1) for severity in range(6)])
     return [_layer(stack, "small cat, blur by severity", rgb=True, axis_labels=("severity", "y", "x"))]
+
+
+def relit_registration() -> list[LayerData]:
+    """Give a correct registration of two frames of one scene, of which the second has other light.
+
+    Returns
+    -------
+    list of LayerData
+        The moving image, the registered one and the fixed one.
+    """
+    return _trio(diffdiff_samples.relit_trio())
+
+
+def wrong_way_registration() -> list[LayerData]:
+    """Give a registration that moves the image away from the fixed one.
+
+    Returns
+    -------
+    list of LayerData
+        The moving image, the registered one and the fixed one.
+    """
+    return _trio(diffdiff_samples.wrong_way_trio())
+
+
+def shaking_series() -> list[LayerData]:
+    """Give frames of a shaking camera in flickering light, and the first of them as the image to bring them onto.
+
+    Returns
+    -------
+    list of LayerData
+        A stack with the axes t, y and x, and one plane.
+    """
+    frames = diffdiff_samples.shaking_series()
+    return [
+        _layer(frames, "shaking", axis_labels=("t", "y", "x")),
+        _layer(frames[0], "fixed", axis_labels=("y", "x")),
+    ]
+
+
+def _trio(trio: diffdiff_samples.Trio) -> list[LayerData]:
+    return [
+        _layer(trio.moving, "moving", visible=False),
+        _layer(trio.registered, "registered", visible=False),
+        _layer(trio.fixed, "fixed"),
+    ]
 
 
 def _distorted(sample: str, name: str, what: str) -> list[LayerData]:

@@ -98,16 +98,34 @@ class Summary(QWidget):
         for _, layer in self._maps:
             self.connections.connect(layer.events.colormap, self._draw)
             self.connections.connect(layer.events.contrast_limits, self._draw)
-        quality_map = result.quality_map
+        self.compute.setVisible(result.quality_map.is_lazy)
+        self._say()
+        self._draw()
+        self.setVisible(True)
+
+    def restate(self, result: Result) -> None:
+        """Show other words about the same map: its values, histogram and layer are as they were.
+
+        Parameters
+        ----------
+        result : Result
+            In place of the one that is shown.
+        """
+        if not self._maps or self.result is None:
+            return
+        self._maps = [(result if part is self.result else part, layer) for part, layer in self._maps]
+        self.result = result
+        self._say()
+
+    def _say(self) -> None:
+        assert self.result is not None
+        result, quality_map = self.result, self.result.quality_map
         lazy = quality_map.is_lazy
-        self.compute.setVisible(lazy)
         region = quality_map.info.get("region")
         words = [f"In the region {region!r}:"] if region else []
         words += [result.words or quality_map.sentence()] + ["Planes are computed where you look."] * lazy
         words += [f"Note: {note}." for note in quality_map.info.get("notes", ())]
         self.sentence.setText(" ".join(words))
-        self._draw()
-        self.setVisible(True)
 
     @property
     def _chosen(self) -> tuple[Result, Any]:

@@ -1,0 +1,261 @@
+"""Figures that look closer at a judgement: marks at nine tolerances, the score against tolerance and against shift."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ..core.diffdiff import ShiftSurface, TolerancePoint, marks, score_surface, tolerance_curve
+from ..core.io.diffdiff_drawing import marked, reduced
+from .curve_panel import COLOURS
+from .diff_diff_places import ARROW
+from .diff_diff_run import JudgedResult
+from .figure_view import FigureView
+from .layers import LayerPixels, pixels_of
+from .tasks import Progress
+
+_FONT = 8
+_MOST_SIDE = 400  # pixels of a picture in the ladder; more is not seen
+_STEPS = 9
+_POINTS = 60
+_NICE = (1.0, 2.0, 5.0)  # times a power of ten
+
+
+@dataclass(frozen=True, eq=False)
+class PlaneOf:
+    """One plane of a judgement: what the figures are about.
+
+    Attributes
+    ----------
+    values : numpy.ndarray
+        The map, ``(height, width)``.
+    fixed : numpy.ndarray
+        Grey, of that height and width, in codes of 0 to 255 to look at.
+    moving : LayerPixels
+        One plane of the moving image.
+    target : LayerPixels
+        One plane of the fixed image.
+    options : mapping
+        Of `score_surface`: value range and tolerance.
+    tol : float
+        The tolerance of the judgement.
+    title : str
+        What the plane is called.
+    """
+
+    values: Any
+    fixed: Any
+    moving: LayerPixels
+    target: LayerPixels
+    options: Mapping[str, Any]
+    tol: float
+    title: str
+
+
+def plane_of(
+    result: JudgedResult, roles: Mapping[str, Any], index: tuple[int, ...], data_range: tuple[float, float] | None
+) -> PlaneOf:
+    """Take one plane of a judgement and of its images.
+
+    Parameters
+    ----------
+    result : JudgedResult
+        The judgement.
+    roles : mapping
+        "moving" and "fixed" to their layers.
+    index : tuple of int
+        Of the plane; empty for one image.
+    data_range : (float, float) or None
+        The values of black and white.
+
+    Returns
+    -------
+    PlaneOf
+        What the figures are about.
+
+    Raises
+    ------
+    InputError
+        If a layer holds no image any more.
+    """
+    moving, fixed = pixels_of(roles["moving"], "moving image"), pixels_of(roles["fixed"], "fixed image")
+    values = result.quality_map.values
+    number = int(np.ravel_multi_index(index, values.shape[:-2])) if index else 0
+    tol = result.score.planes[number].tol
+    title = f"{moving.name}{ARROW}{fixed.name}" + (f", plane {', '.join(map(str, index))}" if index else "")
+    source, target = (replace(image, data=_plane_at(image, index)) for image in (moving, fixed))
+    shown = result.after[index][..., 1]
+    return PlaneOf(values[index], shown, source, target, {"tol": tol, "data_range": data_range}, tol, title)
+
+
+@dataclass(frozen=True, eq=False)
+class Ladder:
+    """Nine pictures with marks, by tolerance."""
+
+    pictures: tuple[Any, ...]
+    points: tuple[TolerancePoint, ...]
+    title: str
+    name: ClassVar[str] = "ladder"
+
+    @classmethod
+    def made(cls, plane: PlaneOf, progress: Progress) -> Ladder:
+        """Draw the marks; called in a thread."""
+        pictures = []
+        tols = nine_tolerances(plane.values)
+        points = tolerance_curve(plane.values, tols)
+        for number, tol in enumerate(tols):
+            progress(number, len(tols))
+            better, worse = marks(plane.values, tol)
+            pictures.append(reduced(marked(plane.fixed, better, worse), _MOST_SIDE))
+        return cls(tuple(pictures), points, plane.title)
+
+    @property
+    def words(self) -> str:
+        """What the figure shows."""
+        return (
+            f"{self.title}: what got better (green) and worse (pink) by more than each tolerance in grey levels of "
+            "255, and the score."
+        )
+
+    def draw(self, figure: Any, view: FigureView) -> None:
+        """Draw into an empty figure."""
+        for axes, picture, point in zip(figure.subplots(3, 3).flat, self.pictures, self.points, strict=True):
+            axes.imshow(picture, aspect="equal")
+            axes.set_axis_off()
+            score = f"{point.score:.2f}" if np.isfinite(point.score) else "none"
+            axes.set_title(f"> {point.tol:g}: {score}", fontsize=_FONT, color=view.foreground, pad=2)
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """The score and the share of changed pixels against the tolerance."""
+
+    points: tuple[TolerancePoint, ...]
+    tol: float
+    pixels: int
+    title: str
+    name: ClassVar[str] = "tolerance"
+
+    @classmethod
+    def made(cls, plane: PlaneOf, progress: Progress) -> Curve:
+        """Count; called in a thread."""
+        progress(0, 1)
+        tols = np.linspace(0, nine_tolerances(plane.values)[-1], _POINTS + 1)[1:]
+        points = tolerance_curve(plane.values, tols.tolist())
+        return cls(points, plane.tol, int(np.isfinite(plane.values).sum()), plane.title)
+
+    @property
+    def words(self) -> str:
+        """What the figure shows."""
+        return (
+            f"{self.title}: share of the changed pixels that got better, and share of all pixels that changed, against "
+            f"the tolerance; the line is at the tolerance in use, {self.tol:.3g}."
+        )
+
+    def draw(self, figure: Any, view: FigureView) -> None:
+        """Draw into an empty figure."""
+        axes = figure.subplots()
+        tols = [point.tol for point in self.points]
+        axes.plot(tols, [point.score for point in self.points], color=COLOURS[0], label="score: got better / changed")
+        shares = [point.count / max(self.pixels, 1) for point in self.points]
+        axes.plot(tols, shares, color=COLOURS[1], linestyle="--", label="changed / all")
+        axes.axhline(0.5, color=view.foreground, linewidth=0.6, linestyle=":")
+        axes.axvline(self.tol, color=view.foreground, linewidth=0.8)
+        axes.set_ylim(-0.03, 1.03)
+        axes.set_xlim(0, tols[-1])
+        axes.set_xlabel("tolerance (grey levels)", color=view.foreground, fontsize=_FONT)
+        axes.set_ylabel("share", color=view.foreground, fontsize=_FONT)
+        view.colour_axes(axes)
+        axes.legend(fontsize=7, labelcolor=view.foreground, facecolor=view.background, framealpha=0.7)
+
+
+@dataclass(frozen=True, eq=False)
+class Shifts:
+    """The soft score of every shift of the moving image."""
+
+    surface: ShiftSurface
+    title: str
+    name: ClassVar[str] = "shifts"
+
+    @classmethod
+    def made(cls, plane: PlaneOf, progress: Progress) -> Shifts:
+        """Score all shifts; called in a thread."""
+        axis = plane.moving.channel_axis
+        surface = score_surface(
+            plane.moving.data, plane.target.data, channel_axis=axis, progress=progress, **plane.options
+        )
+        return cls(surface, plane.title)
+
+    @property
+    def words(self) -> str:
+        """What the figure shows."""
+        down, right = self.surface.best
+        where = (
+            "not moving it at all"
+            if (down, right) == (0, 0)
+            else f"{_way(right, 'right', 'left')}, {_way(down, 'down', 'up')}"
+        )
+        return f"{self.title}: of all shifts of the moving image by whole pixels the best is {where} (x)."
+
+    def draw(self, figure: Any, view: FigureView) -> None:
+        """Draw into an empty figure."""
+        radius = self.surface.radius
+        axes = figure.subplots()
+        extent = (-radius - 0.5, radius + 0.5, radius + 0.5, -radius - 0.5)
+        largest = max(float(np.nanmax(np.abs(self.surface.soft))), 1e-6)
+        shown = axes.imshow(self.surface.soft, extent=extent, cmap="PiYG", vmin=-largest, vmax=largest)
+        down, right = self.surface.best
+        axes.plot(right, down, marker="x", color="black", markersize=7, markeredgewidth=2)
+        axes.set_xlabel("shift to the right (pixels)", color=view.foreground, fontsize=_FONT)
+        axes.set_ylabel("shift down (pixels)", color=view.foreground, fontsize=_FONT)
+        view.colour_axes(axes)
+        bar = figure.colorbar(shown, ax=axes, shrink=0.9)
+        bar.ax.tick_params(colors=view.foreground, labelsize=7)
+        bar.set_label("soft score: better > 0", color=view.foreground, fontsize=_FONT)
+
+
+Closer = Ladder | Curve | Shifts
+
+FIGURES: Mapping[str, tuple[Callable[[PlaneOf, Progress], Closer], str]] = MappingProxyType(
+    {
+        "Ladder": (Ladder.made, "The marks at nine tolerances."),
+        "Tolerance": (Curve.made, "The score against the tolerance."),
+        "Shifts": (Shifts.made, "The score of every shift of the moving image by up to 15 pixels."),
+    }
+)
+"""Button to what makes the figure, and what it says."""
+
+
+def nine_tolerances(values: Any) -> tuple[float, ...]:
+    """Choose tolerances in even steps up to the largest changes of a map.
+
+    Parameters
+    ----------
+    values : numpy.ndarray
+        The map, grey levels; NaN where there is no answer.
+
+    Returns
+    -------
+    tuple of float
+        Nine, such as 10, 20 .. 90.
+    """
+    finite = np.abs(values[np.isfinite(values)])
+    reach = max(float(np.percentile(finite, 99.5)) if finite.size else 0.0, 1.0)
+    step = reach / (_STEPS + 1)
+    power = 10.0 ** np.floor(np.log10(step))
+    nice = next((power * size for size in _NICE if power * size >= step), power * 10)
+    return tuple(float(nice * number) for number in range(1, _STEPS + 1))
+
+
+def _way(pixels: int, one: str, other: str) -> str:
+    return f"{abs(pixels)} px {one if pixels >= 0 else other}"
+
+
+def _plane_at(pixels: LayerPixels, index: tuple[int, ...]) -> Any:
+    """Give the plane of an image that belongs to a plane of the map; one plane belongs to all."""
+    lead = pixels.data.ndim - (2 if pixels.channel_axis is None else 3)
+    return np.asarray(pixels.data[index[len(index) - lead :] if lead else ...])
