@@ -9,7 +9,7 @@ from napari_iqmaps.core.registration.blocks import far_rival, near_rival, search
 from napari_iqmaps.core.registration.candidates import Options
 from napari_iqmaps.core.registration.drift import corner_drift
 from napari_iqmaps.core.registration.ecc import normalise
-from napari_iqmaps.core.registration.evidence import judge, likeness
+from napari_iqmaps.core.registration.evidence import judge
 from napari_iqmaps.core.registration.geometry import corner_error
 
 from .scenes_for_registration import TRUTH, as_pair_of, checkerboard, photograph, seen_by
@@ -85,12 +85,3 @@ def test_the_callers_limit_on_the_shift_is_kept():
     moving, fixed = seen_by(photograph(), TRUTH)
     objection = judge(as_pair_of(moving, fixed), TRUTH, OPTIONS).evidence.objection(Options(max_shift=2))
     assert "max_shift=2" in objection
-
-
-def test_likeness_rises_with_alignment_and_ignores_light():
-    moving, fixed = seen_by(photograph(), TRUTH)
-    before, after = likeness(as_pair_of(moving, fixed), np.eye(3)), likeness(as_pair_of(moving, fixed), TRUTH)
-    assert after > 0.9 > before + 0.2
-    darker = (fixed * 0.5 + 30).astype(np.uint8)
-    assert likeness(as_pair_of(moving, darker), TRUTH) == pytest.approx(after, abs=0.05)
-    assert np.isnan(likeness(as_pair_of(np.full((64, 64), 9, np.uint8), photograph(64)), np.eye(3)))

@@ -21,7 +21,7 @@ from .options import LOCAL_SMOOTH, Illumination
 from .threads import answers
 from .trio import Mask, Plane, Trio, Windows
 
-PLAIN_TILE = 256
+PLAIN_TILE = 512
 """Pixels to the side of what is compared at once where there is nothing but bytes: what the processor's cache holds."""
 
 
@@ -224,21 +224,17 @@ class _Work:
         if self.looking.illumination == "none":
             cv2.subtract(cv2.absdiff(moving, fixed), cv2.absdiff(registered, fixed), dst=target, dtype=cv2.CV_32F)
         else:
-            for image, copy in zip(images, self._scratch(target.shape), strict=True):
-                np.copyto(copy, image)
-            first, second, light = self._scratch(target.shape)
             before, after = _used(corrections, self.looking.illumination)
-            cv2.absdiff(first, cv2.add(light, before, dst=light), dst=first)
-            if after != before:
-                cv2.add(light, after - before, dst=light)
-            cv2.absdiff(second, light, dst=second)
+            first, second = self._scratch(target.shape)
+            cv2.absdiff(cv2.subtract(moving, fixed, dst=first, dtype=cv2.CV_32F), before, dst=first)
+            cv2.absdiff(cv2.subtract(registered, fixed, dst=second, dtype=cv2.CV_32F), after, dst=second)
             cv2.subtract(first, second, dst=target)
         return np.array([target.size, corrections[0] * target.size, *[0.0] * (len(_SUMMED) - 2)])
 
     def _scratch(self, shape: tuple[int, ...]) -> list[Plane]:
-        """Give three arrays to write to, the thread's own: to ask for memory takes as long as to calculate."""
+        """Give two arrays to write to, the thread's own: to ask for memory takes as long as to calculate."""
         if not hasattr(self.memory, "planes"):
-            self.memory.planes = [np.empty((PLAIN_TILE, PLAIN_TILE), np.float32) for _ in range(3)]
+            self.memory.planes = [np.empty((PLAIN_TILE, PLAIN_TILE), np.float32) for _ in range(2)]
         return [plane[: shape[0], : shape[1]] for plane in self.memory.planes]
 
     def _plain(self, tile: Box) -> list[npt.NDArray[Any]] | None:

@@ -90,9 +90,10 @@ def tallied(
     limit = np.float32(tol)
     better, worse = voted or (values > limit, values < -limit)
     scale = np.float32(max(2 * tol, 2 * SMALLEST_TOLERANCE))
-    clipped = np.clip(values, -scale, scale)
+    clipped = cv2.min(values, float(scale))
+    cv2.max(clipped, -float(scale), dst=clipped)
     if n_valid < values.size:
-        cv2.patchNaNs(clipped, 0)
+        clipped[np.isnan(values)] = 0
     numbers = int(np.count_nonzero(better)), int(np.count_nonzero(worse))
     if weight is None:
         return Tally(*numbers, n_valid, *numbers, float(cv2.sumElems(clipped)[0]) / float(scale))
@@ -112,7 +113,7 @@ def tallied_in(
     """Count over a box of a plane, as `tallied` does, in parts that the processor's cache holds."""
     total = Tally()
     whole = box.shape[0] * box.shape[1]
-    for tile in box.tiles(TILE // 4):
+    for tile in box.tiles(TILE // 2):
         part = values[tile.place]
         number = part.size if n_valid == whole else int(np.count_nonzero(np.isfinite(part)))
         total += tallied(

@@ -233,27 +233,6 @@ def judge(pair: Pair, matrix: Matrix, options: Options) -> Judgement:
     return Judgement(matrix, evidence, *_matches(found, view))
 
 
-def likeness(pair: Pair, matrix: Matrix) -> float:
-    """Give the mean correlation of blocks at their own places, and nothing else.
-
-    Parameters
-    ----------
-    pair : Pair
-        The images.
-    matrix : numpy.ndarray
-        float64, shape ``(3, 3)``, moving to fixed.
-
-    Returns
-    -------
-    float
-        -1..1 (1 is alike but for light); NaN without a block with texture.
-    """
-    view = _View.of(pair, matrix)
-    # The margin of the full search is left out here too, so that before and after see the same places.
-    here = search_blocks(view.registered, view.fixed, view.valid, reach=0).here
-    return float(here.mean()) if len(here) else math.nan
-
-
 @dataclass(frozen=True, eq=False)
 class _View:
     """The moving image on the fixed grid, both normalised, at the size they are judged at."""

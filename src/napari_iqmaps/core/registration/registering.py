@@ -12,9 +12,9 @@ from ... import __version__
 from ..errors import InputError
 from ..images import DataRange, as_planes
 from .candidates import Options, Progress, Steps
-from .evidence import likeness
 from .geometry import TRANSFORMS, identity
 from .images import Pair, as_pair, plane_channel_axis
+from .judgement import judgement
 from .record import Registration
 from .search import Trial, agreeing, search
 from .warp import find_holes, valid_pixels, warp_image
@@ -196,8 +196,6 @@ def _info(
     pair: Pair, trials: list[Trial], options: Options, method: str, data_range: tuple[float, float], matrix: Any
 ) -> dict[str, Any]:
     best = trials[0]
-    before = likeness(pair, identity())
-    after = likeness(pair, matrix) if best.accepted else before
     return {
         "requested_method": method,
         "method": best.candidate.method,
@@ -210,8 +208,7 @@ def _info(
         "seed": options.seed,
         "data_range": data_range,
         "matches": best.candidate.n_matches,
-        "local_ncc_before": None if math.isnan(before) else before,
-        "local_ncc_after": None if math.isnan(after) else after,
+        **judgement(pair, matrix),
         "agreeing_candidates": agreeing(trials, pair) if best.accepted else 0,
         "candidates": tuple(trial.row() for trial in trials),
         "version": __version__,
