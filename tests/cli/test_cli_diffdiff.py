@@ -170,6 +170,16 @@ def test_pictures_of_one_and_of_several(rows, trio, tmp_path):
     assert (found["kept"], found["rows"][0]["outputs"]) == (1, ["s.png", "l.png", "out/bad_diff_diff.tif"])
 
 
+def test_all_may_lie_in_a_folder_that_is_not_there_yet(iqmaps, trio, tmp_path):
+    files = ("--sheet", "new/s.png", "--ladder", "new/l.png", "--blocks", "new/b.csv", "--csv", "new/t.csv")
+    result = iqmaps(*GIVEN, *files, "--out", "new")
+    assert result.exit_code == 0
+    names = {path.name for path in (tmp_path / "new").iterdir()}
+    assert names >= {"s_good.png", "l_bad.png", "b.csv", "t.csv", "good_diff_diff.tif"}
+    assert "in/good.png: better" in result.stderr
+    assert iqmaps(*GIVEN, "--sheet", "other/s.png", "--out", "new").exit_code == 2
+
+
 def test_a_picture_of_one_of_several_bears_its_name(tmp_path):
     options = {"judging": {}, "motion": None, "region": None, "finds_border": False, "blocks": None}
     question = Question(**options, pictures={"sheet": tmp_path / "s.v2.png"}, names_pictures=True)
@@ -207,6 +217,18 @@ def test_a_series_is_registered_then_judged(rows, trio, scene, tmp_path):
     status, found = rows("diffdiff", "frames.tif", "--fixed", "fixed.png", "--register", "fast")
     assert (status, found["rows"][0]["planes_verdict"]) == (0, "better; unchanged")
     assert found["rows"][0]["notes"] == ["registration was refused for frame 1"]
+
+
+def test_a_series_of_another_size_is_judged_where_it_lies(rows, trio, scene, tmp_path):
+    frames = np.stack([trio[0], scene])[:, :120, :150]
+    tifffile.imwrite(tmp_path / "s.tif", frames, photometric="minisblack", metadata={"axes": "TYX"})
+    status, found = rows("diffdiff", "s.tif", "--fixed", "fixed.png", "--register", "fast", "--out", "out")
+    assert status == 0
+    assert found["rows"][0]["planes_verdict"] == "better; unchanged"
+    values = iq.read_map(tmp_path / "out" / "s_diff_diff.tif").values
+    assert values.shape == (2, *scene.shape)
+    assert np.isnan(values[:, 120:]).all()
+    assert np.isnan(values[:, :, 150:]).all()
 
 
 def test_colours_beside_grey_and_a_moving_image_of_another_size(rows, trio, scene, tmp_path):

@@ -2,6 +2,7 @@
 
 import csv
 import stat
+import subprocess
 import sys
 
 import cv2
@@ -157,9 +158,10 @@ def test_frames_of_a_stack_go_onto_the_first(rows, scene, tmp_path):
     assert (kept["kept"], kept["rows"]) == (1, found["rows"])
 
 
-def test_a_single_image_needs_a_fixed_one(rows, pair):
-    status, found = rows("register", "in/a.png", *FAST)
-    assert status == 1
+def test_a_single_image_beside_a_series_needs_a_fixed_one(rows, pair, scene, tmp_path):
+    tifffile.imwrite(pair / "s.tif", np.stack([scene, scene]), photometric="minisblack", metadata={"axes": "TYX"})
+    status, found = rows("register", "in/a.png", "in/s.tif", "--method", "phase")
+    assert (status, found["failed"]) == (1, 1)
     assert "Say what it is to be registered to: --fixed FILE." in found["rows"][0]["error"]
 
 
@@ -276,6 +278,33 @@ def test_wrong_use(iqmaps, pair, words, says):
     result = iqmaps("register", "in", "--fixed", "fixed/scene.png", *words)
     assert result.exit_code == 2
     assert says in result.stderr
+
+
+def test_what_to_register_to_is_asked_for_once(iqmaps, rows, pair, scene, tmp_path):
+    (pair / "broken.png").write_text("no image")
+    result = iqmaps("register", "in", "--out", "out")
+    assert result.exit_code == 2
+    assert result.stderr.count("--fixed FILE") == 1
+    assert "All 2 images have one plane" in result.stderr
+    assert not (tmp_path / "out").exists()
+    result = iqmaps("register", "in/a.png")
+    assert result.exit_code == 2
+    assert "in/a.png has one plane" in result.stderr
+    assert rows("register", "in/broken.png")[1]["failed"] == 1
+
+
+def test_an_interrupted_call_of_a_library_does_not_abort_the_program():
+    program = (
+        "import threading, time\n"
+        "from napari_iqmaps.cli.group import leave_unheard\n"
+        "from napari_iqmaps.core.registration.candidates import UNHEARD\n"
+        "threading.Thread(target=time.sleep, args=(60,), name=UNHEARD).start()\n"
+        "print('said', end='')\n"
+        "leave_unheard(130)\n"
+        "print('not here')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=50)
+    assert (done.returncode, done.stdout) == (130, "said")
 
 
 def test_its_own_outputs_are_no_inputs_and_overwrite_none(rows, iqmaps, pair, scene):

@@ -5,6 +5,7 @@ import csv
 import numpy as np
 from qtpy.QtWidgets import QFileDialog
 
+from napari_iqmaps import register
 from napari_iqmaps.plugin.diff_diff_options import AFFINE, AS_PLACED
 
 
@@ -43,15 +44,56 @@ def test_it_says_where_the_viewer_shows_something_else(viewer, trio, open_judge,
     assert AS_PLACED not in widget.summary.sentence.text()
 
 
-def test_a_refused_registration_says_why(viewer, scene, open_judge, judged):
+def test_a_refused_registration_says_why_and_adds_nothing(viewer, scene, open_judge, finish):
     viewer.add_image(scene(seed=1)[:96, :120], name="a")
     viewer.add_image(scene(seed=2)[:96, :120], name="b")
     widget = open_judge()
     widget.options["method"].value = "fast"
-    result = judged(widget)
-    assert not result.registrations[0].accepted
-    assert result.registrations[0].reason in widget.summary.sentence.text()
-    assert result.score.verdict != "better"
+    widget.run()
+    finish(widget)
+    reason = register(viewer.layers["a"].data, viewer.layers["b"].data, method="fast").reason
+    assert widget.status.text() == f"'a' was not registered: {reason}"
+    assert [layer.name for layer in viewer.layers] == ["a", "b"]
+
+
+def test_a_result_belongs_to_the_layers_that_were_asked_about(viewer, trio, add_trio, open_judge, finish):
+    moving, registered, _ = add_trio()
+    widget = open_judge()
+    widget.run()
+    widget.layers.images["moving"].value = registered
+    widget.layers.images["registered"].value = moving
+    finish(widget)
+    assert widget._current[2]["moving"] is moving
+    assert "Diff-diff: registered → fixed" in viewer.layers
+
+
+def test_a_result_without_its_layers_is_not_shown(viewer, add_trio, open_judge, finish):
+    moving, *_ = add_trio()
+    widget = open_judge()
+    widget.run()
+    viewer.layers.remove(moving)
+    finish(widget)
+    assert widget._current is None
+    assert "are gone" in widget.status.text()
+    assert len(viewer.layers) == 2
+
+
+def test_one_black_and_white_cannot_hold_for_whole_numbers_and_floats(viewer, trio, open_judge, finish):
+    viewer.add_image((trio[0] / 255).astype(np.float32), name="floating")
+    viewer.add_image(trio[2], name="whole")
+    widget = open_judge()
+    widget.range.black.value, widget.range.white.value = "0", "1"
+    widget.run()
+    finish(widget)
+    assert "types float32, uint8" in widget.status.text()
+
+
+def test_the_bar_of_progress_says_what_is_done(trio, add_trio, open_judge):
+    add_trio()
+    widget = open_judge()
+    assert widget.task_name(widget._request()) == "Diff-diff"
+    widget.layers.images["registered"].value = None
+    assert widget.task_name(widget._request()) == "Registering and judging"
 
 
 def test_the_motion_can_become_the_moving_layer_s_affine(viewer, trio, open_judge, judged, layer_of):

@@ -119,7 +119,7 @@ class _Batch:
             row = {**_names(job), "kind": self.plan.kind, "score": None, "error": message}
             self.report.failure(job.path, message)
         self.ledger.add(row)
-        self.report.done(row)
+        self.report.done(row, self.plan.layout.said(row))
 
     def _row(self, job: Job) -> dict[str, Any]:
         sources = _sources(job)

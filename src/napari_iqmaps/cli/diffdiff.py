@@ -15,7 +15,7 @@ from ..core.registration.registering import METHODS
 from .batch import run
 from .judging import KIND, LADDER, SHEET, Judge, Question
 from .judging_rows import LAYOUT
-from .options import image_options, output_options, picture_file
+from .options import image_options, output_options, picture_file, table_file
 from .plans import Job, Plan, request_of
 from .registering import MATCHES, MATRIX, MOTION, OVERLAY, REGISTERED, VALID, Motion, motion_options, partner, region
 from .report import Report
@@ -25,14 +25,6 @@ from .subjects import SUFFIXES, Options, found_inputs, jobs_of
 _JSON = (".json",)
 _MASKS = ("auto", "border", "none")
 _WAYS = ("registered", "matrix", "method")
-
-
-def _blocks_file(_ctx: click.Context, _param: click.Parameter, path: Path | None) -> Path | None:
-    if path is not None and path.suffix.lower() not in (".csv", ".json"):
-        raise click.BadParameter(f"{path.name!r} should end in .csv or .json.")
-    if path is not None and not path.parent.is_dir():
-        raise click.BadParameter(f"the folder {str(path.parent)!r} does not exist.")
-    return path
 
 
 def _mask(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
@@ -89,7 +81,7 @@ _PLACE = click.Path(exists=True, path_type=Path)
     type=click.Choice(["notebook"]),
     help="Give the numbers of the notebook that this comes from, bugs included; no maps.",
 )
-@click.option("--blocks", type=_FILE, metavar="FILE.csv", callback=_blocks_file, help="Write the scores of all blocks.")
+@click.option("--blocks", type=_FILE, metavar="FILE.csv", callback=table_file, help="Write the scores of all blocks.")
 @click.option(
     "--sheet",
     type=_FILE,

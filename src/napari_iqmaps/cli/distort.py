@@ -24,6 +24,7 @@ from .subjects import found_inputs, jobs_of
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="FOLDER",
+    is_eager=True,  # the sheet may lie in it
     help="Write the copies here (made if missing), as NAME_DISTORTION_SEVERITY.",
 )
 @click.option(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import Any, NamedTuple
@@ -125,7 +127,9 @@ class LazyGroup(click.Group):
         except (click.Abort, KeyboardInterrupt):
             click.echo("Interrupted.", err=True)
             status = INTERRUPTED
-        sys.exit(status if isinstance(status, int) else 0)
+        status = status if isinstance(status, int) else 0
+        leave_unheard(status)
+        sys.exit(status)
 
     def _remedy(self, error: ModuleNotFoundError) -> str:
         """Say how to install what a command needs; a module that no extra brings is a bug."""
@@ -152,3 +156,15 @@ def in_one_line(error: BaseException | str) -> str:
     message = " ".join(str(error).split()) or type(error).__name__
     options = [option for word, option in _IN_OPTIONS.items() if word in message]
     return f"{message} (Here: {', '.join(options)}.)" if options else message
+
+
+def leave_unheard(status: int) -> None:
+    """End the program here if a library's call that was interrupted goes on in a thread.
+
+    The interpreter's own end would stop that thread in the midst of C++ code, which aborts the process.
+    """
+    unheard = sys.modules.get("napari_iqmaps.core.registration.candidates")
+    if unheard is not None and any(thread.name == unheard.UNHEARD for thread in threading.enumerate()):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)

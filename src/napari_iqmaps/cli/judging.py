@@ -241,7 +241,13 @@ def _frames(images: Images, series: RegistrationSeries) -> _Case:
     how: dict[str, Any] = {"registered_by": series.info["method"], "matrix": series.matrices.tolist()}
     if refused.size:
         how["note"] = f"registration was refused for frame {', '.join(map(str, refused))}"
-    return _Case(images, images.arrays[0], series.registered, images.arrays[1], series.valid, how)
+    moving, valid, axis = images.arrays[0], series.valid, images.channel_axis
+    shape = shape_of(images.arrays[1], axis)
+    if shape_of(moving, axis) != shape:
+        own = axis if axis is None or axis < 0 else axis - 1  # of a frame
+        placed = [on_grid(frame, shape, own) for frame in moving]
+        moving, valid = np.stack([frame for frame, _ in placed]), valid & placed[0][1]
+    return _Case(images, moving, series.registered, images.arrays[1], valid, how)
 
 
 def _moved(images: Images, path: Path) -> Registration:

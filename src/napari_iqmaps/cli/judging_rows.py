@@ -46,4 +46,5 @@ LAYOUT = Layout(
         Column("remark", _remark, is_optional=True),
     ),
     lambda row: row.get("sentence", ""),
+    said=lambda row: row.get("verdict"),
 )

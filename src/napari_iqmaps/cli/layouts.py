@@ -47,12 +47,15 @@ class Layout:
         From a row to what it says in words; shown when there is one row only, and if not empty.
     gathered : callable
         From the rows of the batch to those of the screen, where several make one.
+    said : callable
+        From a row to what the log says of it at once; None for its score.
     """
 
     title: str
     columns: tuple[Column, ...]
     sentence: Callable[[Row], str]
     gathered: Callable[[Sequence[Row]], Sequence[Row]] = list
+    said: Callable[[Row], str | None] = lambda _row: None
 
 
 def number(value: float | None) -> str:

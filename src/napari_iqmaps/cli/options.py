@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, get_args
@@ -35,21 +36,28 @@ def _channel_axis(_ctx: click.Context, _param: click.Parameter, value: str) -> i
         raise click.BadParameter(f"{value!r} is neither the number of an axis nor 'auto' nor 'none'.") from None
 
 
-def _table_file(_ctx: click.Context, _param: click.Parameter, path: Path | None) -> Path | None:
+def table_file(ctx: click.Context, _param: click.Parameter, path: Path | None) -> Path | None:
     """Refuse a table that could not be written before the work, not after it."""
     if path is not None and path.suffix.lower() not in (".csv", ".json"):
         raise click.BadParameter(f"{path.name!r} should end in .csv or .json.")
-    if path is not None and not path.parent.is_dir():
-        raise click.BadParameter(f"the folder {str(path.parent)!r} does not exist.")
+    _refuse_without_folder(ctx, path)
     return path
 
 
-def picture_file(_ctx: click.Context, _param: click.Parameter, path: Path | None) -> Path | None:
+def _refuse_without_folder(ctx: click.Context, path: Path | None) -> None:
+    """Refuse a file in a folder that is not there and will not be made: --out, where it is read first, is made."""
+    if path is None or path.parent.is_dir():
+        return
+    out = ctx.params.get("out")
+    if out is None or os.path.realpath(out) != os.path.realpath(path.parent):
+        raise click.BadParameter(f"the folder {str(path.parent)!r} does not exist.")
+
+
+def picture_file(ctx: click.Context, _param: click.Parameter, path: Path | None) -> Path | None:
     """Refuse a picture that could not be written before the work, not after it."""
     if path is not None and path.suffix.lower() != ".png":
         raise click.BadParameter(f"{path.name!r} should end in .png.")
-    if path is not None and not path.parent.is_dir():
-        raise click.BadParameter(f"the folder {str(path.parent)!r} does not exist.")
+    _refuse_without_folder(ctx, path)
     return path
 
 
@@ -221,6 +229,7 @@ def output_options(command: Command) -> Command:
             "--out",
             type=click.Path(file_okay=False, path_type=Path),
             metavar="FOLDER",
+            is_eager=True,  # other outputs may lie in it
             help="Write the maps here (made if missing). Without it only scores are given.",
         ),
         click.option(
@@ -244,7 +253,7 @@ def table_options(command: Command) -> Command:
             "table",
             type=click.Path(dir_okay=False, path_type=Path),
             metavar="FILE",
-            callback=_table_file,
+            callback=table_file,
             help="Write the table of scores (.csv or .json).",
         ),
         json_option,

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import click
+import numpy as np
 
-from ..core.errors import InputError
+from ..core.errors import InputError, IqmapsError
 from ..core.registration.registering import register as core
 from ..core.registration.series import register_series
 from .inputs import output_names
@@ -27,7 +28,7 @@ from .registering import (
 )
 from .registrations import Order, register_all
 from .report import Report
-from .subjects import Options, found_inputs
+from .subjects import Options, found_inputs, read
 
 _TABLES = (".csv", ".txt")
 
@@ -63,6 +64,7 @@ _TABLES = (".csv", ".txt")
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="FOLDER",
+    is_eager=True,  # the table may lie in it
     help="Write here (made if missing) NAME_registered, NAME_valid and NAME_matrix.json. Without it only a table.",
 )
 @click.option("--overlay", is_flag=True, help="Draw before and after, red on green, as NAME_overlay.png.")
@@ -100,6 +102,8 @@ def register(
     paths = found_inputs(moving, report, further=(REGISTERED, VALID, OVERLAY))
     if matches is not None and len(paths) > 1 and not matches.is_dir():
         raise click.UsageError("Matched points are of one pair. Give a folder of NAME_matches.csv to --matches.")
+    if fixed is None:
+        _refuse_planes(paths, chosen)
     order = Order(motion=motion, options=chosen, to=to, deepmatching=deepmatching, overlay=overlay, strict=strict)
     ctx.exit(register_all(order, _jobs(paths, fixed, matches), report))
 
@@ -112,6 +116,25 @@ def _motion(options: dict[str, Any], *, has_matches: bool) -> Motion:
         raise click.UsageError("--method matches needs --matches FILE or --deepmatching PROGRAM.")
     method = method or (MATCHES if has_matches else default_of(core, "method"))
     return Motion(method=method, **{name: options.pop(name) for name in MOTION if name != "method"})
+
+
+def _refuse_planes(paths: Sequence[Path], options: Options) -> None:
+    """Say once, and not of each image, that there is nothing to register to."""
+    planes = []
+    for path in paths:
+        try:
+            file = read(path, options.channel_axis)
+        except IqmapsError:
+            continue  # to be told in its turn
+        if np.ndim(file.array) - (file.channel_axis is not None) > 2:
+            return
+        planes.append(path)
+    if planes:
+        those = f"{planes[0]} has" if len(planes) == 1 else f"All {len(planes)} images have"
+        raise click.UsageError(
+            f"{those} one plane. Say what to register to: --fixed FILE"
+            f"{f', such as --fixed {planes[0]}' if len(planes) > 1 else ''}."
+        )
 
 
 def _jobs(paths: Sequence[Path], fixed: Path | None, matches: Path | None) -> list[Job]:

@@ -71,6 +71,7 @@ class DiffDiff(MapWidget):
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
         self._judged: dict[Key, JudgedLayers] = {}
         self._current: tuple[JudgedResult, JudgedLayers, dict[str, Any]] | None = None
+        self._asked: dict[str, Any] = {}
         self._automatic: JudgedResult | None = None
         self._roles_are_chosen = False
         super().__init__(viewer)
@@ -137,6 +138,10 @@ class DiffDiff(MapWidget):
         layers = [chooser.value for chooser in self.layers.images.values()]
         return ("diff_diff", *(str(layer.unique_id) for layer in layers if layer is not None))
 
+    def task_name(self, request: Any) -> str:
+        """Say whether it registers, too."""
+        return "Registering and judging" if self._registers else "Diff-diff"
+
     @property
     def _method(self) -> str:
         return str(self.options["method"].value)
@@ -150,7 +155,7 @@ class DiffDiff(MapWidget):
         return self.layers.images[slot].value
 
     def _request(self) -> Any:
-        roles = {slot.name: self._chosen_layer(slot.name) for slot in self.slots}
+        self._asked = roles = {slot.name: self._chosen_layer(slot.name) for slot in self.slots}
         self.range.describe(roles["moving"])  # its data may have got another type since it was chosen
         return judge_request(
             roles,
@@ -164,8 +169,8 @@ class DiffDiff(MapWidget):
     # Results
 
     def _on_result(self, source: Any, key: Key, result: Any) -> None:
-        roles = {slot.name: self._chosen_layer(slot.name) for slot in self.slots}
-        if any(roles[name] is None for name in ("moving", "fixed")):
+        roles = self._asked  # others may be chosen by now
+        if any(all(roles[name] is not layer for layer in self.viewer.layers) for name in ("moving", "fixed")):
             self.say("The layers of this run are gone.", failed=True)
             return
         self._roles_are_chosen = True

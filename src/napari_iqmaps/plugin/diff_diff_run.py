@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..core.diffdiff import DiffDiffAssessment, DiffDiffScore, diff_diff_assess, overlay, recounted
-from ..core.errors import InputError
+from ..core.errors import InputError, NotEnoughEvidence
 from ..core.registration import Registration, register
 from ..core.registration.geometry import Matrix
 from ..core.registration.warp import valid_pixels, warp_image
@@ -149,6 +149,11 @@ class JudgeRequest:
         -------
         JudgedResult
             With what is shown of it.
+
+        Raises
+        ------
+        NotEnoughEvidence
+            If nothing could be registered: there is nothing to judge.
         """
         images = [image for image in (self.moving, self.fixed, self.registered) if image is not None]
         axis = common_channel_axis(images)
@@ -166,7 +171,7 @@ class JudgeRequest:
             None if image is None else _as_shown(image, limits, axis)
             for image, limits in zip((start, fixed, registered), self.limits, strict=True)
         )
-        affine = registrations[0].as_napari_affine() if self.wants_affine and registrations[0].accepted else None
+        affine = registrations[0].as_napari_affine() if self.wants_affine and registrations else None
         words = _in_words(assessment.score, registrations, self.note)
         return JudgedResult(
             assessment.map, seen.limits, seen.histogram, seen.names, (), words,
@@ -205,6 +210,9 @@ class JudgeRequest:
             target = targets[number % len(targets)]
             share = _part(progress, number / len(planes), (number + 1) / len(planes))
             made.append(register(plane, target, channel_axis=axis, progress=share, **self.registering))
+        if not any(one.accepted for one in made):
+            which = "" if len(made) == 1 else f" None of the {len(made)} planes was, the first because"
+            raise NotEnoughEvidence(f"{self.moving.name!r} was not registered:{which} {made[0].reason}")
         registered = np.stack([one.registered for one in made])
         valid = np.stack([one.valid for one in made])
         return registered.reshape(*lead, *registered.shape[1:]), valid.reshape(*lead, *shape), tuple(made)

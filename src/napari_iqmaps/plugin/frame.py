@@ -131,6 +131,10 @@ class MapWidget(Panel):
             The layers of the result, the map last.
         """
 
+    def task_name(self, request: Any) -> str:
+        """Say what the bar of progress is about; override where the function's name tells the user nothing."""
+        return str(request.function.__name__.replace("_", " "))
+
     def run(self) -> None:
         """Start a run, or say why it cannot start; does nothing while one is under way."""
         if self._task is not None:
@@ -142,7 +146,7 @@ class MapWidget(Panel):
             self.say(report(error), failed=True)
             return
         key = self.result_key(request)
-        task = Task(request.run, request.function.__name__.replace("_", " "))
+        task = Task(request.run, self.task_name(request))
         task.returned.connect(partial(self._on_result, source, key))
         self._start(task, "Running…")
 

@@ -23,7 +23,7 @@ def apart(count):
     return [(f"m{number}", f"f{number}") for number in range(count)]
 
 
-def test_differences_are_taken_pair_by_pair():
+def test_q23_differences_are_taken_pair_by_pair():
     rng = np.random.default_rng(0)
     hard = rng.uniform(-0.9, 0.8, 30)  # pairs differ far more than methods do
     gains = rng.normal(0.03, 0.02, 30)

@@ -151,6 +151,25 @@ def test_the_sentence_says_it_all(good):
     assert good.score.blocks[7].features()["verdict"] == "better"
 
 
+@pytest.mark.parametrize("verdict", ["better", "worse"])
+def test_the_sentence_says_on_what_the_verdict_rests(good, verdict):
+    sign = 1 if verdict == "better" else -1
+    share = 0.5 + 0.3 * sign
+    asked = {"illumination": "none"}
+    known = {"verdict": verdict, "evidence": 0.66 * sign, "evidence_interval": (0.66 * sign - 0.1, 0.66 * sign + 0.1)}
+    clear = replace(good.score, **known, score=share, interval=(share - 0.1, share + 0.1), info=asked)
+    assert "evidence" not in clear.sentence()
+    for score, interval in ((0.53, (0.44, 0.62)), (0.54, (0.51, 0.57)), (1 - share, (0.5 - 0.4 * sign,) * 2)):
+        text = replace(clear, score=score, interval=interval).sentence()
+        assert text.startswith(f"{verdict.capitalize()}: by the evidence of {0.66 * sign:.2f} (90 % interval")
+        assert "changed pixels with illumination 'none' came closer" in text
+    unscored = replace(clear, score=np.nan, interval=(np.nan, np.nan), scored=False).sentence()
+    assert "by the evidence of" in unscored
+    assert "%" in unscored
+    assert "nan" not in unscored
+    assert "evidence" not in replace(clear, score=0.5, evidence=np.nan).sentence()
+
+
 def test_a_region_is_judged_by_itself(trio):
     whole = iq.diff_diff(*trio)
     part = iq.diff_diff(*trio, region=np.s_[40:110, 30:150])

@@ -22,7 +22,7 @@ def test_the_map_and_the_score_are_the_same(monkeypatch, trio, light):
     one, plain = diffdiff.diff_diff_assess(*trio, illumination=light), iq.diff_diff(*trio, illumination=light)
     monkeypatch.setattr(threads, "_WORTH_IT", 0)
     monkeypatch.setattr(threads, "_processors", lambda: 3)
-    monkeypatch.setattr(differences, "PLAIN_TILE", 24)
+    monkeypatch.setattr(differences, "BYTES_TILE", 24)
     other = diffdiff.diff_diff_assess(*trio, illumination=light)
     assert np.array_equal(one.map.values, other.map.values)
     assert one.score.row() == other.score.row()

@@ -77,7 +77,7 @@ def test_bins_of_next_to_no_tolerance_are_not_too_many(axes):
     assert colours.count(drawing.UNCHANGED) == 2
 
 
-def test_bars_stand_at_the_tolerance(axes, shown):
+def test_q18_bars_stand_at_the_tolerance(axes, shown):
     drawing.draw_histogram(axes, shown.values, 10.0)
     lines = sorted(line.get_xdata()[0] for line in axes.lines)
     assert lines == [-10, 10]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from skimage import data
 
 from napari_iqmaps.core.registration import ecc
 from napari_iqmaps.core.registration.candidates import Options
@@ -54,3 +55,15 @@ def test_normalising_takes_out_light():
     darker = image * 0.5 + 20
     first, second = ecc.normalise(image, floor=0.01), ecc.normalise(darker, floor=0.01)
     np.testing.assert_allclose(first, second, atol=5e-3)
+
+
+@pytest.mark.parametrize("place", [(100, 100, 200, 220), (20, 20, 160, 240)])
+def test_what_lies_beyond_the_border_of_one_image_only_does_not_pull(place):
+    """The same pixels in two crops: a local mean near a border knows other surroundings in each."""
+    row, column, height, width = place
+    scene = data.camera()
+    fixed = scene[row : row + height, column : column + width]
+    moving = scene[row + 6 : row + 6 + height, column - 4 : column - 4 + width]
+    truth = np.array([(1.0, 0, -4), (0, 1, 6), (0, 0, 1)])
+    refined = ecc.refine(as_pair_of(moving, fixed), truth, Options(), start=1)
+    assert corner_error(refined, truth, moving.shape) < 0.12

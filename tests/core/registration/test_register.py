@@ -185,6 +185,7 @@ def test_progress_rises_to_its_end(pair):
         ({"min_overlap": 2}, "from 0 to 1"),
         ({"min_inliers": 2.5}, "whole number"),
         ({"seed": -1}, "seed is -1"),
+        ({"seed": 2**40}, "from 0 to 2147483646"),
         ({"method": "matches"}, "needs matched points"),
         ({"method": "ecc", "matches": object()}, "does not use them"),
     ],
@@ -200,4 +201,11 @@ def test_stacks_and_scraps_are_refused(pair):
     with pytest.raises(iq.InputError, match="8x160"):
         iq.register(pair[0][:8], pair[1])
     with pytest.raises(iq.InputError, match="no pixel with a value"):
-        iq.register(np.full((40, 40), np.nan), pair[1], data_range=1.0)
+        iq.register(np.full((40, 40), np.nan), pair[1].astype(float), data_range=255)
+
+
+@pytest.mark.parametrize("other", [np.uint16, np.float32])
+def test_one_range_that_cannot_suit_both_is_refused(other):
+    fixed = np.full((40, 40), 9, np.uint8)
+    with pytest.raises(iq.InputError, match="does not suit all of them"):
+        iq.register(fixed.astype(other), fixed, data_range=(0, 1))

@@ -90,6 +90,7 @@ def test_a_lazy_series_is_read_frame_by_frame(two_frames):
         (FRAMES, {"to": "last"}, "to is 'last'; choose 'first' or 'previous'"),
         (FRAMES, {"fixed": FRAMES}, "give one plane"),
         (FRAMES, {"channel_axis": 7}, "channel_axis is 7"),
+        (FRAMES, {"channel_axis": "last"}, "channel_axis is 'last'"),
     ],
 )
 def test_what_is_no_series_is_refused(frames, options, message):

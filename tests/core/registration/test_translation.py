@@ -172,6 +172,8 @@ def test_the_literal_order_of_shifts():
     [
         ({"objective": "best"}, "objective is 'best'; choose one of gain, soft, ratio"),
         ({"min_overlap": 2}, "min_overlap is 2"),
+        ({"min_overlap": "half"}, "min_overlap is 'half'"),
+        ({"tol": None}, "tol is None"),
         ({"tol": 0}, "tolerance of 0 has no soft score"),
         ({"radius": 60}, "radius of 60 pixels leaves 0 x 40"),
         ({"compat": "notebook"}, "choose one of notebook-scatter, notebook-search"),

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import KW_ONLY, dataclass, fields
 from functools import cached_property
 from typing import Any
 
@@ -13,16 +12,16 @@ import numpy as np
 import numpy.typing as npt
 
 from .blocks import TILE, Box
+from .bytewise import TILE as BYTES_TILE
+from .bytewise import compare_bytes
 from .local_ncc import HALO, local_correlations
 from .normalising import HALO as NORMALISING_HALO
 from .normalising import NOISE, aligned, normalised
-from .opencv import opencv
+from .opencv import opencv, scalar
 from .options import LOCAL_SMOOTH, Illumination
+from .tally import Tally, tallied
 from .threads import answers
 from .trio import Mask, Plane, Trio, Windows
-
-PLAIN_TILE = 512
-"""Pixels to the side of what is compared at once where there is nothing but bytes: what the processor's cache holds."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +46,8 @@ class CellFacts:
         Sums of the weights, of weight times dd, and of weight times its square, dd of locally normalised images.
     grey_squares : float
         Sum of weight times the square of dd in true grey levels, brought back by the contrast of the fixed image.
+    tally : Tally, optional
+        What was counted on the way at `Looking.tol`.
     """
 
     row: int
@@ -63,6 +64,8 @@ class CellFacts:
     total: float
     squares: float
     grey_squares: float
+    _: KW_ONLY
+    tally: Tally | None = None
 
 
 @dataclass(frozen=True)
@@ -98,12 +101,15 @@ class Looking:
         Whether evidence and local correlations are wanted.
     together : bool
         Whether the light is corrected for all cells at once, instead of for each.
+    tol : float, optional
+        Grey levels at which bytes without a weight are counted on the way. None counts nothing.
     """
 
     illumination: Illumination
     smooth: float
     judges: bool
     together: bool
+    tol: float | None = None
 
     @property
     def halo(self) -> int:
@@ -160,15 +166,21 @@ def differences(
     parts = [(tile, corrections[i]) for i, of_box in enumerate(tiles) for tile in of_box]
     sums = answers(work.tile, parts, pixels)
     for (row, column), box, of_box in zip(cells, boxes, tiles, strict=True):
-        total = np.zeros(len(_SUMMED))
+        total, tallies = np.zeros(len(_SUMMED)), []
         for _ in of_box:
-            total += next(sums)
+            found_sums, tally = next(sums)
+            total += found_sums
+            tallies.append(tally)
             tick()
         n_valid, shift, *others = total.tolist()
-        yield CellFacts(row, column, box, int(n_valid), shift / n_valid if n_valid else 0.0, *others)
+        known = [tally for tally in tallies if tally is not None]
+        yield CellFacts(
+            row, column, box, int(n_valid), shift / n_valid if n_valid else 0.0, *others,
+            tally=sum(known, Tally()) if known else None,
+        )  # fmt: skip
 
 
-_SUMMED = fields(CellFacts)[3:]
+_SUMMED = fields(CellFacts)[3:-1]
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,7 +192,6 @@ class _Work:
     masks: PlaneMasks
     looking: Looking
     out: Plane
-    memory: threading.local = field(default_factory=threading.local)
 
     @cached_property
     def is_plain(self) -> bool:
@@ -194,7 +205,7 @@ class _Work:
     @property
     def side(self) -> int:
         """Pixels to the side of a tile."""
-        return PLAIN_TILE if self.is_plain else TILE
+        return BYTES_TILE if self.is_plain else TILE
 
     def correction(self, boxes: Sequence[Box]) -> tuple[float, float]:
         """Give how much brighter than the fixed image the moving and the registered one are on average."""
@@ -212,30 +223,19 @@ class _Work:
         moving, registered, fixed = totals.tolist()
         return (moving - fixed) / number, (registered - fixed) / number
 
-    def tile(self, part: tuple[Box, tuple[float, float]]) -> npt.NDArray[np.float64]:
+    def tile(self, part: tuple[Box, tuple[float, float]]) -> tuple[npt.NDArray[np.float64], Tally | None]:
         """Write the differences of a tile; give the sums that `CellFacts` wants, from its number of valid pixels on."""
         tile, corrections = part
         images = self._plain(tile)
         if images is None:
-            return _Look(self.trio, self.plane, self.masks, tile, self.looking).judged(corrections, self.out)
-        cv2 = opencv()
-        moving, registered, fixed = images
+            return _Look(self.trio, self.plane, self.masks, tile, self.looking).judged(corrections, self.out), None
         target = self.out[tile.place]
-        if self.looking.illumination == "none":
-            cv2.subtract(cv2.absdiff(moving, fixed), cv2.absdiff(registered, fixed), dst=target, dtype=cv2.CV_32F)
-        else:
-            before, after = _used(corrections, self.looking.illumination)
-            first, second = self._scratch(target.shape)
-            cv2.absdiff(cv2.subtract(moving, fixed, dst=first, dtype=cv2.CV_32F), before, dst=first)
-            cv2.absdiff(cv2.subtract(registered, fixed, dst=second, dtype=cv2.CV_32F), after, dst=second)
-            cv2.subtract(first, second, dst=target)
-        return np.array([target.size, corrections[0] * target.size, *[0.0] * (len(_SUMMED) - 2)])
-
-    def _scratch(self, shape: tuple[int, ...]) -> list[Plane]:
-        """Give two arrays to write to, the thread's own: to ask for memory takes as long as to calculate."""
-        if not hasattr(self.memory, "planes"):
-            self.memory.planes = [np.empty((PLAIN_TILE, PLAIN_TILE), np.float32) for _ in range(2)]
-        return [plane[: shape[0], : shape[1]] for plane in self.memory.planes]
+        lit = self.looking.illumination
+        compare_bytes(images, None if lit == "none" else _used(corrections, lit), target)
+        tol = self.looking.tol
+        # Now, while the numbers are still in the processor's cache.
+        tally = None if tol is None else tallied(target, tol, target.size)
+        return np.array([target.size, corrections[0] * target.size, *[0.0] * (len(_SUMMED) - 2)]), tally
 
     def _plain(self, tile: Box) -> list[npt.NDArray[Any]] | None:
         return self.trio.read_bytes(self.plane, tile) if self.is_plain else None
@@ -289,7 +289,7 @@ class _Look:
             target = np.empty(self.tile.shape, np.float32)
             spread = self._normalised(windows, target)[1]
         valid = self.own.valid
-        grey = cv2.multiply(target, cv2.add(spread, NOISE))
+        grey = cv2.multiply(target, cv2.add(spread, scalar(NOISE, spread)))
         if self.weight is None:
             weight = float(target.size if valid is None else np.count_nonzero(valid))
             sums = (_total(target), *(float(cv2.norm(part, cv2.NORM_L2SQR)) for part in (target, grey)))
@@ -377,10 +377,10 @@ def _subtract(own: Windows, corrections: tuple[float, float], target: Plane) -> 
     """Write ``|moving - fixed| - |registered - fixed|``, the fixed image corrected; 0 where not valid."""
     cv2 = opencv()
     before, after = corrections
-    fixed = cv2.add(own.fixed, before) if before else own.fixed
+    fixed = cv2.add(own.fixed, scalar(before, own.fixed)) if before else own.fixed
     first = cv2.absdiff(own.moving, fixed)
     if after != before:
-        fixed = cv2.add(own.fixed, after)
+        fixed = cv2.add(own.fixed, scalar(after, own.fixed))
     second = cv2.absdiff(own.registered, fixed)
     cv2.subtract(first, second, dst=target)
     if own.valid is not None:

@@ -113,6 +113,9 @@ def diff_diff(
 
     Notes
     -----
+    By default this is the formula alone, ``illumination="none"``, while `diff_diff_score` corrects the light of blocks:
+    give both the same `illumination` for a map whose score is the ``soft`` of that score.
+
     The map is ``|moving - fixed| - |registered - fixed|`` on the luminance; the corrections are made before the
     differences are taken, and nothing is rounded or clipped. With "local" a map has the unit of grey levels as if the
     contrast had been the same everywhere: the normalised images are multiplied by the mean local contrast of the fixed

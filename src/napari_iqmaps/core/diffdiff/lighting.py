@@ -47,7 +47,7 @@ def comparable(
     """
     first, second = evened(moving, fixed, illumination)
     if not (isinstance(tol, str) and tol == "auto"):
-        if isinstance(tol, bool | str) or not np.isfinite(tol) or tol < 0:
+        if isinstance(tol, bool) or not isinstance(tol, int | float | np.number) or not np.isfinite(tol) or tol < 0:
             raise InputError(f"tol is {tol!r}; give grey levels (0 or more, on the scale 0..255), or 'auto'.")
         return first, second, float(tol)
     if illumination == "local":

@@ -90,6 +90,11 @@ def _whole(image: Any, name: str) -> Whole:
             f"compat='notebook' takes grey images (height, width) of whole numbers; the {name} has shape {array.shape} "
             f"and dtype {array.dtype}. Convert it, or leave compat out."
         )
+    if np.ma.is_masked(image):
+        raise InputError(
+            f"compat='notebook' knows no mask, and {np.count_nonzero(np.ma.getmask(image))} pixels of the {name} are "
+            "masked. Fill them, or leave compat out."
+        )
     return array.astype(np.int64)
 
 

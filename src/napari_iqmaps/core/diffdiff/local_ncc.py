@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from .opencv import opencv
+from .opencv import opencv, scalar
 from .trio import Mask, Plane
 
 WINDOW = 9
@@ -70,7 +70,7 @@ def local_correlations(moving: Plane, registered: Plane, fixed: Plane, valid: Ma
 def _moments(plane: Plane, valid: Mask | None, share: Plane | None) -> tuple[Plane, Plane, Plane]:
     """Give local means and variances, and the plane about which they are: less middle grey, 0 in holes."""
     cv2 = opencv()
-    centred: Plane = cv2.subtract(plane, float(_MIDDLE))
+    centred: Plane = cv2.subtract(plane, scalar(float(_MIDDLE), plane))
     if valid is not None:
         centred[~valid] = 0
     mean = _mean(centred, share)
@@ -88,7 +88,7 @@ def _correlation(
     cv2.subtract(covariance, cv2.multiply(mean, mean_f), dst=covariance)
     flat = np.float32(FLAT * FLAT)
     defined: Mask = (cv2.min(spread, spread_f) >= flat).view(np.bool_)
-    product = cv2.sqrt(cv2.max(cv2.multiply(spread, spread_f), float(flat * flat)))
+    product = cv2.sqrt(cv2.max(cv2.multiply(spread, spread_f), scalar(float(flat * flat), spread)))
     cv2.divide(covariance, product, dst=covariance)
     return np.clip(covariance, -1, 1, out=covariance), defined
 

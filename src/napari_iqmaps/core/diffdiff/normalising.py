@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .blocks import Box
-from .opencv import opencv
+from .opencv import opencv, scalar
 from .trio import Mask, Plane, Windows
 
 SIGMA = 7.0
@@ -78,7 +78,7 @@ def normalised(windows: Windows) -> tuple[Windows, tuple[Plane, Plane]]:
 
 def _by_itself(plane: Plane, valid: Mask | None, share: Plane | None) -> tuple[Plane, Plane]:
     cv2 = opencv()
-    centred: Plane = cv2.subtract(plane, 127.5)  # before squares are added up, for their precision
+    centred: Plane = cv2.subtract(plane, scalar(127.5, plane))  # before squares are added up, for their precision
     if valid is not None:
         centred[~valid] = 0
     mean, square = _local(centred), _local(cv2.multiply(centred, centred))
@@ -90,7 +90,7 @@ def _by_itself(plane: Plane, valid: Mask | None, share: Plane | None) -> tuple[P
     size = (plane.shape[1], plane.shape[0])
     wide = _enlarged(spread, size)
     result = cv2.subtract(centred, _enlarged(mean, size))
-    cv2.divide(result, cv2.add(wide, NOISE), dst=result)
+    cv2.divide(result, cv2.add(wide, scalar(NOISE, wide)), dst=result)
     if valid is not None:
         result[~valid] = 0
     return result, wide

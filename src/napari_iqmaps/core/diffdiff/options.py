@@ -67,11 +67,12 @@ class Options:
             raise InputError(
                 f"smooth is {self.smooth!r}; give the Gaussian's standard deviation in pixels, 0 to {MOST_SMOOTH:g}."
             )
-        checked_median(self.median)
+        object.__setattr__(self, "median", checked_median(self.median))
         object.__setattr__(self, "grid", _checked_grid(self.grid))
         for name in ("border", "min_block", "min_total"):
             if not _is_whole(getattr(self, name)) or getattr(self, name) < 0:
                 raise InputError(f"{name} is {getattr(self, name)!r}; give a whole number of pixels, 0 or more.")
+            object.__setattr__(self, name, int(getattr(self, name)))
         if not (_is_number(self.min_valid) and 0 <= self.min_valid <= 1):
             raise InputError(f"min_valid is {self.min_valid!r}; give a share of the frame, 0 to 1.")
 

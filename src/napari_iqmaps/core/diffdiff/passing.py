@@ -23,6 +23,8 @@ from .trio import Mask, Plane, Trio, mask_for, trio_of, weights_for
 EVIDENCE_GRID = (5, 5)
 """Parts by which the evidence is judged where the blocks are not wanted."""
 
+_DENSE = 0.5  # share of the valid pixels
+
 
 @dataclass(frozen=True, eq=False)
 class Passed:
@@ -87,7 +89,11 @@ def passed(
     chosen = _region(region, trio.size)
     frame = frame_of(trio.size, options.border, chosen)
     cells = blocks(frame, options.grid or EVIDENCE_GRID)
-    looking = Looking(options.illumination, options.used_smooth, judges, together=options.grid is None)
+    counts = weights is None and not options.median
+    looking = Looking(
+        options.illumination, options.used_smooth, judges, together=options.grid is None,
+        tol=options.tol if counts else None,
+    )  # fmt: skip
 
     planes = list(trio.planes())
     tick = _ticker(progress, len(planes) * (1 + sum(1 for box in cells.values() for _ in box.tiles(TILE))))
@@ -101,7 +107,7 @@ def passed(
         found = tuple(differences(trio, index, masks, cells, looking, values[index], tick))
         ends = _ends(trio, index, masks, frame) if judges or options.tol is None else ()
         noise = noise_left(ends) if judges else math.nan
-        facts.append(PlaneFacts(index, found, frame, _area(frame, masks.counted), noise))
+        facts.append(PlaneFacts(index, found, frame, _area(frame, masks.counted), noise, looking.tol))
         tol, source = options.tol, "given"
         if options.illumination == "local":
             contrasts = _contrasts(facts[-1])
@@ -137,7 +143,11 @@ def _area(frame: Box, counted: Mask | None) -> int:
 
 
 def _ends(trio: Trio, index: tuple[int, ...], masks: PlaneMasks, frame: Box) -> tuple[Any, Any]:
-    """Read what is compared of the moving and of the fixed image, NaN elsewhere; bytes as they are."""
+    """Read what is compared of the moving and of the fixed image, NaN elsewhere; bytes as they are.
+
+    Where less than half of the valid pixels are compared, as with a threshold of `edge_weight`, all of these are read:
+    noise and contrast are the images', and scattered pixels do not tell them.
+    """
     if trio.has_bytes and masks.valid is None and masks.counted is None:
         moving, _, fixed = trio.read_bytes(index, frame)
         return moving, fixed
@@ -145,7 +155,9 @@ def _ends(trio: Trio, index: tuple[int, ...], masks: PlaneMasks, frame: Box) -> 
     there = windows.valid
     if masks.counted is not None:
         counted = masks.counted[frame.place]
-        there = counted if there is None else there & counted
+        both = counted if there is None else there & counted
+        whole = counted.size if there is None else np.count_nonzero(there)
+        there = both if np.count_nonzero(both) >= _DENSE * whole else there
     if there is None:
         return windows.moving, windows.fixed
     return np.where(there, windows.moving, np.float32(np.nan)), np.where(there, windows.fixed, np.float32(np.nan))

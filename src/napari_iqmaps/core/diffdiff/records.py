@@ -15,6 +15,11 @@ BLOCK_MARGIN = 0.10
 """Evidence from which on a block is called better or worse: 1 % of the truly better blocks are then called worse, and
 83 % of the worse ones are (``benchmarks/judging.py``)."""
 
+CLEAR_SHARE = 2 / 3
+"""Share of the changed pixels that is seen to bear a verdict out, if its interval lies above `CHANCE`."""
+
+CHANCE = 0.5
+
 _PLACE = ("row", "column", "top", "left", "height", "width")
 _COUNTS = ("n_valid", "better", "worse", "count")
 _SCORES = ("score", "gain", "soft", "evidence")
@@ -196,6 +201,16 @@ class DiffDiffScore:
         """Blocks that count and got worse."""
         return sum(block.verdict == "worse" for block in self.blocks)
 
+    @property
+    def _rests_on_evidence_alone(self) -> bool:
+        """Whether the share of the changed pixels does not say clearly what the verdict says."""
+        if self.verdict not in ("better", "worse") or not math.isfinite(self.evidence):
+            return False
+        share, (low, high) = self.score, self.interval
+        if self.verdict == "worse":
+            share, low = 1 - share, 1 - high
+        return not (share >= CLEAR_SHARE and not low <= CHANCE)  # the interval may be NaN
+
     def sentence(self) -> str:
         """Say the verdict in words, with its numbers and its reservations.
 
@@ -204,11 +219,20 @@ class DiffDiffScore:
         str
             One sentence or more.
         """
-        text = _SAID[self.verdict]
+        text, joint = _SAID[self.verdict], ": "
+        if self._rests_on_evidence_alone:
+            low, high = self.evidence_interval
+            sure = f" (90 % interval {low:.2f} to {high:.2f})" if math.isfinite(low) else ""
+            text += f": by the evidence of {self.evidence:.2f}{sure}, with differences of light and contrast taken out"
+            joint = "; "
         if self.scored:
             low, high = self.interval
             sure = f" (90 % interval {100 * low:.0f} to {100 * high:.0f})" if math.isfinite(low) else ""
-            text += f": {100 * self.score:.0f} %{sure} of {self.count:,} changed pixels came closer to the fixed image"
+            light = self.info.get("illumination", "local")
+            # What light does to the share has to be said where the verdict does not follow it.
+            seen = f" with illumination {light!r}" if joint == "; " and light != "local" else ""
+            text += f"{joint}{100 * self.score:.0f} %{sure} of {self.count:,} changed pixels{seen} came closer"
+            text += " to the fixed image"
             if self.blocks:
                 text += f"; blocks: {self.blocks_better} better, {self.blocks_worse} worse of {len(self.blocks)}"
         if math.isfinite(self.local_ncc_before):

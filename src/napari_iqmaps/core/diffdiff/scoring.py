@@ -38,6 +38,8 @@ class PlaneFacts:
         Pixels of the frame that are to be compared if they are valid.
     noise : float
         Standard deviation, in grey levels, of the noise in the difference of two of the smoothed images.
+    counted_at : float or None
+        Tolerance at which the pass itself counted, in the cells that have a tally.
     """
 
     index: tuple[int, ...]
@@ -45,6 +47,7 @@ class PlaneFacts:
     frame: Box
     area: int
     noise: float
+    counted_at: float | None
 
     @property
     def n_valid(self) -> int:
@@ -120,7 +123,11 @@ class Counter:
             weight = weight[facts.index]
         voted = voted_masks(values, tol, self.options.median) if self.options.median else None
 
+        known = facts.counted_at == tol and not self.options.median
+
         def tally(cell: CellFacts) -> Tally:
+            if known and cell.tally is not None:
+                return cell.tally
             return tallied_in(values, cell.box, tol, cell.n_valid, weight, voted)
 
         return list(answers(tally, facts.cells, values.size))
@@ -167,7 +174,18 @@ class Counter:
         )
         noise = math.sqrt(sum(facts.noise**2 for facts in planes) / len(planes))
         verdict, reason = decide(judged, min_valid=options.min_valid, noise=noise)
+        if not (scored or reason):
+            reason = _too_few(counted.count, everything.count, tol, options)
         return replace(judged, verdict=verdict, reason=reason)
+
+
+def _too_few(counting: int, changed: int, tol: float, options: Options) -> str:
+    """Say why there is a verdict and no score."""
+    where = f", {counting:,} of them in blocks of {options.min_block} and more" if counting < changed else ""
+    return (
+        f"no score: {changed:,} pixels changed by more than the tolerance of {tol:.3g} grey levels{where}, and a score "
+        f"takes {max(options.min_total, 1):,}."
+    )
 
 
 def _block_score(cell: CellFacts, tally: Tally, min_block: int, plane: tuple[int, ...]) -> BlockScore:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .blocks import TILE, Box
-from .opencv import opencv
+from .opencv import opencv, scalar
 
 Plane = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
@@ -90,8 +90,8 @@ def tallied(
     limit = np.float32(tol)
     better, worse = voted or (values > limit, values < -limit)
     scale = np.float32(max(2 * tol, 2 * SMALLEST_TOLERANCE))
-    clipped = cv2.min(values, float(scale))
-    cv2.max(clipped, -float(scale), dst=clipped)
+    clipped = cv2.min(values, scalar(float(scale), values))
+    cv2.max(clipped, scalar(-float(scale), values), dst=clipped)
     if n_valid < values.size:
         clipped[np.isnan(values)] = 0
     numbers = int(np.count_nonzero(better)), int(np.count_nonzero(worse))

@@ -189,9 +189,12 @@ def tolerance_of(planes: Sequence[Plane], smooth: float = 0.0) -> tuple[float, s
     found : {"contrast", "noise"}
         What decided.
     """
-    tols = [_summed_up(window_moments(plane, WINDOW)).tolerance for plane in planes]
-    known = [tol for tol in tols if math.isfinite(tol)]
-    if not known:
+    for fewest in (_FEWEST, 0.0):  # of what has no window with enough pixels the others have to do
+        tols = [_summed_up(window_moments(plane, WINDOW, fewest)).tolerance for plane in planes]
+        known = [tol for tol in tols if math.isfinite(tol)]
+        if known:
+            break
+    else:
         return math.nan, "contrast"
     tol, noise = sum(known) / len(known), _floor([noise_of(plane) for plane in planes], smooth)
     return (noise, "noise") if noise > tol else (tol, "contrast")
@@ -238,7 +241,7 @@ def noise_left(planes: Sequence[Plane], smooth: float = LOCAL_SMOOTH) -> float:
     return _left(smooth) * _of_difference([noise_of(plane) for plane in planes])
 
 
-def window_moments(plane: Plane, window: int) -> Iterator[tuple[float, float]]:
+def window_moments(plane: Plane, window: int, fewest: float = _FEWEST) -> Iterator[tuple[float, float]]:
     """Give mean and standard deviation of each window of a plane.
 
     Parameters
@@ -247,11 +250,13 @@ def window_moments(plane: Plane, window: int) -> Iterator[tuple[float, float]]:
         ``(height, width)``: float32, NaN in holes, or uint8.
     window : int
         Side in pixels.
+    fewest : float
+        Share of a window that has to be valid, 0..1; one pixel in any case.
 
     Yields
     ------
     (float, float)
-        Over the valid pixels of a window, at least half of it.
+        Over the valid pixels of a window.
     """
     cv2 = opencv()
     height, width = plane.shape
@@ -265,7 +270,7 @@ def window_moments(plane: Plane, window: int) -> Iterator[tuple[float, float]]:
             mask = None
             if holes is not None:
                 valid = ~holes[top : top + rows, left : left + columns]
-                if valid.mean() < _FEWEST:
+                if valid.mean() < fewest or not valid.any():
                     continue
                 mask = valid.view(np.uint8)
             mean, spread = cv2.meanStdDev(part, mask=mask)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..common_range import check_common_range
 from ..display import WHITE
 from ..errors import InputError
 from ..images import DataRange, Planes, as_planes
@@ -174,7 +175,7 @@ def trio_of(
         for image, name in zip((moving, registered, fixed), NAMES, strict=True)
     )
     _check_sizes(images)
-    _check_ranges(images)
+    check_common_range(images)
     try:
         lead = np.broadcast_shapes(*(planes.shape[:-2] for planes in images))
     except ValueError:
@@ -250,7 +251,7 @@ def weights_for(weight: Any, shape: tuple[int, ...]) -> Plane:
     lowest, highest = float(values.min()), float(values.max())
     if not (lowest >= 0 and highest > 0 and np.isfinite(highest)):
         raise InputError(f"weight goes from {lowest:g} to {highest:g}; give finite weights of at least 0, not all 0.")
-    return values
+    return values if values.ndim == 2 else np.broadcast_to(values, shape)
 
 
 def inside_black_border(registered: Plane) -> Mask | None:
@@ -300,23 +301,6 @@ def _check_sizes(images: tuple[Planes, ...]) -> None:
             f"The images differ in size ({told}). They are compared pixel by pixel: crop or pad the moving image to "
             "the frame of the fixed one, and warp the registered image to it."
         )
-
-
-def _check_ranges(images: tuple[Planes, ...]) -> None:
-    """Refuse one stated range for images of dtypes to which it cannot apply alike."""
-    types = {planes.array.dtype.name for planes in images}
-    ranges = {planes.data_range for planes in images}
-    if len(types) > 1 and len(ranges) == 1 and _contradicted(images, images[0].data_range):
-        low, high = images[0].data_range
-        raise InputError(
-            f"The images are of types {', '.join(sorted(types))}, and one data_range of ({low:g}, {high:g}) does not "
-            "suit all of them. Convert them to one type first, such as with skimage.util.img_as_float."
-        )
-
-
-def _contradicted(images: tuple[Planes, ...], used: tuple[float, float]) -> bool:
-    whites = {"uint8": 255.0, "uint16": 65535.0, "bool": 1.0}
-    return any(whites.get(planes.array.dtype.name, used[1]) != used[1] for planes in images)
 
 
 def _check_mask_size(array: npt.NDArray[Any], shape: tuple[int, ...], name: str) -> None:

@@ -17,6 +17,9 @@ from .images import Pair
 Progress = Callable[[int, int], object]
 Result = TypeVar("Result")
 
+UNHEARD = "iqmaps: a call that may be left to finish unheard"
+"""Name of the threads of `Steps.wait`: a program that ends while there is one must not wait for it."""
+
 _POLL = 0.1  # seconds between two looks at whether the work was cancelled
 
 
@@ -85,7 +88,7 @@ class Steps:
             except BaseException as error:  # raised again below, in the caller's thread
                 errors.append(error)
 
-        thread = threading.Thread(target=run, daemon=True)
+        thread = threading.Thread(target=run, name=UNHEARD, daemon=True)
         thread.start()
         while thread.is_alive():
             thread.join(_POLL)

@@ -21,6 +21,8 @@ FINEST_PIXELS = 2_300_000
 """Larger images are refined at about this many pixels."""
 
 _COARSEST_SIDE = 48
+_MARGIN, _MOST = 8, 8  # pixels at the sides that are not compared, and at most this part of the shorter side: near its
+# border the window sees other surroundings in each image, which shows as a motion of its own
 _WINDOW = 8.0  # pixels: standard deviation of the window that means and contrasts are taken over
 _FLOOR = 8.0  # grey levels: contrast below which a place is noise, not to be blown up
 _ITERATIONS = 40
@@ -130,10 +132,22 @@ def _at_scale(pair: Pair, matrix: Matrix, scale: float, options: Options) -> Mat
     overlap = valid_pixels(current, moving.shape, fixed.shape) & fixed_known
     if overlap.sum() < 64:
         return None
-    found = _iterate(moving, fixed, current, moving_known, options.transform, options.steps)
+    margin = min(_MARGIN, min(*moving.shape, *fixed.shape) // _MOST)
+    inner = slice(margin, -margin or None)
+    known = np.zeros_like(moving_known)
+    known[inner, inner] = moving_known[inner, inner]
+    part = np.ascontiguousarray(fixed[inner, inner])
+    found = _iterate(moving, part, _moved(current, -margin), known, options.transform, options.steps)
     if found is None:
         return None
-    return scaled(found, 1 / scale, 1 / scale)
+    return scaled(_moved(found, margin), 1 / scale, 1 / scale)
+
+
+def _moved(matrix: Matrix, pixels: int) -> Matrix:
+    """Restate a matrix for a fixed grid whose origin lies elsewhere, by so many pixels along both axes."""
+    origin = identity()
+    origin[:2, 2] = pixels
+    return as_matrix(origin @ matrix)
 
 
 def _iterate(moving: Plane, fixed: Plane, matrix: Matrix, known: Mask, transform: str, steps: Steps) -> Matrix | None:

@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import holes
+from ..common_range import check_common_range
 from ..errors import InputError
-from ..images import DataRange, as_planes
+from ..images import DataRange, Planes, as_planes
 
 Plane = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
@@ -105,11 +106,16 @@ def as_pair(moving: Any, fixed: Any, *, data_range: DataRange = None, channel_ax
     Raises
     ------
     InputError
-        If either is no image, a stack, smaller than 16 pixels, or without a single value.
+        If either is no image, a stack, smaller than 16 pixels, or without a single value, or if one range cannot suit
+        both.
     """
-    return Pair(
-        _side(moving, "moving image", data_range, channel_axis), _side(fixed, "fixed image", data_range, channel_axis)
-    )
+    named = {"moving image": moving, "fixed image": fixed}
+    planes = [
+        as_planes(image, data_range=data_range, channel_axis=plane_channel_axis(image, channel_axis), name=name)
+        for name, image in named.items()
+    ]
+    check_common_range(planes)
+    return Pair(*map(_side, planes, named))
 
 
 def plane_channel_axis(image: Any, channel_axis: int | None) -> int | None:
@@ -130,8 +136,7 @@ def plane_channel_axis(image: Any, channel_axis: int | None) -> int | None:
     return None if channel_axis is None or np.ndim(image) <= 2 else channel_axis
 
 
-def _side(image: Any, name: str, data_range: DataRange, channel_axis: int | None) -> Side:
-    planes = as_planes(image, data_range=data_range, channel_axis=plane_channel_axis(image, channel_axis), name=name)
+def _side(planes: Planes, name: str) -> Side:
     if len(planes.shape) > 2:
         raise InputError(
             f"The {name} is a stack (shape {planes.shape}); register takes one plane. Use register_series for a stack, "

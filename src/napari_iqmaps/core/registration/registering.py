@@ -34,6 +34,8 @@ METHODS = (
 )
 """Names for ``method``."""
 
+_LARGEST_SEED = 2**31 - 2  # libraries take it, and one more, as a C int
+
 
 def register(
     moving: Any,
@@ -123,7 +125,7 @@ def register(
         min_overlap=_number("min_overlap", min_overlap, 0, 1),
         min_inliers=_whole("min_inliers", min_inliers, 1),
         matches=matches,
-        seed=_whole("seed", seed, 0),
+        seed=_whole("seed", seed, 0, _LARGEST_SEED),
         steps=Steps(progress),
     )
     options.steps.tick()
@@ -239,7 +241,8 @@ def _number(name: str, value: Any, lowest: float, highest: float) -> float:
     return number
 
 
-def _whole(name: str, value: Any, lowest: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < lowest:
-        raise InputError(f"{name} is {value!r}; give a whole number of at least {lowest}.")
+def _whole(name: str, value: Any, lowest: int, highest: float = math.inf) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or not lowest <= value <= highest:
+        limits = f"of at least {lowest}" if math.isinf(highest) else f"from {lowest} to {highest}"
+        raise InputError(f"{name} is {value!r}; give a whole number {limits}.")
     return int(value)

@@ -189,8 +189,8 @@ def _checked(frames: Any, channel_axis: int | None) -> tuple[Any, bool]:
     stack = frames if is_dask(frames) else np.asanyarray(frames)
     has_channels = channel_axis is not None
     if channel_axis is not None:
-        if not -stack.ndim <= channel_axis < stack.ndim:
-            raise InputError(f"channel_axis is {channel_axis}, but the frames have {stack.ndim} axes.")
+        if not isinstance(channel_axis, int | np.integer) or not -stack.ndim <= channel_axis < stack.ndim:
+            raise InputError(f"channel_axis is {channel_axis!r}, but the frames have {stack.ndim} axes.")
         order = [axis for axis in range(stack.ndim) if axis != channel_axis % stack.ndim]
         stack = stack.transpose([*order, channel_axis % stack.ndim])
     axes = stack.ndim - has_channels

@@ -105,6 +105,7 @@ def search_translation(
 
         return search_as_notebook(moving, fixed, compat, tol=tol)
     check_objective(objective)
+    _check_share(min_overlap)
     pair = as_pair(moving, fixed, data_range=data_range, channel_axis=channel_axis)
     surface = surface_of(
         pair, radius=radius, tol=tol, illumination=illumination, soft=objective == "soft", steps=Steps(progress)
@@ -194,8 +195,7 @@ def choose(surface: ShiftSurface, pair: Pair, objective: str, min_overlap: float
     InputError
         If `min_overlap` is no share.
     """
-    if not 0 <= min_overlap <= 1:
-        raise InputError(f"min_overlap is {min_overlap!r}; give a share, 0 .. 1.")
+    _check_share(min_overlap)
     steps = np.arange(-surface.radius, surface.radius + 1)
     covered = [
         np.clip(np.minimum(length, steps + own) - np.maximum(0, steps), 0, None) / length
@@ -249,6 +249,12 @@ def shifted(
 def as_arrays(surface: ShiftSurface) -> dict[str, npt.NDArray[Any]]:
     """Give a surface as a plain dictionary of its arrays, as an info holds it."""
     return {name: getattr(surface, name) for name in ("better", "worse", "gain", "soft")}
+
+
+def _check_share(min_overlap: Any) -> None:
+    number = isinstance(min_overlap, int | float | np.integer | np.floating) and not isinstance(min_overlap, bool)
+    if not (number and 0 <= min_overlap <= 1):
+        raise InputError(f"min_overlap is {min_overlap!r}; give a share, 0 .. 1.")
 
 
 def _doubt(surface: ShiftSurface, shift: tuple[int, int], objective: str) -> str:
