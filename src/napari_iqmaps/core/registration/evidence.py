@@ -134,8 +134,9 @@ class Evidence:
                 "there is too little to judge by."
             )
         if self.found < FEWEST_AGREEING or self.agree < SHARE_OF_ALL * self.blocks or self.agree < FEWEST_AGREEING:
+            few = f"only {self.agree}" if self.agree else "none"
             return (
-                f"only {self.agree} of {self.blocks} places look alike after the best motion found; the images "
+                f"{few} of {self.blocks} places look alike after the best motion found; the images "
                 "may be unrelated, or hold little but noise."
             )
         if self.share < SHARE:

@@ -12,8 +12,8 @@ import numpy.typing as npt
 from ..errors import InputError
 from .geometry import Matrix, corner_shifts, corners, map_points
 
-_FLAT = 0.1
-"""Pixels; a perspective that moves every corner by less than this is taken for none."""
+_FLAT = 1.0
+"""Pixels; where every corner moves by less than this without the perspective, a layer may leave it out."""
 
 _SWAP = np.array([(0.0, 1.0, 0.0), (1.0, 0.0, 0.0), (0.0, 0.0, 1.0)])
 
@@ -79,15 +79,21 @@ class Registration:
         Returns
         -------
         numpy.ndarray
-            float64, shape ``(3, 3)``, last row 0 0 1.
+            float64, shape ``(3, 3)``: ``P @ matrix @ P``, where P swaps the first two axes.
 
         Raises
         ------
         InputError
-            If the matrix has a perspective that moves some corner by more than 0.1 pixels: a layer cannot show it.
+            If a layer cannot show the motion: it reads the first two rows alone, and without the last one, the
+            perspective, some corner would move by more than 1 pixel.
+
+        Notes
+        -----
+        An estimated homography of a motion without perspective has a trace of one; with ``transform="affine"`` there is
+        none.
         """
-        flat = self._without_perspective()
         start = corners(self.moving_shape)
+        flat = np.vstack([self.matrix[:2], (0.0, 0.0, 1.0)])
         apart = map_points(self.matrix, start) - map_points(flat, start)
         worst = float(np.hypot(apart[:, 0], apart[:, 1]).max())
         if not worst <= _FLAT:
@@ -95,13 +101,13 @@ class Registration:
                 f"The motion has a perspective that moves a corner by {worst:.3g} pixels, which a layer's affine "
                 "cannot show. Register again with transform='affine', or use the registered image."
             )
-        swapped: Matrix = _SWAP @ flat @ _SWAP
+        swapped: Matrix = _SWAP @ self.matrix @ _SWAP
         return swapped
 
     def sentence(self) -> str:
-        """Say what came out in one sentence, without a full stop at its end if refused with a reason that has one."""
+        """Say what came out in one sentence."""
         if not self.accepted:
-            return f"Not registered ({self.method}): {self.reason}"
+            return f"Not registered: {self.reason}"
         points = f", {self.inliers} matched points agree" if self.inliers is not None else ""
         before, after = self.info.get("local_ncc_before"), self.info.get("local_ncc_after")
         likeness = (
@@ -136,12 +142,3 @@ class Registration:
 
     def __str__(self) -> str:
         return self.sentence()
-
-    def _without_perspective(self) -> Matrix:
-        # The affine motion that agrees best with the matrix at the four corners.
-        start = corners(self.moving_shape)
-        design = np.column_stack([start, np.ones(len(start))])
-        rows, *_ = np.linalg.lstsq(design, map_points(self.matrix, start), rcond=None)
-        flat = np.eye(3)
-        flat[:2] = rows.T
-        return flat
