@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from qtpy.QtWidgets import QFileDialog
 
-from napari_iqmaps.plugin.diff_diff_figures import nine_tolerances
+from napari_iqmaps.core.diffdiff import ladder_tolerances
 
 
 def test_figures_look_closer_and_go_to_files(shift, add_trio, open_judge, judged, finish, tmp_path, monkeypatch):
@@ -47,5 +47,5 @@ def test_figures_look_closer_and_go_to_files(shift, add_trio, open_judge, judged
 def test_the_ladder_reaches_as_far_as_the_map(largest, first, last):
     values = np.full((20, 20), np.nan, np.float32)
     values[5:] = -largest
-    steps = nine_tolerances(values)
+    steps = ladder_tolerances(values)
     assert steps == pytest.approx(np.linspace(first, last, 9))

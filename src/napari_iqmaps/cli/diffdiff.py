@@ -94,7 +94,7 @@ _PLACE = click.Path(exists=True, path_type=Path)
     type=_FILE,
     metavar="FILE.png",
     callback=picture_file,
-    help="Show what changed beyond 10, 20 ... 90 grey levels. Of several images FILE_NAME.",
+    help="Show what changed beyond nine tolerances, up to the largest changes. Of several images FILE_NAME.",
 )
 @image_options
 @output_options

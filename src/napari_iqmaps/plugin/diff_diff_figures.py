@@ -9,7 +9,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..core.diffdiff import ShiftSurface, TolerancePoint, marks, score_surface, tolerance_curve
+from ..core.diffdiff import (
+    ShiftSurface,
+    TolerancePoint,
+    ladder_tolerances,
+    marks,
+    score_surface,
+    tolerance_curve,
+)
 from ..core.io.diffdiff_drawing import marked, reduced
 from .curve_panel import COLOURS
 from .diff_diff_places import ARROW
@@ -20,9 +27,7 @@ from .tasks import Progress
 
 _FONT = 8
 _MOST_SIDE = 400  # pixels of a picture in the ladder; more is not seen
-_STEPS = 9
 _POINTS = 60
-_NICE = (1.0, 2.0, 5.0)  # times a power of ten
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +110,7 @@ class Ladder:
     def made(cls, plane: PlaneOf, progress: Progress) -> Ladder:
         """Draw the marks; called in a thread."""
         pictures = []
-        tols = nine_tolerances(plane.values)
+        tols = ladder_tolerances(plane.values)
         points = tolerance_curve(plane.values, tols)
         for number, tol in enumerate(tols):
             progress(number, len(tols))
@@ -144,7 +149,7 @@ class Curve:
     def made(cls, plane: PlaneOf, progress: Progress) -> Curve:
         """Count; called in a thread."""
         progress(0, 1)
-        tols = np.linspace(0, nine_tolerances(plane.values)[-1], _POINTS + 1)[1:]
+        tols = np.linspace(0, ladder_tolerances(plane.values)[-1], _POINTS + 1)[1:]
         points = tolerance_curve(plane.values, tols.tolist())
         return cls(points, plane.tol, int(np.isfinite(plane.values).sum()), plane.title)
 
@@ -228,27 +233,6 @@ FIGURES: Mapping[str, tuple[Callable[[PlaneOf, Progress], Closer], str]] = Mappi
     }
 )
 """Button to what makes the figure, and what it says."""
-
-
-def nine_tolerances(values: Any) -> tuple[float, ...]:
-    """Choose tolerances in even steps up to the largest changes of a map.
-
-    Parameters
-    ----------
-    values : numpy.ndarray
-        The map, grey levels; NaN where there is no answer.
-
-    Returns
-    -------
-    tuple of float
-        Nine, such as 10, 20 .. 90.
-    """
-    finite = np.abs(values[np.isfinite(values)])
-    reach = max(float(np.percentile(finite, 99.5)) if finite.size else 0.0, 1.0)
-    step = reach / (_STEPS + 1)
-    power = 10.0 ** np.floor(np.log10(step))
-    nice = next((power * size for size in _NICE if power * size >= step), power * 10)
-    return tuple(float(nice * number) for number in range(1, _STEPS + 1))
 
 
 def _way(pixels: int, one: str, other: str) -> str:

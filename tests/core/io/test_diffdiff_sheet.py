@@ -8,9 +8,10 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 import napari_iqmaps as iq
-from napari_iqmaps.core.diffdiff import BlockScore, diff_diff_assess, overlay
+from napari_iqmaps.core.diffdiff import BlockScore, diff_diff_assess, ladder_tolerances, overlay
+from napari_iqmaps.core.diffdiff.curve import NINE_TOLERANCES
 from napari_iqmaps.core.io import diffdiff_drawing as drawing
-from napari_iqmaps.core.io.diffdiff_sheet import LADDER, Shown, write_diffdiff_sheet, write_ladder, write_overlays
+from napari_iqmaps.core.io.diffdiff_sheet import Shown, write_diffdiff_sheet, write_ladder, write_overlays
 from napari_iqmaps.core.io.records import read_record
 
 GREEN, PINK = (77, 146, 33), (197, 27, 125)
@@ -162,12 +163,14 @@ def test_the_sheet_shows_both_sides_and_carries_the_score(shown, tmp_path):
 
 
 def test_a_ladder_loses_pixels_from_rung_to_rung(shown, tmp_path):
-    write_ladder(shown, tmp_path / "ladder.png")
+    write_ladder(shown, tmp_path / "ladder.png", NINE_TOLERANCES)
     green = coloured(tmp_path / "ladder.png", GREEN)
     height, width = np.asarray(Image.open(tmp_path / "ladder.png")).shape[:2]
     assert {column * 3 // width for column in green[:, 1].tolist()} == {0, 1, 2}
     assert green[:, 0].max() < 0.4 * height  # beyond 10, 20 and 30 of a change by 40
-    assert read_record(tmp_path / "ladder.png")["info"]["tolerances"] == list(LADDER)
+    assert read_record(tmp_path / "ladder.png")["info"]["tolerances"] == list(NINE_TOLERANCES)
+    write_ladder(shown, tmp_path / "own.png")
+    assert read_record(tmp_path / "own.png")["info"]["tolerances"] == list(ladder_tolerances(shown.values))
 
 
 @pytest.mark.parametrize("tolerances", [(), (10, -1), (np.nan,)])

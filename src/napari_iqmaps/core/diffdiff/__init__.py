@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .curve import TolerancePoint, histogram, tolerance_curve
+from .curve import TolerancePoint, histogram, ladder_tolerances, tolerance_curve
 from .judging import DiffDiffAssessment, diff_diff, diff_diff_assess, diff_diff_score, recounted
 from .pictures import marked_overlay, marks, overlay
 from .records import VERDICTS, BlockScore, DiffDiffScore
@@ -24,6 +24,7 @@ __all__ = [
     "diff_diff_score",
     "edge_weight",
     "histogram",
+    "ladder_tolerances",
     "local_contrast",
     "marked_overlay",
     "marks",

@@ -16,7 +16,9 @@ from .options import checked_tol
 from .pictures import marks
 
 NINE_TOLERANCES = tuple(range(10, 91, 10))
-"""Grey levels; those of the ladder of nine pictures."""
+"""Grey levels; those of the original's ladder of nine pictures."""
+
+_RUNGS = 9
 
 FARTHEST = 255.0
 """Grey levels: ends of a histogram."""
@@ -117,3 +119,24 @@ def _values(values: Any) -> npt.NDArray[np.float32]:
     if values.kind != "diff_diff":
         raise InputError(f"The map is of the kind {values.kind!r}; give one of the kind 'diff_diff'.")
     return np.asarray(values.values, np.float32)
+
+
+def ladder_tolerances(values: npt.NDArray[np.floating[Any]]) -> tuple[float, ...]:
+    """Choose tolerances in even steps up to the largest changes of a map.
+
+    Parameters
+    ----------
+    values : numpy.ndarray
+        The map, grey levels; NaN where there is no answer.
+
+    Returns
+    -------
+    tuple of float
+        Nine, such as 10, 20 .. 90, the steps of 1, 2 or 5 times a power of ten.
+    """
+    finite = np.abs(values[np.isfinite(values)])
+    reach = max(float(np.percentile(finite, 99.5)) if finite.size else 0.0, 1.0)
+    step = reach / (_RUNGS + 1)
+    power = 10.0 ** np.floor(np.log10(step))
+    nice = next((power * size for size in (1.0, 2.0, 5.0) if power * size >= step), power * 10)
+    return tuple(float(nice * number) for number in range(1, _RUNGS + 1))

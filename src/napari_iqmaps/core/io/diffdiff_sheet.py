@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ... import __version__
+from ..diffdiff.curve import ladder_tolerances
 from ..diffdiff.pictures import marks, overlay
 from ..errors import InputError
 from .atomic import written_whole
@@ -33,9 +34,6 @@ if TYPE_CHECKING:
 
 KIND = "diff_diff_sheet"
 """What the record of such a picture says it is."""
-
-LADDER = (10, 20, 30, 40, 50, 60, 70, 80, 90)
-"""Grey levels: the tolerances of a ladder."""
 
 _PANEL = 3.7  # these in inches
 _LOWEST = 2.9
@@ -132,7 +130,7 @@ def write_diffdiff_sheet(shown: Shown, path: str | Path) -> Path:
     return Path(path)
 
 
-def write_ladder(shown: Shown, path: str | Path, tolerances: Sequence[float] = LADDER) -> Path:
+def write_ladder(shown: Shown, path: str | Path, tolerances: Sequence[float] | None = None) -> Path:
     """Show which pixels change beyond one tolerance after the other.
 
     Parameters
@@ -141,8 +139,8 @@ def write_ladder(shown: Shown, path: str | Path, tolerances: Sequence[float] = L
         What to draw; the tolerance of its score is not used.
     path : str or pathlib.Path
         A PNG; written whole or not at all.
-    tolerances : sequence of float
-        Grey levels, 0 or more each.
+    tolerances : sequence of float, optional
+        Grey levels, 0 or more each. None takes nine that suit the map; the original had 10, 20 .. 90.
 
     Returns
     -------
@@ -154,6 +152,8 @@ def write_ladder(shown: Shown, path: str | Path, tolerances: Sequence[float] = L
     InputError
         If there are no tolerances, or one is negative or not finite, or the file cannot be written.
     """
+    if tolerances is None:
+        tolerances = ladder_tolerances(shown.values)
     if not len(tolerances) or not all(math.isfinite(tol) and tol >= 0 for tol in tolerances):
         raise InputError(f"The tolerances {list(tolerances)} should be grey levels of 0 or more, at least one.")
     titles, masks = [], []
