@@ -280,6 +280,21 @@ def test_wrong_use(iqmaps, pair, words, says):
     assert says in result.stderr
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("register", "in", "--fixed", "fixed/scene.png", "--method", "stackreg"),
+        ("diffdiff", "in", "--fixed", "fixed/scene.png", "--register", "stackreg"),
+        ("compare", "in", "--method", "none@stackreg", "--out", "out"),
+    ],
+)
+def test_a_missing_package_is_told_once(iqmaps, pair, monkeypatch, words):
+    monkeypatch.setitem(sys.modules, "pystackreg", None)
+    result = iqmaps(*words)
+    assert result.exit_code == 2
+    assert result.stderr.count("needs the package pystackreg. Install it: pip install") == 1
+
+
 def test_what_to_register_to_is_asked_for_once(iqmaps, rows, pair, scene, tmp_path):
     (pair / "broken.png").write_text("no image")
     result = iqmaps("register", "in", "--out", "out")

@@ -15,6 +15,7 @@ import numpy as np
 from ..core.errors import InputError
 from ..core.io.reading import ImageFile
 from ..core.registration.geometry import TRANSFORMS
+from ..core.registration.optional import check_installed
 from ..core.registration.registering import METHODS, register
 from .inputs import SUFFIXES
 from .layouts import Row
@@ -53,6 +54,9 @@ class Motion:
     min_overlap: float
     min_inliers: int
     seed: int
+
+    def __post_init__(self) -> None:
+        check_installed(self.method)  # once, and not for each image
 
     def options(self) -> dict[str, Any]:
         """Give the keyword arguments of `napari_iqmaps.register`."""

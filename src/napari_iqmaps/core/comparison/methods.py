@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import InputError
+from ..registration.optional import check_installed
 from ..registration.registering import METHODS
 from .preprocessing import NONE, Preprocessing, preprocessing
 
@@ -29,12 +30,20 @@ class Method:
         A ``method`` of `napari_iqmaps.register`.
     matches : pathlib.Path or None
         Folder of the matched points, if they were found elsewhere; see `matched`.
+
+    Raises
+    ------
+    InputError
+        If the registration needs a package that is not installed.
     """
 
     name: str
     preprocessing: Preprocessing
     registration: str
     matches: Path | None = None
+
+    def __post_init__(self) -> None:
+        check_installed(self.registration)  # once, and not for each pair
 
     def matches_of(self, moving: Path, fixed: Path) -> Path:
         """Name the file with the matched points of a pair; of a method with a folder of them.

@@ -14,7 +14,7 @@ from ..errors import InputError
 from .candidates import Candidate, Options
 from .geometry import Matrix, as_matrix
 from .images import Pair
-from .stackreg import INSTALL
+from .optional import INSTALL, check_installed
 
 _KINDS = {"homography": "affine", "affine": "affine", "euclidean": "rigid", "translation": "translation"}
 
@@ -87,11 +87,9 @@ def _backward(kind: str, numbers: npt.NDArray[np.float64], centre: npt.NDArray[n
 
 
 def _library() -> Any:
-    try:
-        with _unheard():
-            import itk
-    except ImportError:
-        raise InputError(f"method='elastix' needs the package itk-elastix. Install it: {INSTALL}") from None
+    check_installed("elastix")
+    with _unheard():
+        import itk
     with _unheard():
         is_complete = hasattr(itk, "elastix_registration_method")
     if not is_complete:

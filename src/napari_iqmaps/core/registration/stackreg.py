@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from ..errors import InputError
 from .candidates import Candidate, Options
 from .geometry import as_matrix
 from .images import Pair
-
-INSTALL = "pip install 'napari-iqmaps[registration]'"
+from .optional import check_installed
 
 _KINDS = {"homography": "AFFINE", "affine": "AFFINE", "euclidean": "RIGID_BODY", "translation": "TRANSLATION"}
 
@@ -41,7 +38,9 @@ def propose(pair: Pair, options: Options) -> list[Candidate]:
     Thevenaz, Ruttimann and Unser (1998): least squares of the grey levels themselves, so a change of lighting counts as
     an error.
     """
-    library = _library()
+    check_installed("stackreg")
+    import pystackreg as library
+
     height, width = (min(sides) for sides in zip(pair.moving.shape, pair.fixed.shape, strict=True))
     moving, fixed = (side.plane[:height, :width].astype(np.float64) for side in (pair.moving, pair.fixed))
     register = library.StackReg(getattr(library.StackReg, _KINDS[options.transform]))
@@ -53,11 +52,3 @@ def propose(pair: Pair, options: Options) -> list[Candidate]:
     except (InputError, np.linalg.LinAlgError):
         return [Candidate("stackreg", None, reason="pystackreg gave a matrix that cannot be inverted")]
     return [Candidate("stackreg", matrix)]
-
-
-def _library() -> Any:
-    try:
-        import pystackreg
-    except ImportError:
-        raise InputError(f"method='stackreg' needs the package pystackreg. Install it: {INSTALL}") from None
-    return pystackreg
