@@ -20,7 +20,6 @@ from ..core.registration.registering import METHODS, register
 from .inputs import SUFFIXES
 from .layouts import Row
 from .options import Command, default_of
-from .plans import Job
 from .subjects import Options, alike, read
 
 REGISTERED, VALID, MATRIX, OVERLAY = "registered", "valid", "matrix", "overlay"
@@ -125,11 +124,6 @@ def partner(moving: Path, given: Path, ending: str = "", suffixes: Sequence[str]
             return InputError(f"{given} holds several files for {moving.name} ({what}): {names}. Keep one.")
     wanted = " or ".join(f"{stem}{suffixes[0] if len(suffixes) == 1 else '.*'}" for stem in stems)
     return InputError(f"{given} holds no {what} for {moving.name}: no {wanted}.")
-
-
-def with_partners(jobs: Sequence[Job], find: Callable[[Job], dict[str, Path | InputError]]) -> list[Job]:
-    """Give every job the further files that belong to it."""
-    return [Job(job.path, job.name, {**job.others, **find(job)}) for job in jobs]
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .opencv import opencv, scalar
+from ..opencv import opencv, scalar
 from .trio import Plane
 
 TILE = 512

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..opencv import opencv, scalar
 from .blocks import TILE, Box
 from .bytewise import TILE as BYTES_TILE
 from .bytewise import compare_bytes
 from .local_ncc import HALO, local_correlations
 from .normalising import HALO as NORMALISING_HALO
 from .normalising import NOISE, aligned, normalised
-from .opencv import opencv, scalar
 from .options import LOCAL_SMOOTH, Illumination
 from .tally import Tally, tallied
 from .threads import answers

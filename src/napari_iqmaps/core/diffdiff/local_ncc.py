@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from .opencv import opencv, scalar
+from ..opencv import opencv, scalar
 from .trio import Mask, Plane
 
 WINDOW = 9

@@ -7,8 +7,8 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+from ..opencv import opencv, scalar
 from .blocks import Box
-from .opencv import opencv, scalar
 from .trio import Mask, Plane, Windows
 
 SIGMA = 7.0

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from ..opencv import opencv, scalar
 from .blocks import TILE, Box
-from .opencv import opencv, scalar
 
 Plane = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from ..errors import InputError
 from ..images import DataRange, as_planes
-from .opencv import opencv
+from ..opencv import opencv
 from .options import LOCAL_SMOOTH
 
 Plane = npt.NDArray[np.float32] | npt.NDArray[np.uint8]

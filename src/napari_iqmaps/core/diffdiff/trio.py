@@ -13,8 +13,8 @@ from ..common_range import check_common_range
 from ..display import WHITE
 from ..errors import InputError
 from ..images import DataRange, Planes, as_planes
+from ..opencv import opencv
 from .blocks import Box
-from .opencv import opencv
 
 Mask = npt.NDArray[np.bool_]
 Plane = npt.NDArray[np.float32]

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from ..errors import InputError
 from ..holes import fill
 from ..images import DataRange, as_planes
-from .opencv import opencv
+from ..opencv import opencv
 
 EdgeKind = Literal["mean", "gaussian", "laplacian"]
 EDGE_KINDS: tuple[EdgeKind, ...] = ("mean", "gaussian", "laplacian")

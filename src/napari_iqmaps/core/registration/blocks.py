@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from ..opencv import opencv
 from .geometry import Points
 from .images import Mask, Plane
-from .library import opencv
 
 LARGEST_BLOCK, LARGEST_REACH = 32, 10
 """Pixels: side of a block, and how far it looks for itself; less in images under 256 pixels."""

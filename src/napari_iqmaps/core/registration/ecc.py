@@ -11,10 +11,10 @@ from functools import partial
 
 import numpy as np
 
+from ..opencv import opencv
 from .candidates import Candidate, Options, Steps
 from .geometry import Matrix, as_matrix, corner_error, identity, scaled
 from .images import Mask, Pair, Plane, Side
-from .library import opencv
 from .warp import valid_pixels
 
 FINEST_PIXELS = 2_300_000

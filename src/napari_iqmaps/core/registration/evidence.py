@@ -16,13 +16,13 @@ from typing import Any
 
 import numpy as np
 
+from ..opencv import opencv
 from .blocks import LARGEST_REACH, Blocks, far_rival, near_rival, search_blocks
 from .candidates import Options
 from .drift import corner_drift
 from .ecc import normalise, resized
 from .geometry import Matrix, Points, area_ratio, as_matrix, corner_shifts, is_convex, map_points, scaled
 from .images import Mask, Pair, Plane
-from .library import opencv
 from .warp import valid_pixels
 
 JUDGED_PIXELS = 1_100_000

@@ -13,11 +13,11 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
+from ..opencv import opencv
 from .candidates import Candidate, Options
 from .fitting import fit_matrix
 from .geometry import Points, scaled
 from .images import Bytes, Pair, Side
-from .library import opencv
 
 WORKING_PIXELS = 1_000_000
 """Larger images are matched at about this many pixels: matching needs no more, and its time is bounded."""

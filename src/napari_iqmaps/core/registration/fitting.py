@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from ..opencv import opencv
 from .geometry import Matrix, Points, as_matrix, map_points
-from .library import opencv
 
 FEWEST = {"homography": 4, "affine": 3, "euclidean": 2, "translation": 1}
 """Points that determine each motion."""

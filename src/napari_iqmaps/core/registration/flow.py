@@ -6,11 +6,11 @@ import math
 
 import numpy as np
 
+from ..opencv import opencv
 from .candidates import Candidate, Options
 from .fitting import fit_matrix
 from .geometry import scaled
 from .images import Bytes, Pair
-from .library import opencv
 
 _STEP = 8  # pixels between the points that are taken from the flow
 _RETURNS = 1.0  # pixels: how near to its start a point must come back by the flow the other way

@@ -9,9 +9,9 @@ import numpy.typing as npt
 
 from ..errors import InputError
 from ..images import DataRange
+from ..opencv import opencv
 from .candidates import Progress, Steps
 from .images import Bytes, Pair, as_pair
-from .library import opencv
 from .matches import MatchTable
 
 Plane = npt.NDArray[np.float32]

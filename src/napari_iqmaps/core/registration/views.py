@@ -11,11 +11,11 @@ from functools import partial
 
 import numpy as np
 
+from ..opencv import opencv
 from .candidates import Candidate, Options
 from .features import Found, candidate_of, detect, detect_once, match, working_size
 from .geometry import Matrix, Points, as_matrix, map_points
 from .images import Bytes, Pair
-from .library import opencv
 
 _TILTS = (2.0, 3.0)
 _TURN = 72.0  # degrees between two views at tilt 1; divided by the tilt

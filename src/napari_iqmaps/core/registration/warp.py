@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import InputError
+from ..opencv import opencv
 from .geometry import Matrix, as_matrix
-from .library import opencv
 
 _LONGEST = 32766
 """Pixels; OpenCV's warps count coordinates in 16 bits."""

@@ -1,4 +1,4 @@
-"""OpenCV, loaded when it is first used; its type stubs know neither scalars nor views, so it comes without types."""
+"""OpenCV, loaded when it is first used, and without types: its stubs know neither scalars nor views."""
 
 from __future__ import annotations
 
