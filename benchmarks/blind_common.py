@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterable, Sequence
 
-from napari_iqmaps.core import weights as registered
+from napari_iqmaps.core import models as registered
 from napari_iqmaps.core.blind import MODELS, BlindModel
 from napari_iqmaps.core.errors import WeightsError
 

@@ -24,7 +24,7 @@ from scipy import ndimage, stats
 from skimage.metrics import structural_similarity
 
 import napari_iqmaps as iq
-from napari_iqmaps.core.carrier import Carrier
+from napari_iqmaps.core._embedding import Carrier
 from napari_iqmaps.core.images import luminance
 from napari_iqmaps.core.marks import as_pattern, place, text_mark
 

@@ -20,7 +20,7 @@ from skimage import data
 from skimage.transform import resize
 
 import napari_iqmaps as iq
-from napari_iqmaps.core import weights as registered
+from napari_iqmaps.core import models as registered
 from napari_iqmaps.core.distortions import distortion
 from napari_iqmaps.core.machine import NETWORK
 from napari_iqmaps.training.behaviour import PHOTOGRAPHS

@@ -31,7 +31,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 import napari_iqmaps as iq
-from napari_iqmaps.core import weights as registered
+from napari_iqmaps.core import models as registered
 from napari_iqmaps.core.errors import WeightsError
 from napari_iqmaps.core.images import as_planes
 from napari_iqmaps.core.networks.diqa import DIQA

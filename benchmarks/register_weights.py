@@ -15,7 +15,7 @@ import click
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from napari_iqmaps.core.weights import sha256_of
+from napari_iqmaps.core.models import sha256_of
 from napari_iqmaps.training.machine.metrifier_fit import set_metrifier_uncertainty
 from napari_iqmaps.training.quality.score_evidence import set_uncertainty
 from napari_iqmaps.training.weights_file import write_tensors

@@ -12,15 +12,21 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from .core.assessment import Assessment
-    from .core.blind import assess, quality
-    from .core.blind_maps import error_map, objective_error_map, perceptual_error_map, reliability_map, sensitivity_map
+    from .core.blind import (
+        assess,
+        error_map,
+        objective_error_map,
+        perceptual_error_map,
+        quality,
+        reliability_map,
+        sensitivity_map,
+    )
     from .core.comparison.compare import Comparison, compare_registrations
     from .core.diffdiff import DiffDiffScore, LocalContrast, auto_tolerance, diff_diff, diff_diff_score, local_contrast
     from .core.display import pq, pu21
     from .core.distortions import distort, distortions
     from .core.errors import Cancelled, InputError, IqmapsError, NotEnoughEvidence, WeightsError
-    from .core.hidden_mark import HiddenMark
-    from .core.hiding import hide
+    from .core.hiding import HiddenMark, hide
     from .core.io import read_image, read_map, write_map
     from .core.kinds import KINDS, Kind
     from .core.machine import machine_assess, machine_quality, machine_quality_map
@@ -43,12 +49,12 @@ if TYPE_CHECKING:
 _HOMES = {
     "Assessment": "assessment",
     "assess": "blind",
-    "error_map": "blind_maps",
-    "objective_error_map": "blind_maps",
-    "perceptual_error_map": "blind_maps",
+    "error_map": "blind",
+    "objective_error_map": "blind",
+    "perceptual_error_map": "blind",
     "quality": "blind",
-    "reliability_map": "blind_maps",
-    "sensitivity_map": "blind_maps",
+    "reliability_map": "blind",
+    "sensitivity_map": "blind",
     "DiffDiffScore": "diffdiff",
     "LocalContrast": "diffdiff",
     "auto_tolerance": "diffdiff",
@@ -66,7 +72,7 @@ _HOMES = {
     "WeightsError": "errors",
     "distort": "distortions",
     "distortions": "distortions",
-    "HiddenMark": "hidden_mark",
+    "HiddenMark": "hiding",
     "hide": "hiding",
     "read_image": "io",
     "read_map": "io",

@@ -16,7 +16,7 @@ from PIL import Image
 import napari_iqmaps as iq
 from napari_iqmaps.cli import ledger
 from napari_iqmaps.cli.ledger import Ledger
-from napari_iqmaps.core import loading
+from napari_iqmaps.core import models
 from napari_iqmaps.core.io.scores import read_scores
 
 RNG = np.random.default_rng(4)
@@ -36,10 +36,10 @@ def test_the_scores_are_those_of_the_core_and_the_network_is_read_once(rows, wor
     Image.fromarray(LARGE).save(images / "large.png")
     tifffile.imwrite(images / "stack.tif", np.stack([LARGE, np.full_like(LARGE, 90)]), photometric="minisblack",
                      metadata={"axes": "TYX"})  # fmt: skip
-    loading._loaded.cache_clear()
+    models._loaded.cache_clear()
     status, found = rows(*words, "--csv", "table.csv")
     assert status == 0
-    assert loading._loaded.cache_info().misses == 1
+    assert models._loaded.cache_info().misses == 1
     by_name = {os.path.basename(row["file"]): row for row in found["rows"]}  # noqa: PTH119
     large, stack = by_name["large.png"], by_name["stack.tif"]
     for name in ("a.png", "large.png"):

@@ -2,14 +2,14 @@
 
 import json
 
-from napari_iqmaps.core import weights
+from napari_iqmaps.core import models
 
 
 def test_list_is_the_default(iqmaps):
     for words in (["weights"], ["weights", "list"]):
         result = iqmaps(*words)
         assert result.exit_code == 0
-        for name, record in weights.registry().items():
+        for name, record in models.registry().items():
             assert name in result.stdout
             assert record["sha256"][:12] in result.stdout
 
@@ -17,7 +17,7 @@ def test_list_is_the_default(iqmaps):
 def test_list_as_json(iqmaps):
     for words in (["weights", "--json"], ["weights", "list", "--json"]):
         records = json.loads(iqmaps(*words).stdout)
-        assert {record["name"] for record in records} == set(weights.registry())
+        assert {record["name"] for record in records} == set(models.registry())
         assert all(record["bytes"] > 0 for record in records)
 
 
@@ -25,8 +25,8 @@ def test_verify(iqmaps, tmp_path, monkeypatch):
     result = iqmaps("weights", "verify")
     assert result.exit_code == 0
     assert "contrast: as registered" in result.stdout
-    damaged = {"damaged": {**weights.registry()["contrast"], "sha256": "0" * 64}, **weights.registry()}
-    monkeypatch.setattr("napari_iqmaps.core.weights.registry", lambda: damaged)
+    damaged = {"damaged": {**models.registry()["contrast"], "sha256": "0" * 64}, **models.registry()}
+    monkeypatch.setattr("napari_iqmaps.core.models.registry", lambda: damaged)
     result = iqmaps("weights", "verify")
     assert result.exit_code == 1
     assert "have changed" in result.stderr
@@ -39,7 +39,7 @@ def test_verify(iqmaps, tmp_path, monkeypatch):
 def test_show(iqmaps):
     result = iqmaps("weights", "show", "contrast")
     assert result.exit_code == 0
-    assert weights.registry()["contrast"]["sha256"] in result.stdout
+    assert models.registry()["contrast"]["sha256"] in result.stdout
     found = json.loads(iqmaps("weights", "show", "contrast", "--json").stdout)
     assert found["network"] == "contrast"
     assert "model_card" in found

@@ -7,7 +7,7 @@ import torch
 from skimage import data
 
 import napari_iqmaps as iq
-from napari_iqmaps.core import weights
+from napari_iqmaps.core import models
 from napari_iqmaps.core.blind import MAPS, MODELS, maps_of, surroundings
 from napari_iqmaps.core.blind_pass import load_network
 from napari_iqmaps.core.networks.blind import pooled
@@ -17,7 +17,7 @@ PHOTO = data.camera()[100:251, 180:313]
 MARGIN = 64  # a reflected border that is a multiple of four and more than anything reaches
 
 SOURCES = [(model, "random") for model in MODELS]
-SOURCES += [(one["network"], name) for name, one in weights.registry().items() if one["network"] in MODELS]
+SOURCES += [(one["network"], name) for name, one in models.registry().items() if one["network"] in MODELS]
 
 
 @pytest.fixture(scope="module", params=SOURCES, ids="-".join)
@@ -32,7 +32,7 @@ def noisy(image, sigma=12, seed=0):
 
 
 def network_of(options):
-    return load_network(weights.find(options["weights"], options["model"]), torch.device("cpu"))
+    return load_network(models.find(options["weights"], options["model"]), torch.device("cpu"))
 
 
 def assert_same(one, other):

@@ -3,7 +3,7 @@
 import numpy as np
 from skimage.metrics import structural_similarity
 
-from napari_iqmaps.core import diffdiff_samples as samples
+from napari_iqmaps.core import samples
 from napari_iqmaps.core.registration.geometry import corner_shifts
 
 

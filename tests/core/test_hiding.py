@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from skimage import data
 
 import napari_iqmaps as iq
-from napari_iqmaps.core import embedding
+from napari_iqmaps.core import _embedding
 
 FAST = {"model": "contrast"}
 RANGES = {"uint8": (0, 255), "uint16": (0, 65535), "int16": (-1000, 3095), "float32": (0, 1), "float64": (-2.0, 5.0)}
@@ -85,7 +85,7 @@ def test_the_trained_network_keeps_the_level_too():
 
 def test_what_cannot_be_lowered_is_removed(monkeypatch):
     """Without the settling step nothing but the last resort keeps the level."""
-    monkeypatch.setattr(embedding, "_settled", lambda carrier, wanted, gain, *_: gain)
+    monkeypatch.setattr(_embedding, "_settled", lambda carrier, wanted, gain, *_: gain)
     image = photo()
     hidden = iq.hide(np.ones((1, 1)), image, strength=0.3, placement="tile", **FAST)
     assert hidden.visibility.values.max() <= hidden.info["level"]

@@ -3,19 +3,19 @@
 import numpy as np
 import pytest
 
-from napari_iqmaps.core import holes
+from napari_iqmaps.core import images
 
 
 def test_a_plane_without_holes_comes_back_as_it_is():
     plane = np.ones((5, 6), np.float32)
-    assert holes.fill(plane) is plane
+    assert images.fill(plane) is plane
 
 
 def test_valid_pixels_keep_their_values_and_holes_lie_between_their_neighbours():
     plane = np.tile(np.arange(40, dtype=np.float32) * 5, (30, 1))
     holed = plane.copy()
     holed[10:13, 20:22] = np.nan
-    filled = holes.fill(holed)
+    filled = images.fill(holed)
     valid = np.isfinite(holed)
     assert np.array_equal(filled[valid], plane[valid])
     assert np.isfinite(filled).all()
@@ -27,7 +27,7 @@ def test_valid_pixels_keep_their_values_and_holes_lie_between_their_neighbours()
 def test_a_flat_plane_is_filled_flat(value):
     plane = np.full((80, 90), value, np.float32)
     plane[20:60, 20:70] = np.nan
-    np.testing.assert_allclose(holes.fill(plane), value, rtol=1e-5)
+    np.testing.assert_allclose(images.fill(plane), value, rtol=1e-5)
 
 
 def test_the_fill_of_a_window_is_the_window_of_the_fill_beyond_the_reach():
@@ -35,10 +35,10 @@ def test_the_fill_of_a_window_is_the_window_of_the_fill_beyond_the_reach():
     plane = rng.uniform(0, 255, (200, 210)).astype(np.float32)
     plane[rng.random(plane.shape) < 0.3] = np.nan
     plane[60:120, 70:140] = np.nan
-    reach = holes.REACH
-    part = holes.fill(plane[40:180, 30:190])[reach:-reach, reach:-reach]
-    np.testing.assert_allclose(part, holes.fill(plane)[40:180, 30:190][reach:-reach, reach:-reach], rtol=1e-4)
+    reach = images.REACH
+    part = images.fill(plane[40:180, 30:190])[reach:-reach, reach:-reach]
+    np.testing.assert_allclose(part, images.fill(plane)[40:180, 30:190][reach:-reach, reach:-reach], rtol=1e-4)
 
 
 def test_nothing_but_holes_becomes_middle_grey():
-    assert (holes.fill(np.full((4, 5), np.nan, np.float32)) == 127.5).all()
+    assert (images.fill(np.full((4, 5), np.nan, np.float32)) == 127.5).all()

@@ -3,8 +3,8 @@
 import torch
 from safetensors.torch import save_file
 
-from napari_iqmaps.core import weights
-from napari_iqmaps.core.loading import full_precision, load_network
+from napari_iqmaps.core import models
+from napari_iqmaps.core.models import full_precision, load_network
 from napari_iqmaps.core.networks.deepbqa import DeepBQA
 from napari_iqmaps.core.networks.diqa import DIQA
 
@@ -16,7 +16,7 @@ def test_a_network_is_read_once_and_a_changed_file_is_another(tmp_path):
     read = []
     for _ in range(2):
         save_file(DIQA().state_dict(), path, metadata={"network": "diqa"})
-        record = weights.find(path, "diqa")
+        record = models.find(path, "diqa")
         read.append(load_network(DIQA, record, CPU))
         assert load_network(DIQA, record, CPU) is read[-1]
     assert not torch.equal(read[0].trunk.error.weight, read[1].trunk.error.weight)
@@ -24,9 +24,7 @@ def test_a_network_is_read_once_and_a_changed_file_is_another(tmp_path):
 
 
 def test_two_networks_stay_ready_together(blind_weights):
-    records = {
-        make: weights.find(blind_weights[model], model) for model, make in (("diqa", DIQA), ("deepbqa", DeepBQA))
-    }
+    records = {make: models.find(blind_weights[model], model) for model, make in (("diqa", DIQA), ("deepbqa", DeepBQA))}
     first = {make: load_network(make, record, CPU) for make, record in records.items()}
     assert all(load_network(make, record, CPU) is first[make] for make, record in records.items())
 

@@ -13,9 +13,9 @@ from scipy.interpolate import RegularGridInterpolator
 from skimage import data
 
 import napari_iqmaps as iq
-from napari_iqmaps.core import weights
-from napari_iqmaps.core.loading import load_network
+from napari_iqmaps.core import models
 from napari_iqmaps.core.machine import surroundings
+from napari_iqmaps.core.models import load_network
 from napari_iqmaps.core.networks.metrifier import Metrifier, score_of, with_border
 
 PHOTO = np.ascontiguousarray(data.astronaut()[60:133, 180:271])
@@ -35,7 +35,7 @@ def whole(options):
 
 
 def network_of(options):
-    return load_network(Metrifier, weights.find(options["weights"], "metrifier"), torch.device("cpu"))
+    return load_network(Metrifier, models.find(options["weights"], "metrifier"), torch.device("cpu"))
 
 
 def tensor(image):

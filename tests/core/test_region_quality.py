@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import napari_iqmaps as iq
-from napari_iqmaps.core.region_quality import Area, region_qualities
+from napari_iqmaps.core.regions import Area, region_qualities
 
 from .conftest import random_network, written
 

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from skimage import data
 
 import napari_iqmaps as iq
-from napari_iqmaps.core import weights
+from napari_iqmaps.core import models
+from napari_iqmaps.core._thresholds import load_network
 from napari_iqmaps.core.observers import OBSERVERS
-from napari_iqmaps.core.thresholds import load_network
 from napari_iqmaps.core.tiling import reflected
 from napari_iqmaps.core.visibility import MODELS, STRIDES, surroundings
 
@@ -42,7 +42,7 @@ def cut_out_patches(image, centres_y, centres_x):
 def test_the_dense_map_is_the_patch_by_patch_one_interpolated(model, stride):
     """An independent way to the map: cut out every patch, evaluate it alone, interpolate linearly at its centre."""
     image = PHOTO[:53, :46]
-    network = load_network(model, str(weights.find(weights.default_name(model), model).path))
+    network = load_network(model, str(models.find(models.default_name(model), model).path))
     first = (stride - 1) / 2 - (stride if stride > 1 else 0)
     centres = [np.arange(first, size + stride, stride) for size in image.shape]
     if stride == 1:
@@ -296,7 +296,7 @@ def test_a_part_with_its_surroundings_has_the_values_of_the_whole(options):
 
 def test_the_record_says_how_to_repeat_the_map(model):
     info = iq.threshold_map(PHOTO, model=model, stride=8).info
-    record = weights.find(weights.default_name(model), model)
+    record = models.find(models.default_name(model), model)
     assert info["weights_sha256"] == record.sha256
     assert info["version"] == iq.__version__
     assert (info["method"], info["model"], info["stride"], info["data_range"]) == ("threshold_map", model, 8, (0, 255))

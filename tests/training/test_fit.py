@@ -16,8 +16,8 @@ from safetensors import safe_open
 
 import napari_iqmaps as iq
 from napari_iqmaps import Cancelled, InputError
+from napari_iqmaps.core.models import load_into
 from napari_iqmaps.core.networks.contrast import ContrastModel
-from napari_iqmaps.core.weights import load_into
 from napari_iqmaps.training.batches import Batches
 from napari_iqmaps.training.fit import fit
 from napari_iqmaps.training.forward import thresholds

@@ -9,7 +9,7 @@ from typing import Any
 import click
 import numpy as np
 
-from ..core import blind, devices
+from ..core import blind, models
 from ..core.errors import InputError
 from ..core.io.reading import ImageFile
 from ..core.quality_score import QualityScore
@@ -107,7 +107,7 @@ def blind_plan(
         kind=kind,
         request=request,
         compute=compute,
-        prepare=lambda: devices.resolve(options.device),
+        prepare=lambda: models.resolve(options.device),
         out=options.out,
         suffixes=SUFFIXES[options.formats],
         table=options.table,

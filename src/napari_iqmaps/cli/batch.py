@@ -14,7 +14,7 @@ import click
 from ..core.errors import InputError, IqmapsError, WeightsError
 from ..core.io.reading import read_image
 from ..core.io.records import read_record
-from ..core.weights import sha256_of
+from ..core.models import sha256_of
 from .group import INTERRUPTED, in_one_line
 from .ledger import Ledger
 from .plans import Job, Plan

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from ..core import devices
+from ..core import models
 from ..core.distortions import Distortion
 from ..core.errors import InputError, IqmapsError, WeightsError
 from ..core.io.reading import ImageFile
@@ -94,7 +94,7 @@ def draw_curves(wanted: Wanted, options: Options, jobs: Sequence[Job], report: R
         channel_axis=options.channel_axis, severities=list(wanted.severities), seed=wanted.seed,
         fails_below=wanted.fails_below,
     )  # fmt: skip
-    devices.resolve(options.device)
+    models.resolve(options.device)
     if options.out is not None:
         try:
             options.out.mkdir(parents=True, exist_ok=True)

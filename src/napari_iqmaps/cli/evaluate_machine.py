@@ -16,7 +16,7 @@ from .options import device_option
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ..core.weights import WeightsRecord
+    from ..core.models import WeightsRecord
 
 _TABLE = click.Path(dir_okay=False, path_type=Path)
 
@@ -173,7 +173,7 @@ def _checked(names: tuple[str, ...], rows: pd.DataFrame) -> list[str]:
 
 
 def _warn_if_learnt(records: list[WeightsRecord], labels: Path) -> None:
-    from ..core.weights import sha256_of
+    from ..core.models import sha256_of
 
     sha256 = sha256_of(labels)
     for record in records:

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..core import hiding
 from ..core.errors import InputError
-from ..core.hidden_mark import HiddenMark
+from ..core.hiding import HiddenMark
 from ..core.io.reading import ImageFile, read_image
 from ..core.maps import QualityMap
 from ..core.marks import PLACEMENTS, text_mark

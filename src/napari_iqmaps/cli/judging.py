@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..core.diffdiff import DiffDiffScore, diff_diff_assess, diff_diff_score
-from ..core.diffdiff.trio import inside_black_border
+from ..core.diffdiff.images import inside_black_border
 from ..core.errors import InputError
 from ..core.images import as_planes
 from ..core.io.reading import read_image

@@ -10,8 +10,8 @@ from typing import Any, get_args
 
 import click
 
-from ..core.devices import DEVICES
 from ..core.display import PEAK, Encoding, Luminance
+from ..core.models import DEVICES
 from ..core.observers import LEAST_PIXELS_PER_DEGREE, MOST_PIXELS_PER_DEGREE, OBSERVERS
 from ..core.visibility import MODELS, STRIDES, threshold_map, visibility_map
 

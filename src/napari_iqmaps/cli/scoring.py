@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from ..core.diffdiff.judging import diff_diff_assess
+from ..core.diffdiff.assessment import diff_diff_assess
 from ..core.diffdiff.options import ILLUMINATIONS, MEDIANS, MOST_SMOOTH
 from .options import Command, default_of
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ..core import devices, weights
+from ..core import models
 from ..core.display import SDR_WHITE
 from ..core.errors import InputError
 from ..core.io.reading import RELATIVE_LIGHT, ImageFile, read_image
@@ -97,7 +97,7 @@ class Options:
 
     def weights_sha256(self) -> str:
         """Find the weights, before any image is read, and give their digest; raises WeightsError."""
-        return weights.find(self.weights or weights.default_name(self.model), self.model).sha256
+        return models.find(self.weights or models.default_name(self.model), self.model).sha256
 
 
 def found_inputs(words: Iterable[str], report: Report, *, further: Iterable[str] = ()) -> list[Path]:
@@ -259,7 +259,7 @@ def plan_of(kind: str, options: Options, compute: Callable[[Job, Progress], Qual
         maps=(kind,),
         request=request,
         compute=lambda job, progress: Answer.of(compute(job, progress)),
-        prepare=lambda: devices.resolve(options.device),
+        prepare=lambda: models.resolve(options.device),
         out=options.out,
         suffixes=SUFFIXES[options.formats],
         table=options.table,

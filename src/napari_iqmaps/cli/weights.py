@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from ..core import weights as registry
+from ..core import models as registry
 from ..core.errors import WeightsError
 from .group import in_one_line
 from .options import json_option

@@ -16,7 +16,7 @@ from .quality_score import QualityScore, summed_up
 
 if TYPE_CHECKING:
     from .blind_pass import Sums
-    from .weights import WeightsRecord
+    from .models import WeightsRecord
 
 
 @dataclass(frozen=True, eq=False)

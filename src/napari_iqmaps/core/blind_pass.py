@@ -14,7 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from . import holes, loading, weights
+from . import images, models
 from .evidence import UNIFORM
 from .images import Planes
 from .maps import lazy_mean_of_valid
@@ -22,13 +22,14 @@ from .networks.blind import FEATURES, INPUT_SCALE, LOW_SCALE, BlindNetwork, Erro
 from .networks.deepbqa import DeepBQA, SensitivityNet
 from .networks.diqa import DIQA
 from .networks.normalised import CELL, REACH, at_pixels, normalised, objective_error, quarter, reliability
-from .tiling import Progress, each_tile, rounded_up, tile_side
+from .progress import Progress
+from .tiling import each_tile, rounded_up, tile_side
 
 Plane = npt.NDArray[np.float32]
 Numbers = npt.NDArray[np.float64]
 
 _NETWORKS: Mapping[str, type[DIQA | DeepBQA]] = {"diqa": DIQA, "deepbqa": DeepBQA}
-LONGEST_HALO = rounded_up(ErrorTrunk.REACH + 1, CELL) + holes.REACH
+LONGEST_HALO = rounded_up(ErrorTrunk.REACH + 1, CELL) + images.REACH
 """Pixels to each side on which anything of a pass depends."""
 
 _CPU_TILE = 320
@@ -126,7 +127,7 @@ class BlindOperator:
         # One more cell than the tile has is needed at its end, to interpolate towards.
         reach = ErrorTrunk.REACH if self.runs_trunk else 2 * REACH
         self.margin = rounded_up(reach + 1, CELL)
-        self.halo = self.margin + holes.REACH
+        self.halo = self.margin + images.REACH
         self.tile = _CPU_TILE if self.device.type == "cpu" else _OTHER_TILE
 
     def __call__(self, windows: Sequence[Plane]) -> Answer:
@@ -145,8 +146,8 @@ class BlindOperator:
         """
         image = windows[0]
         valid = np.isfinite(_cropped(image, self.halo))
-        with torch.inference_mode(), loading.full_precision(self.device):
-            luminance = self._tensor(holes.fill(image))
+        with torch.inference_mode(), models.full_precision(self.device):
+            luminance = self._tensor(images.fill(image))
             detail = normalised(luminance)
             cells = self._cells(luminance, detail)
             layers = {kind: self._plane(cells[kind], valid) for kind in self._interpolated()}
@@ -162,7 +163,7 @@ class BlindOperator:
         return sorted(wanted)
 
     def _tensor(self, window: Plane) -> Tensor:
-        part = np.ascontiguousarray(_cropped(window, holes.REACH))
+        part = np.ascontiguousarray(_cropped(window, images.REACH))
         return torch.from_numpy(part).to(self.device)[None, None]
 
     def _cells(self, luminance: Tensor, detail: Tensor) -> dict[str, Tensor]:
@@ -213,7 +214,7 @@ class BlindOperator:
 
     def _detail_within(self, window: Plane, known: npt.NDArray[np.bool_]) -> Tensor:
         """Normalise with the holes of both images: what fills a hole of one must not face pixels of the other."""
-        return normalised(self._tensor(holes.fill(np.where(known, window, np.float32(np.nan)))))
+        return normalised(self._tensor(images.fill(np.where(known, window, np.float32(np.nan)))))
 
     def _sums(self, cells: Mapping[str, Tensor], valid: npt.NDArray[np.bool_]) -> Numbers:
         sums = np.zeros(Sums.COUNT)
@@ -288,7 +289,7 @@ def run(
 def _lazily(operator: BlindOperator, inputs: Sequence[Planes], side: int) -> tuple[dict[str, Any], Sums]:
     import dask.array as da
 
-    from .lazy import LazyTiles
+    from .tiling import LazyTiles
 
     tiles = LazyTiles(operator, operator, inputs, side)
     maps = {kind: tiles.plane(_Layer(kind)) for kind in operator.kinds}
@@ -314,7 +315,7 @@ def _sums_of(answer: Answer) -> Numbers:
     return answer.sums
 
 
-def load_network(record: weights.WeightsRecord, device: torch.device) -> DIQA | DeepBQA:
+def load_network(record: models.WeightsRecord, device: torch.device) -> DIQA | DeepBQA:
     """Read a blind network from verified weights; the last ones stay ready.
 
     Parameters
@@ -335,7 +336,7 @@ def load_network(record: weights.WeightsRecord, device: torch.device) -> DIQA | 
         If the tensors do not fit the network.
     """
     make: Callable[[], DIQA | DeepBQA] = _NETWORKS[record.network]
-    return loading.load_network(make, record, device)
+    return models.load_network(make, record, device)
 
 
 def _cropped(plane: Any, margin: int) -> Any:

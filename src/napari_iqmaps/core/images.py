@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy import ndimage
 
-from .display import DARKEST, SDR_WHITE, Display
+from .display import DARKEST, SDR_WHITE, WHITE, Display
 from .errors import InputError
 
 REC709_WEIGHTS = (0.2126, 0.7152, 0.0722)
@@ -371,4 +372,76 @@ def _check_shape(array: Any, has_channels: bool, name: str) -> None:
         raise InputError(
             f"The {name} has shape {tuple(array.shape)}, which without channel_axis would be {shape[0]} planes of only "
             f"{shape[2]} pixels' width. Pass channel_axis=-1 if the last axis holds colours."
+        )
+
+
+_RADII = (1, 3, 7, 15, 31)
+REACH = _RADII[-1]
+"""How far, in pixels, a hole looks for valid neighbours; past that distance it cannot touch a valid answer."""
+
+
+def fill(plane: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Fill the holes of a plane from the nearest scale at which they have valid neighbours.
+
+    Parameters
+    ----------
+    plane : numpy.ndarray
+        float32, shape ``(height, width)``, NaN in holes.
+
+    Returns
+    -------
+    numpy.ndarray
+        The plane itself where it has no hole; otherwise a copy in which each hole holds the mean of the valid
+        pixels in the smallest window (3, 7, 15, 31, 63 pixels wide) that has any, and middle grey where none has.
+
+    Notes
+    -----
+    A hole without a valid pixel within `REACH` is farther from every valid pixel than any halo of this package, so
+    its middle grey reaches no answer.
+    """
+    holes = ~np.isfinite(plane)
+    if not holes.any():
+        return plane
+    valid = (~holes).astype(np.float32)
+    known = np.where(holes, np.float32(0), plane)
+    filled = known.copy()
+    pending = holes
+    for radius in _RADII:
+        size = 2 * radius + 1
+        # mode="constant" counts nothing outside the plane, so the mean is over pixels that exist.
+        weight = ndimage.uniform_filter(valid, size, mode="constant")
+        total = ndimage.uniform_filter(known, size, mode="constant")
+        # Running sums leave dust where the true count is zero: less than half a pixel is none.
+        reached = pending & (weight * size**2 > 0.5)
+        filled[reached] = total[reached] / weight[reached]
+        pending = pending & ~reached
+    filled[pending] = WHITE / 2
+    # Code values of high dynamic range lie above white; the fill adds nothing brighter.
+    return np.clip(filled, 0, max(WHITE, float(known.max())), out=filled)
+
+
+_WHITES = {"uint8": 255.0, "uint16": 65535.0, "bool": 1.0}
+
+
+def check_common_range(images: Sequence[Planes]) -> None:
+    """Refuse one stated range for images of dtypes to which it cannot apply alike.
+
+    Parameters
+    ----------
+    images : sequence of Planes
+        What is compared, each with the range that was stated or is known for its dtype.
+
+    Raises
+    ------
+    InputError
+        If images of several dtypes have one range that is not the whole range of those that hold whole numbers.
+    """
+    types = {planes.array.dtype.name for planes in images}
+    ranges = {planes.data_range for planes in images}
+    low, high = images[0].data_range
+    contradicted = any(_WHITES.get(planes.array.dtype.name, high) != high for planes in images)
+    if len(types) > 1 and len(ranges) == 1 and contradicted:
+        raise InputError(
+            f"The images are of types {', '.join(sorted(types))}, and one data_range of ({low:g}, {high:g}) does not "
+            "suit all of them. Convert them to one type first, such as with skimage.util.img_as_float."
         )

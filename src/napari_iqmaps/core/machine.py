@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .. import __version__
-from . import devices
-from . import weights as weights_registry
+from . import models
+from . import models as weights_registry
 from .images import DataRange, Planes, as_planes
 from .machine_assessment import MachineAssessment, MachineJudge
 from .maps import QualityMap
+from .progress import Progress
 from .quality_score import QualityScore
-from .tiling import Progress
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -215,7 +215,7 @@ def _run(
     keeps_map: bool,
 ) -> tuple[Any, Any, MachineJudge]:
     """Pass over the planes and say where the numbers come from."""
-    target = devices.resolve(device)
+    target = models.resolve(device)
     record = weights_registry.find(name_or_path or weights_registry.default_name(NETWORK), NETWORK)
 
     from .machine_pass import MachineOperator, load_metrifier, run, scales_for

@@ -16,8 +16,8 @@ from .maps import QualityMap
 from .quality_score import QualityScore, summed_up
 
 if TYPE_CHECKING:
+    from .models import WeightsRecord
     from .networks.metrifier import Metrifier
-    from .weights import WeightsRecord
 
 SMALLEST_SIDE = 16
 """Pixels; of a smaller image the network sees mostly its reflection."""

@@ -18,8 +18,8 @@ from .distortions.record import checked_severity
 from .errors import InputError
 from .images import DataRange, Planes, as_planes
 from .machine import machine_quality
+from .progress import Progress
 from .quality_score import QualityScore
-from .tiling import Progress
 
 if TYPE_CHECKING:
     from pathlib import Path

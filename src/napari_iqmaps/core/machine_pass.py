@@ -14,13 +14,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from . import holes, loading
+from . import images, models
 from .images import REC709_WEIGHTS, Planes, luminance
 from .machine_assessment import MIDDLE, SUMS
+from .models import WeightsRecord
 from .networks.metrifier import CELL, CHANNELS, Metrifier
 from .networks.normalised import at_pixels
-from .tiling import Progress, each_tile, tile_side
-from .weights import WeightsRecord
+from .progress import Progress
+from .tiling import each_tile, tile_side
 
 Plane = npt.NDArray[np.float32]
 Numbers = npt.NDArray[np.float64]
@@ -35,7 +36,7 @@ _WHITE = 255.0
 _BLUR = (0.25, 0.5, 0.25)
 _FINE_REACH = Metrifier.REACH
 _HALF_REACH = 2 * Metrifier.REACH + 1  # 1 for the blur
-LONGEST_HALO = _HALF_REACH + 1 + holes.REACH
+LONGEST_HALO = _HALF_REACH + 1 + images.REACH
 """Pixels to each side on which anything of a pass depends."""
 
 _CPU_TILE = 256
@@ -78,7 +79,7 @@ class MachineOperator:
         is_halved = HALF in scales
         # One more cell than the tile has is needed at its end, to interpolate towards; it sits on the next pixel.
         self.margin = (_HALF_REACH if is_halved else _FINE_REACH) + 1
-        self.halo = self.margin + holes.REACH
+        self.halo = self.margin + images.REACH
         self.multiple = 2 * CELL if is_halved else CELL
         self.tile = _CPU_TILE if device.type == "cpu" else _OTHER_TILE
 
@@ -98,8 +99,8 @@ class MachineOperator:
         """
         holed = ~np.isfinite(windows).all(axis=0)
         if holed.any():
-            windows = [holes.fill(np.where(holed, np.float32(np.nan), window)) for window in windows]
-        with torch.inference_mode(), loading.full_precision(self.device):
+            windows = [images.fill(np.where(holed, np.float32(np.nan), window)) for window in windows]
+        with torch.inference_mode(), models.full_precision(self.device):
             colours = self._tensor(windows)
             probability = at_pixels(self._cells(self._within(colours, _FINE_REACH)), CELL)
             if HALF in self.scales:
@@ -109,7 +110,7 @@ class MachineOperator:
         return np.where(_inner(holed, self.halo), np.float32(np.nan), plane)
 
     def _tensor(self, windows: Sequence[Plane]) -> Tensor:
-        stacked = np.stack([_inner(window, holes.REACH) for window in windows])
+        stacked = np.stack([_inner(window, images.REACH) for window in windows])
         return (torch.from_numpy(stacked).to(self.device) / _WHITE).expand(CHANNELS, -1, -1)[None]
 
     def _cells(self, colours: Tensor) -> Tensor:
@@ -153,7 +154,7 @@ def run(
     """
     side = tile_side(operator, tile)
     if planes.is_lazy and keeps_map:
-        from .lazy import apply_lazily
+        from .tiling import apply_lazily
 
         values = apply_lazily(operator, planes.colours(), side)
         return values, _lazy_sums(values, planes.lazy_luminance())
@@ -171,8 +172,8 @@ def run(
 
 
 def load_metrifier(record: WeightsRecord, device: torch.device) -> Metrifier:
-    """Read the metrifier from verified weights; see `napari_iqmaps.core.loading.load_network`."""
-    return loading.load_network(Metrifier, record, device)
+    """Read the metrifier from verified weights; see `napari_iqmaps.core.models.load_network`."""
+    return models.load_network(Metrifier, record, device)
 
 
 class _Colours(Planes):

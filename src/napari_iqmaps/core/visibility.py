@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from .. import __version__
-from . import devices
-from . import weights as weights_registry
+from . import models
+from . import models as weights_registry
 from .display import Display, Encoding, Luminance
 from .errors import InputError
 from .images import DataRange, Planes, as_planes, check_same_shape
@@ -17,12 +17,13 @@ from .observers import (
     checked_window,
     observer_named,
 )
-from .tiling import LocalOperator, Progress, apply
+from .progress import Progress
+from .tiling import LocalOperator, apply
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from .thresholds import CellGrid
+    from ._thresholds import CellGrid
 
 ThresholdModel = Literal["pnet", "contrast"]
 Stride = Literal[1, 2, 4, 8]
@@ -140,7 +141,7 @@ def threshold_map(
     looking = observer_named(observer)
     grid, info = _evaluator(model, stride, weights, device)
 
-    from .thresholds import ThresholdOperator
+    from ._thresholds import ThresholdOperator
 
     operator = ThresholdOperator(grid, looking)
     info |= {"method": "threshold_map", "observer": observer}
@@ -234,7 +235,7 @@ def visibility_map(
     window = checked_window(window, pixels_per_degree)
     grid, info = _evaluator(model, stride, weights, device)
 
-    from .thresholds import VisibilityOperator
+    from ._thresholds import VisibilityOperator
 
     operator = VisibilityOperator(grid, window, looking, pixels_per_degree)
     info |= {
@@ -272,7 +273,7 @@ def surroundings(
     _check_stride(stride)
     window = checked_window(window, pixels_per_degree)
 
-    from .thresholds import visibility_reach
+    from ._thresholds import visibility_reach
 
     return visibility_reach(stride, window, pixels_per_degree)
 
@@ -284,10 +285,10 @@ def _evaluator(
     if model not in MODELS:
         raise InputError(f"There is no threshold model {model!r}. Choose one of {', '.join(MODELS)}.")
     _check_stride(stride)
-    target = devices.resolve(device)
+    target = models.resolve(device)
     record = weights_registry.find(name_or_path or weights_registry.default_name(model), model)
 
-    from .thresholds import cell_grid
+    from ._thresholds import cell_grid
 
     info = {
         "model": model,

@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QCheckBox
 
 from ..core.blind import assess, maps_of
 from ..core.errors import InputError
-from ..core.region_quality import RegionQuality
+from ..core.regions import RegionQuality
 from . import export
 from .assessed import AssessedResult, AssessRequest
 from .following import Follower

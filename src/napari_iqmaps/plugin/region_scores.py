@@ -12,7 +12,7 @@ from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QWidget
 
 from ..core.assessment import Assessment
 from ..core.blind import MAPS
-from ..core.region_quality import Area, RegionQuality, region_qualities
+from ..core.regions import Area, RegionQuality, region_qualities
 from .results import with_dask_progress
 from .tasks import Progress
 

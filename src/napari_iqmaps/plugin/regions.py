@@ -12,7 +12,7 @@ from skimage.draw import polygon
 
 from ..core.errors import InputError
 from ..core.maps import QualityMap
-from ..core.region_quality import Area
+from ..core.regions import Area
 from ..core.visibility import STRIDES
 from .layers import LayerPixels
 

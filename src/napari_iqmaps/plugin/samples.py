@@ -10,7 +10,7 @@ import numpy.typing as npt
 from skimage import data
 from skimage.transform import resize
 
-from ..core import diffdiff_samples
+from ..core import samples
 from ..core import samples as pictures
 from ..core.distortions import distort
 from ..core.hiding import hide
@@ -189,7 +189,7 @@ def relit_registration() -> list[LayerData]:
     list of LayerData
         The moving image, the registered one and the fixed one.
     """
-    return _trio(diffdiff_samples.relit_trio())
+    return _trio(samples.relit_trio())
 
 
 def wrong_way_registration() -> list[LayerData]:
@@ -200,7 +200,7 @@ def wrong_way_registration() -> list[LayerData]:
     list of LayerData
         The moving image, the registered one and the fixed one.
     """
-    return _trio(diffdiff_samples.wrong_way_trio())
+    return _trio(samples.wrong_way_trio())
 
 
 def shaking_series() -> list[LayerData]:
@@ -211,14 +211,14 @@ def shaking_series() -> list[LayerData]:
     list of LayerData
         A stack with the axes t, y and x, and one plane.
     """
-    frames = diffdiff_samples.shaking_series()
+    frames = samples.shaking_series()
     return [
         _layer(frames, "shaking", axis_labels=("t", "y", "x")),
         _layer(frames[0], "fixed", axis_labels=("y", "x")),
     ]
 
 
-def _trio(trio: diffdiff_samples.Trio) -> list[LayerData]:
+def _trio(trio: samples.Trio) -> list[LayerData]:
     return [
         _layer(trio.moving, "moving", visible=False),
         _layer(trio.registered, "registered", visible=False),

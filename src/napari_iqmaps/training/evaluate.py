@@ -12,7 +12,7 @@ import pandas as pd
 
 from .. import __version__
 from ..core.errors import InputError, WeightsError
-from ..core.weights import default_name, find, sha256_of
+from ..core.models import default_name, find, sha256_of
 from . import runs
 from .agreements import KEYS, SPLIT
 from .baselines import BASELINES

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from ..core import devices
+from ..core import models
 from ..core.errors import InputError
 from . import runs
 from .anchoring import anchor
@@ -141,7 +141,7 @@ def fit_images(
         raise InputError(f"The images were read for {data.measure}, and the recipe has {measure_of(config)}.")
     if not len(rows):
         raise InputError("There are no images to learn from.")
-    target = devices.resolve(device)
+    target = models.resolve(device)
     precision = resolved_precision(config.precision, target)
     runs.write_json(folder / runs.VERSIONS, runs.versions(target, precision))
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 import torch
 
-from ..core.thresholds import load_network
+from ..core._thresholds import load_network
 from ..core.visibility import visibility_map
 from .baselines import BASELINES
 from .config import TrainingConfig

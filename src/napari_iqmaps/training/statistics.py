@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import optimize, special, stats
 
-from ..core.figure import Figure
+from ..core.bootstrap import Figure
 
 Floats = npt.NDArray[np.float64]
 Measure = Callable[[Floats, Floats], float]

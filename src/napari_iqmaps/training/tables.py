@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 from rich.table import Table
 
-from ..core.figure import Figure
+from ..core.bootstrap import Figure
 from ..core.io.atomic import written_whole
 
 HEADINGS = {

@@ -21,7 +21,7 @@ def write_weights(path: Path, name: str, network: nn.Module, header: Mapping[str
     path : pathlib.Path
         The file.
     name : str
-        Of the network, as `napari_iqmaps.core.weights` asks for it.
+        Of the network, as `napari_iqmaps.core.models` asks for it.
     network : torch.nn.Module
         Whose parameters to write.
     header : mapping of str to str

@@ -5,7 +5,7 @@ import pytest
 
 import napari_iqmaps as iq
 from napari_iqmaps.core import diffdiff
-from napari_iqmaps.core.diffdiff import blocks
+from napari_iqmaps.core.diffdiff import images
 
 
 def grey(*shape, value=100, dtype=np.uint8):
@@ -88,7 +88,7 @@ def test_q11_the_correction_is_not_rounded():
 
 
 def test_q12_blocks_fill_the_frame():
-    assert blocks.edges(0, 103, 5) == [0, 20, 41, 61, 82, 103]
+    assert images.edges(0, 103, 5) == [0, 20, 41, 61, 82, 103]
     rng = np.random.default_rng(0)
     score = iq.diff_diff_score(*(rng.integers(0, 255, (103, 77)).astype(np.uint8) for _ in range(3)), border=3)
     covered = np.zeros((103, 77), int)

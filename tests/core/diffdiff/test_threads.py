@@ -7,7 +7,8 @@ import pytest
 
 import napari_iqmaps as iq
 from napari_iqmaps.core import diffdiff
-from napari_iqmaps.core.diffdiff import differences, threads
+from napari_iqmaps.core.diffdiff import differences
+from napari_iqmaps.core.diffdiff import differences as threads
 
 
 @pytest.fixture

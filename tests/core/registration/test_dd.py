@@ -6,8 +6,9 @@ import pytest
 from skimage import data
 
 import napari_iqmaps as iq
+from napari_iqmaps.core.progress import Steps
 from napari_iqmaps.core.registration import dd
-from napari_iqmaps.core.registration.candidates import Options, Steps
+from napari_iqmaps.core.registration.candidates import Options
 from napari_iqmaps.core.registration.geometry import corner_error, corner_shifts
 from napari_iqmaps.core.registration.images import as_pair
 from napari_iqmaps.core.registration.soft_objective import SoftObjective, freedom, motion, smoothed

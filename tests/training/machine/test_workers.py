@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from napari_iqmaps import InputError
-from napari_iqmaps.core.weights import sha256_of
+from napari_iqmaps.core.models import sha256_of
 from napari_iqmaps.training.machine.opening import open_worker
 from napari_iqmaps.training.machine.worker_config import WorkerConfig
 from napari_iqmaps.training.machine.worker_fit import fit_worker

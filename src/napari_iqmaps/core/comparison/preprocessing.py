@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from .. import holes
+from .. import images
 from ..errors import InputError
 from ..registration.geometry import Matrix, as_matrix
 
@@ -164,7 +164,7 @@ class Preprocessing:
         """
         result = np.asarray(plane, np.float32)
         unknown = ~np.isfinite(result)
-        result = holes.fill(result)
+        result = images.fill(result)
         for step, number in self.steps:
             result = step.apply(result, number)
         matrix = _scaling(plane.shape, result.shape)

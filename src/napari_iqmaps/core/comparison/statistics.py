@@ -12,8 +12,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from ..bootstrap import Figure
 from ..errors import InputError
-from ..figure import Figure
 from .outcome import Outcome
 
 Floats = npt.NDArray[np.float64]

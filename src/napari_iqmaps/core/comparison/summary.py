@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..figure import Figure
+from ..bootstrap import Figure
 from .outcome import Outcome
 from .statistics import MEASURES, mean_figure
 

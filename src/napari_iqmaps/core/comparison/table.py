@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
-from ..figure import Figure
+from ..bootstrap import Figure
 from .summary import Summary
 
 NO_DATA = "--"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from .assessment import DiffDiffAssessment, diff_diff, diff_diff_assess, diff_diff_score, recounted
 from .curve import TolerancePoint, histogram, ladder_tolerances, tolerance_curve
-from .judging import DiffDiffAssessment, diff_diff, diff_diff_assess, diff_diff_score, recounted
+from .edge_weight import edge_weight
 from .pictures import marked_overlay, marks, overlay
 from .records import VERDICTS, BlockScore, DiffDiffScore
 from .surface import ShiftSurface, score_surface
 from .tolerance import LocalContrast, auto_tolerance, local_contrast
-from .weighting import edge_weight
 
 __all__ = [
     "VERDICTS",

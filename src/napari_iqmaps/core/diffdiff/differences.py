@@ -1,27 +1,200 @@
-"""One pass over a plane: the differences of the differences, cell by cell, and what speaks for a verdict in each."""
+"""Work on parts of an image side by side: OpenCV and numpy let other threads run while they calculate."""
 
 from __future__ import annotations
 
 import math
+import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import KW_ONLY, dataclass, fields
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from ..opencv import opencv, scalar
-from .blocks import TILE, Box
-from .bytewise import TILE as BYTES_TILE
-from .bytewise import compare_bytes
-from .local_ncc import HALO, local_correlations
-from .normalising import HALO as NORMALISING_HALO
-from .normalising import NOISE, aligned, normalised
+from .images import TILE, Box, Mask, Plane, Trio, Windows
+from .normalisation import HALO as NORMALISING_HALO
+from .normalisation import NOISE, aligned, normalised
 from .options import LOCAL_SMOOTH, Illumination
 from .tally import Tally, tallied
-from .threads import answers
-from .trio import Mask, Plane, Trio, Windows
+
+Part = TypeVar("Part")
+Answer = TypeVar("Answer")
+
+MOST_THREADS = 8
+
+_WORTH_IT = 1 << 18  # pixels; below, threads take longer to start than the work does
+
+
+def answers(work: Callable[[Part], Answer], parts: Sequence[Part], pixels: int) -> Iterator[Answer]:
+    """Do the same work on several parts.
+
+    Parameters
+    ----------
+    work : callable
+        From a part to its answer; may run in another thread.
+    parts : sequence
+        What to work on.
+    pixels : int
+        How many there are in all parts; of few, one thread takes care.
+
+    Yields
+    ------
+    object
+        The answers in the order of the parts. When the caller stops asking, what has not begun is not done.
+    """
+    threads = min(MOST_THREADS, _processors(), len(parts))
+    if threads < 2 or pixels < _WORTH_IT:
+        yield from map(work, parts)
+        return
+    with ThreadPoolExecutor(threads) as pool:
+        futures = [pool.submit(work, part) for part in parts]
+        try:
+            for future in futures:
+                yield future.result()
+        finally:
+            for future in futures:
+                future.cancel()
+
+
+def _processors() -> int:
+    """Count the processors that this process may use, as far as the system tells."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+TILE = 512
+"""Pixels to the side of what is compared at once: what the processor's cache holds."""
+
+_memory = threading.local()
+
+
+def compare_bytes(
+    images: list[npt.NDArray[Any]], corrections: tuple[float, float] | None, target: npt.NDArray[np.float32]
+) -> None:
+    """Write the diff-diff of a tile.
+
+    Parameters
+    ----------
+    images : list of numpy.ndarray
+        moving, registered and fixed, uint8, at most `TILE` to the side.
+    corrections : (float, float), optional
+        What is added to the fixed image for the difference before the registration and for the one after it; None
+        corrects nothing.
+    target : numpy.ndarray
+        float32, of their shape: is written.
+    """
+    cv2 = opencv()
+    moving, registered, fixed = images
+    if corrections is None:
+        cv2.subtract(cv2.absdiff(moving, fixed), cv2.absdiff(registered, fixed), dst=target, dtype=cv2.CV_32F)
+        return
+    first, second = _scratch(target.shape)
+    cv2.absdiff(cv2.subtract(moving, fixed, dst=first, dtype=cv2.CV_32F), scalar(corrections[0], first), dst=first)
+    cv2.absdiff(
+        cv2.subtract(registered, fixed, dst=second, dtype=cv2.CV_32F), scalar(corrections[1], second), dst=second
+    )
+    cv2.subtract(first, second, dst=target)
+
+
+def _scratch(shape: tuple[int, ...]) -> list[Plane]:
+    """Give two arrays to write to, the thread's own: to ask for memory takes as long as to calculate."""
+    if not hasattr(_memory, "planes"):
+        _memory.planes = [np.empty((TILE, TILE), np.float32) for _ in range(2)]
+    return [plane[: shape[0], : shape[1]] for plane in _memory.planes]
+
+
+WINDOW = 9
+"""Side of the square window in pixels."""
+
+HALO = WINDOW // 2
+
+FLAT = 1.0
+"""Standard deviation in a window, in grey levels, below which there is nothing to match."""
+
+_MIDDLE = np.float32(127.5)  # taken off before squares are added up, for their precision
+_FEWEST = 0.5  # share of the window that has to be valid
+
+
+class Correlations(NamedTuple):
+    """Local correlations with the fixed image, and the pixels where all three images have detail.
+
+    Attributes
+    ----------
+    before, after : numpy.ndarray
+        float32, -1..1, of the moving and of the registered image; 0 where not `defined`.
+    defined : numpy.ndarray of bool
+        Valid pixels whose window is flat in none of the three images.
+    """
+
+    before: Plane
+    after: Plane
+    defined: Mask
+
+
+def local_correlations(moving: Plane, registered: Plane, fixed: Plane, valid: Mask | None) -> Correlations:
+    """Correlate both images with the fixed one in a window around each pixel.
+
+    Parameters
+    ----------
+    moving, registered, fixed : numpy.ndarray
+        float32 ``(height, width)``, grey levels of 255; 0 where not valid.
+    valid : numpy.ndarray of bool, optional
+        Pixels that count; None means all.
+
+    Returns
+    -------
+    Correlations
+        Pearson's correlation over the valid pixels of 9 x 9 windows, of which at least half has to be valid; beyond
+        the border of the arrays they are reflected. Both are defined on the same pixels, so that their means compare.
+    """
+    share = None if valid is None else _mean(valid.astype(np.float32))
+    mean_f, spread_f, f = _moments(fixed, valid, share)
+    before, defined = _correlation(moving, mean_f, spread_f, f, valid, share)
+    after, also = _correlation(registered, mean_f, spread_f, f, valid, share)
+    defined &= also
+    if valid is not None and share is not None:
+        defined &= valid & (share >= _FEWEST)
+    absent = ~defined
+    before[absent] = 0
+    after[absent] = 0
+    return Correlations(before, after, defined)
+
+
+def _moments(plane: Plane, valid: Mask | None, share: Plane | None) -> tuple[Plane, Plane, Plane]:
+    """Give local means and variances, and the plane about which they are: less middle grey, 0 in holes."""
+    cv2 = opencv()
+    centred: Plane = cv2.subtract(plane, scalar(float(_MIDDLE), plane))
+    if valid is not None:
+        centred[~valid] = 0
+    mean = _mean(centred, share)
+    variance = _mean(cv2.multiply(centred, centred), share)
+    cv2.subtract(variance, cv2.multiply(mean, mean), dst=variance)
+    return mean, variance, centred
+
+
+def _correlation(
+    plane: Plane, mean_f: Plane, spread_f: Plane, fixed: Plane, valid: Mask | None, share: Plane | None
+) -> tuple[Plane, Mask]:
+    cv2 = opencv()
+    mean, spread, centred = _moments(plane, valid, share)
+    covariance = _mean(cv2.multiply(centred, fixed), share)
+    cv2.subtract(covariance, cv2.multiply(mean, mean_f), dst=covariance)
+    flat = np.float32(FLAT * FLAT)
+    defined: Mask = (cv2.min(spread, spread_f) >= flat).view(np.bool_)
+    product = cv2.sqrt(cv2.max(cv2.multiply(spread, spread_f), scalar(float(flat * flat), spread)))
+    cv2.divide(covariance, product, dst=covariance)
+    return np.clip(covariance, -1, 1, out=covariance), defined
+
+
+def _mean(plane: npt.NDArray[np.float32], share: Plane | None = None) -> Plane:
+    """Average over the window, or over its valid pixels: their share of it divides."""
+    cv2 = opencv()
+    mean: Plane = cv2.boxFilter(plane, cv2.CV_32F, (WINDOW, WINDOW), borderType=cv2.BORDER_REFLECT_101)
+    return mean if share is None else cv2.divide(mean, np.maximum(share, np.float32(1e-6)))
 
 
 @dataclass(frozen=True)
@@ -205,7 +378,7 @@ class _Work:
     @property
     def side(self) -> int:
         """Pixels to the side of a tile."""
-        return BYTES_TILE if self.is_plain else TILE
+        return TILE if self.is_plain else TILE
 
     def correction(self, boxes: Sequence[Box]) -> tuple[float, float]:
         """Give how much brighter than the fixed image the moving and the registered one are on average."""

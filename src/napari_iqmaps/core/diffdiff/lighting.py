@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 
 from ..errors import InputError
-from .normalising import NOISE, SIGMA
+from .normalisation import NOISE, SIGMA
 from .shifts import Plane
 from .tolerance import local_tolerance, tolerance_of
 

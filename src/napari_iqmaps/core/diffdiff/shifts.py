@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..tiling import Progress
+from ..progress import Progress
 
 Plane = npt.NDArray[np.float32]
 Numbers = npt.NDArray[np.float64]

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from ..errors import InputError
 from ..images import DataRange, as_planes
-from ..tiling import Progress
+from ..progress import Progress
 from .lighting import comparable
 from .shifts import WHITE, Mask, Numbers, Plane, judge_shifts
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..opencv import opencv, scalar
-from .blocks import TILE, Box
+from .images import TILE, Box
 
 Plane = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]

@@ -159,7 +159,7 @@ def _to_unit(colours: npt.NDArray[Any], data_range: tuple[float, float]) -> tupl
     unit: Pixels = np.ascontiguousarray(np.clip(values, 0, 1), dtype=np.float32)
     if not holes.any():
         return unit, None
-    from ..holes import fill
+    from ..images import fill
 
     unit[holes] = np.nan
     for channel in range(unit.shape[-1]):

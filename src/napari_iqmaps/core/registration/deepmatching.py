@@ -19,7 +19,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..images import DataRange, as_planes
-from .candidates import Progress
+from ..progress import Progress
 from .images import plane_channel_axis
 from .match_reading import parse_matches
 from .matches import MatchTable

@@ -12,7 +12,8 @@ from functools import partial
 import numpy as np
 
 from ..opencv import opencv
-from .candidates import Candidate, Options, Steps
+from ..progress import Steps
+from .candidates import Candidate, Options
 from .geometry import Matrix, as_matrix, corner_error, identity, scaled
 from .images import Mask, Pair, Plane, Side
 from .warp import valid_pixels

@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .. import holes
-from ..common_range import check_common_range
+from .. import images
 from ..errors import InputError
-from ..images import DataRange, Planes, as_planes
+from ..images import DataRange, Planes, as_planes, check_common_range
 
 Plane = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
@@ -149,4 +148,4 @@ def _side(planes: Planes, name: str) -> Side:
     known = np.isfinite(plane)
     if not known.any():
         raise InputError(f"The {name} has no pixel with a value (all NaN or masked). Check how it was read.")
-    return Side(holes.fill(plane), known)
+    return Side(images.fill(plane), known)

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from ..diffdiff.lighting import comparable
 from ..errors import InputError
 from ..images import DataRange
-from .candidates import Progress, Steps
+from ..progress import Progress, Steps
 from .geometry import as_matrix, corners, map_points
 from .images import as_pair
 from .soft_objective import SMOOTHING, Plane, SoftObjective, smoothed, solve

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from ..errors import InputError
 from ..images import DataRange
 from ..opencv import opencv
-from .candidates import Progress, Steps
+from ..progress import Progress, Steps
 from .images import Bytes, Pair, as_pair
 from .matches import MatchTable
 

@@ -11,7 +11,8 @@ import numpy as np
 from ... import __version__
 from ..errors import InputError
 from ..images import DataRange, as_planes
-from .candidates import Options, Progress, Steps
+from ..progress import Progress, Steps
+from .candidates import Options
 from .geometry import TRANSFORMS, identity
 from .images import Pair, as_pair, plane_channel_axis
 from .judgement import judgement

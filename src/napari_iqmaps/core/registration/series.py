@@ -12,7 +12,7 @@ import numpy.typing as npt
 from ... import __version__
 from ..errors import InputError
 from ..images import DataRange, is_dask
-from .candidates import Progress
+from ..progress import Progress
 from .geometry import Matrix
 from .record import Registration
 from .registering import register

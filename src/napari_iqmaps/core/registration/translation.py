@@ -13,7 +13,8 @@ from ..diffdiff.lighting import comparable
 from ..diffdiff.surface import SMALLEST_WINDOW, ShiftSurface, check_objective, shift_scores
 from ..errors import InputError
 from ..images import DataRange
-from .candidates import Candidate, Options, Progress, Steps
+from ..progress import Progress, Steps
+from .candidates import Candidate, Options
 from .geometry import Matrix
 from .images import Pair, Side, as_pair, plane_channel_axis
 from .record import Registration

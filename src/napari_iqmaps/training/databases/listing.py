@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from ...core.errors import InputError
-from ...core.weights import sha256_of
+from ...core.models import sha256_of
 
 COLUMNS = ("file", "reference", "score", "type", "scene", "weight")
 FEW = 3

@@ -15,7 +15,7 @@ from ... import __version__
 from ...core.errors import InputError
 from ...core.io.atomic import written_whole
 from ...core.machine import NETWORK
-from ...core.weights import WeightsRecord, default_name, find
+from ...core.models import WeightsRecord, default_name, find
 from ..evaluate import Report, told_of
 from ..keeping import kept_scores
 from .evaluation_scores import MEASURES, Distorted, Remake, measured, metrifier_scores

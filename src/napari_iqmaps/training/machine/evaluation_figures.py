@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from ...core.figure import Figure
+from ...core.bootstrap import Figure
 from .. import statistics
 from ..statistics import FEWEST_IMAGES, FEWEST_SCENES
 

@@ -11,13 +11,13 @@ import numpy.typing as npt
 import pandas as pd
 import torch
 
-from ...core import devices, loading
+from ...core import models
 from ...core.images import luminance
 from ...core.machine import NETWORK, machine_quality
 from ...core.machine_assessment import judge
 from ...core.machine_pass import HALF, load_metrifier, scales_for
+from ...core.models import default_name, find
 from ...core.networks.metrifier import Metrifier, score_of, with_border
-from ...core.weights import default_name, find
 from ..baselines import BASELINES
 from ..quality.evaluation_scores import blur_effect
 from .label_config import UNDISTORTED
@@ -129,7 +129,7 @@ def metrifier_scores(
         0 (worst) to 1 (best), NaN where there is no answer, ``(places,)``.
     """
     record = find(default_name(NETWORK) if weights is None else weights, NETWORK)
-    target = devices.resolve(device)
+    target = models.resolve(device)
     network = load_metrifier(record, target)
     scores = np.full(len(places), np.nan)
     for first in range(0, len(places), _BATCH):
@@ -184,7 +184,7 @@ def _goes_in_batches(pictures: Pixels) -> bool:
 
 def _batch_scores(network: Metrifier, pictures: Pixels, device: torch.device) -> Floats:
     colours = torch.from_numpy(np.ascontiguousarray(pictures)).to(device).permute(0, 3, 1, 2).float() / 255
-    with torch.inference_mode(), loading.full_precision(device):
+    with torch.inference_mode(), models.full_precision(device):
         bordered = with_border(colours).contiguous(memory_format=torch.channels_last)
         scores: Floats = score_of(network(bordered)).double().cpu().numpy()
     height, width = pictures.shape[1:3]

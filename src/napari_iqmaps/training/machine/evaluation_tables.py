@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 from rich.table import Table
 
-from ...core.figure import Figure
+from ...core.bootstrap import Figure
 from ...core.io.atomic import written_whole
 from ..tables import as_markdown
 from .evaluation_figures import Draws, distance, row_figures

@@ -14,9 +14,9 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 
-from ...core import devices as known_devices
+from ...core import models as known_devices
 from ...core.errors import InputError, WeightsError
-from ...core.weights import sha256_of
+from ...core.models import sha256_of
 from .. import runs
 from ..callbacks import Keeper
 from ..memory import keep_freed_memory

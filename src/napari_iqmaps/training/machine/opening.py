@@ -26,7 +26,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ...core import weights
+from ...core import models
 from ...core.errors import InputError
 from . import zoos
 from .states import load_state
@@ -116,7 +116,7 @@ def _opened(spec: str, name: str | None, given: dict[str, Any], folder: Path) ->
         usual = file.resolve().parent.name if file.stem == NETWORK else file.stem
     said = {**said, **given}
     known = said.get("classes")
-    sha256 = weights.sha256_of(file) if file is not None else ""
+    sha256 = models.sha256_of(file) if file is not None else ""
     return Recogniser(network, name or usual, None if known is None else tuple(known), _preprocessing(said), sha256)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from ...core import devices, weights
+from ...core import models
 from ...core.errors import InputError, WeightsError
 from .. import runs
 from ..callbacks import Keeper
@@ -85,7 +85,7 @@ def fit_worker(
     there = runs.prepare(folder, {"config": asdict(config), "pictures": pictures.record()}, resume=resume)
     if there and finished.is_file():
         return finished
-    target = devices.resolve(device)
+    target = models.resolve(device)
     precision = resolved_precision(config.precision, target)
     runs.write_json(folder / runs.VERSIONS, runs.versions(target, precision))
 
@@ -162,13 +162,13 @@ def load_worker(path: str | Path) -> tuple[WorkerNetwork, tuple[str, ...]]:
     WeightsError
         If the file cannot be read, or holds something else.
     """
-    record = weights.find(path, NETWORK)
+    record = models.find(path, NETWORK)
     try:
         classes = tuple(str(name) for name in json.loads(record.details["classes"]))
         network = WorkerNetwork(record.details["architecture"], len(classes), int(record.details["width"]))
     except (KeyError, ValueError) as error:  # InputError is a ValueError
         raise WeightsError(f"The header of {path} does not say which recogniser it holds ({error}).") from None
-    weights.load_into(network, record.path)
+    models.load_into(network, record.path)
     return network.eval().to(memory_format=torch.channels_last), classes  # type: ignore[call-overload]
 
 

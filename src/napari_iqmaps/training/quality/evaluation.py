@@ -14,7 +14,7 @@ import pandas as pd
 
 from ...core.blind import BlindModel
 from ...core.io.atomic import written_whole
-from ...core.weights import default_name, find
+from ...core.models import default_name, find
 from .. import runs
 from ..agreements import KEYS, SPLIT
 from ..evaluate import SPLITS, Report, data_of, told_of

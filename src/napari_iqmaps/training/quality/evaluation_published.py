@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from ...core.figure import Figure
+from ...core.bootstrap import Figure
 from ..agreements import ALL, LABEL
 from ..manifest import Manifest
 

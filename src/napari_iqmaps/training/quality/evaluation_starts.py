@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from ...core.distortions import distortions
 from ...core.errors import InputError, WeightsError
-from ...core.weights import find
+from ...core.models import find
 from ..splits import TYPE_GROUPS
 from .config import BLIND_NETWORKS
 from .drawing import draw

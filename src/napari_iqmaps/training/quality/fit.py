@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from ...core import devices as known_devices
+from ...core import models as known_devices
 from ...core.errors import InputError
 from ...core.io.atomic import written_whole
 from .. import runs

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from ...core import devices
+from ...core import models
 from ...core.errors import InputError, WeightsError
 from ...core.evidence import UNIFORM
 from ...core.networks.blind import BlindNetwork, ErrorTrunk, pooled
@@ -139,7 +139,7 @@ class ScoreBank:
 
     def _look(self, pairs: PairBank | None, variants: int, device: str, count: _Count) -> None:
         """Run the network over all images."""
-        target = devices.resolve(device)
+        target = models.resolve(device)
         network = self.network().eval().to(target, memory_format=torch.channels_last)  # type: ignore[call-overload]
         look = _Look(network, resolved_precision(self.config.precision, target) != "32-true", target, self.config)
         self.scored, self.distorted = SeenImages(), SeenImages()

@@ -11,13 +11,13 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from ...core import devices
+from ...core import models
 from ...core.errors import InputError
+from ...core.models import load_into
 from ...core.networks.blind import INPUT_SCALE
 from ...core.networks.deepbqa import DeepBQA, SensitivityNet
 from ...core.networks.normalised import CELL, REACH, normalised
 from ...core.tiling import reflected, rounded_up
-from ...core.weights import load_into
 from .. import runs
 from ..callbacks import Keeper
 from ..manifest import Manifest, read_manifest
@@ -145,7 +145,7 @@ def fit_scores_on(
     targets = Targets.of(bank, rows)
     if runs.prepare(folder, record, resume=resume) and finished.is_file():
         return finished
-    target = devices.resolve(device)
+    target = models.resolve(device)
     precision = resolved_precision(config.precision, target)
     runs.write_json(folder / runs.VERSIONS, runs.versions(target, precision))
 

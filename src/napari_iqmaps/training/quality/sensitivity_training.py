@@ -12,7 +12,7 @@ import torch
 from safetensors import safe_open
 from torch import Tensor, nn
 
-from ...core import devices
+from ...core import models
 from ...core.networks.deepbqa import DeepBQA
 from .. import runs
 from ..callbacks import Keeper
@@ -198,7 +198,7 @@ def fit_sensitivity(
     bank = None if finished.is_file() else PairBank(steps_config, paths)
     if runs.prepare(folder, record, resume=resume) and bank is None:
         return finished
-    target = devices.resolve(device)
+    target = models.resolve(device)
     precision = resolved_precision(config.precision, target)
     runs.write_json(folder / runs.VERSIONS, runs.versions(target, precision))
 

@@ -8,8 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import InputError
-from ..holes import fill
-from ..images import DataRange, as_planes
+from ..images import DataRange, as_planes, fill
 from ..opencv import opencv
 
 EdgeKind = Literal["mean", "gaussian", "laplacian"]

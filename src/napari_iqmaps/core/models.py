@@ -1,24 +1,66 @@
-"""Trained weights by name or path: found in the registry, verified, and read without running any code.
+"""Networks and where they run: the registry of weights, what is checked before they are used, and devices.
 
-The registry (``weights/registry.toml``) is the record of every file that ships: network, bytes, sha256, licence,
-training command, data and figures. A file of the user's own is taken by its path and told by its header.
+Importing this module imports no torch: what needs it imports it when it is called.
 """
 
 from __future__ import annotations
 
 import hashlib
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from .errors import WeightsError
+from .errors import InputError, WeightsError
 
 if TYPE_CHECKING:
+    import torch
     from torch import nn
+
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+
+
+def resolve(device: str) -> torch.device:
+    """Turn a device's name into one that this machine has.
+
+    Parameters
+    ----------
+    device : str
+        ``"auto"`` takes CUDA, then Apple's MPS, then the CPU. ``"cpu"``, ``"cuda"`` (or ``"cuda:1"``) and ``"mps"``
+        take just that.
+
+    Returns
+    -------
+    torch.device
+        A device that is there.
+
+    Raises
+    ------
+    InputError
+        If the name is unknown or this machine has no such device.
+    """
+    import torch
+
+    if not isinstance(device, str) or device.partition(":")[0] not in DEVICES:
+        raise InputError(f"There is no device {device!r}. Choose one of {', '.join(DEVICES)}.")
+    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if device == "auto":
+        return torch.device(next(name for name, present in available.items() if present))
+    if not available[device.partition(":")[0]]:
+        raise InputError(f'This machine has no usable {device!r} device. Use device="auto" or "cpu".')
+    try:
+        chosen = torch.device(device)
+    except RuntimeError:
+        raise InputError(f"There is no device {device!r}. Choose one of {', '.join(DEVICES)}, or cuda:0.") from None
+    if chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count():
+        raise InputError(f"There is no {device!r}: this machine has {torch.cuda.device_count()} CUDA devices.")
+    return chosen
+
 
 _FOLDER = "_weights"
 
@@ -206,3 +248,62 @@ def _header(path: Path) -> dict[str, str]:
             f"{path} is not a whole safetensors file ({error}). Weights in other formats are not read, for they can "
             "run code."
         ) from None
+
+
+Network = TypeVar("Network", bound="nn.Module")
+
+
+def load_network(make: Callable[[], Network], record: WeightsRecord, device: torch.device) -> Network:
+    """Read a network from verified weights; the last ones stay ready.
+
+    Parameters
+    ----------
+    make : callable
+        The network's class, or what else makes it without arguments.
+    record : WeightsRecord
+        Of the weights.
+    device : torch.device
+        Where to run.
+
+    Returns
+    -------
+    torch.nn.Module
+        float32, in evaluation mode, laid out for convolutions.
+
+    Raises
+    ------
+    WeightsError
+        If the tensors do not fit the network.
+    """
+    network: Network = _loaded(make, record.path.as_posix(), record.sha256, str(device))
+    return network
+
+
+# The key holds the sha256: a file that changed under the same path is another network.
+@lru_cache(maxsize=3)
+def _loaded(make: Callable[[], Any], path: str, sha256: str, device: str) -> Any:
+    import torch
+
+    network = make()
+    load_into(network, path)
+    return network.eval().to(device, memory_format=torch.channels_last)
+
+
+def full_precision(device: torch.device) -> AbstractContextManager[None]:
+    """Keep CUDA from rounding convolutions to ten bits, which tiles of another size would show.
+
+    Parameters
+    ----------
+    device : torch.device
+        Where the convolutions run.
+
+    Returns
+    -------
+    context manager
+        Nothing is changed for a device that does not round.
+    """
+    import torch
+
+    if device.type != "cuda":
+        return nullcontext()
+    return torch.backends.cudnn.flags(enabled=True, allow_tf32=False)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from . import difference, holes, weights
+from . import difference, images, models
 from .networks.contrast import ContrastModel
 from .networks.dense import DensePNet
 from .networks.pnet import PNet
@@ -104,7 +104,7 @@ class ThresholdOperator:
     def __call__(self, windows: Sequence[Plane]) -> Plane:
         """See `LocalOperator`; takes one window."""
         (window,) = windows
-        thresholds = self.grid(_cropped(holes.fill(window), holes.REACH))
+        thresholds = self.grid(_cropped(images.fill(window), images.REACH))
         return _with_holes_of(_cropped(window, self.halo), np.clip(self.factor * thresholds, *PNet.LIMITS))
 
 
@@ -138,7 +138,7 @@ class VisibilityOperator:
         """See `LocalOperator`; takes the windows of test and reference."""
         test, reference = windows
         margin = self.halo - self.grid.margin
-        of_test, of_reference = (self.grid(_cropped(holes.fill(window), margin)) for window in windows)
+        of_test, of_reference = (self.grid(_cropped(images.fill(window), margin)) for window in windows)
         pooled = difference.local_difference(test, reference, self.window, self.observer.gains, self.pixels_per_degree)
         threshold = np.float32(self.observer.threshold_factor) * np.sqrt(of_test * of_reference)
         probability = -np.expm1(-_cropped(pooled, self.halo) / threshold)
@@ -152,7 +152,7 @@ def cell_margin(stride: int) -> int:
 
 def threshold_reach(stride: int) -> int:
     """Give the pixels to each side that a threshold depends on."""
-    return cell_margin(stride) + holes.REACH
+    return cell_margin(stride) + images.REACH
 
 
 def visibility_reach(stride: int, window: int, pixels_per_degree: float) -> int:
@@ -160,7 +160,7 @@ def visibility_reach(stride: int, window: int, pixels_per_degree: float) -> int:
     return max(threshold_reach(stride), window // 2 + difference.reach(pixels_per_degree))
 
 
-def cell_grid(model: str, record: weights.WeightsRecord, stride: int, device: torch.device) -> CellGrid:
+def cell_grid(model: str, record: models.WeightsRecord, stride: int, device: torch.device) -> CellGrid:
     """Build the evaluator of a threshold model; the last ones stay ready.
 
     Parameters
@@ -217,7 +217,7 @@ def load_network(model: str, path: str) -> PNet | ContrastModel:
         If the tensors do not fit the network.
     """
     network = PNet() if model == "pnet" else ContrastModel()
-    weights.load_into(network, path)
+    models.load_into(network, path)
     return network.eval()
 
 

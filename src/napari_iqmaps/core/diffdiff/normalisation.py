@@ -8,8 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..opencv import opencv, scalar
-from .blocks import Box
-from .trio import Mask, Plane, Windows
+from .images import Box, Mask, Plane, Windows
 
 SIGMA = 7.0
 """Standard deviation in pixels of the Gaussian over which mean and contrast are taken."""

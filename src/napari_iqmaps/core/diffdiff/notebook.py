@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from ... import __version__
 from ..errors import InputError
+from .images import NAMES
 from .records import BlockScore, DiffDiffScore, Verdict
-from .trio import NAMES
 
 TOLERANCE = 50.0
 """Grey levels, unless the caller gives another."""

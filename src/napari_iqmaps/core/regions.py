@@ -15,7 +15,8 @@ from .quality_score import QualityScore
 
 if TYPE_CHECKING:
     from .assessment import Assessment
-    from .tiling import Progress
+    from .progress import Progress
+
 
 Plane = npt.NDArray[np.float32]
 Window = Mapping[str, Plane]

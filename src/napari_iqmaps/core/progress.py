@@ -1,0 +1,91 @@
+"""How far long work is, told to whoever asked, who may cancel it by raising."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+Progress = Callable[[int, int], object]
+Result = TypeVar("Result")
+
+UNHEARD = "iqmaps: a call that may be left to finish unheard"
+"""Name of the threads of `Steps.wait`: a program that ends while there is one must not wait for it."""
+
+_POLL = 0.1  # seconds between two looks at whether the work was cancelled
+
+
+@dataclass(eq=False)
+class Steps:
+    """Tell a progress callback how far the work is, and give it the chance to cancel.
+
+    Attributes
+    ----------
+    progress : callable or None
+        Called as ``progress(done, total)``; what it raises stops the work.
+    total : int
+        How many steps there are.
+    done : int
+        How many of them are done.
+    """
+
+    progress: Progress | None = None
+    total: int = 100
+    done: int = 0
+
+    def tick(self) -> None:
+        """Call the callback without having got further: for long loops, several times a second."""
+        if self.progress is not None:
+            self.progress(self.done, self.total)
+
+    def reach(self, share: float) -> None:
+        """Report that a share of the work (0..1) is done; it never goes back."""
+        self.done = max(self.done, min(self.total, round(share * self.total)))
+        self.tick()
+
+    def part(self, begin: float, end: float) -> Steps:
+        """Give the steps of a part of the work: what runs from 0 to 1 there runs from `begin` to `end` here."""
+
+        def told(done: int, total: int) -> None:
+            self.reach(begin + (end - begin) * done / total)
+
+        return Steps(None if self.progress is None else told)
+
+    def wait(self, function: Callable[[], Result]) -> Result:
+        """Run a library's long call so that it can be cancelled while it runs.
+
+        Parameters
+        ----------
+        function : callable
+            Takes nothing. It runs in a thread of its own; cancelled, it is left to finish unheard.
+
+        Returns
+        -------
+        Any
+            What it returned.
+
+        Raises
+        ------
+        Exception
+            What it raised, or what the progress callback raised.
+        """
+        if self.progress is None:
+            return function()
+        results: list[Result] = []
+        errors: list[BaseException] = []
+
+        def run() -> None:
+            try:
+                results.append(function())
+            except BaseException as error:  # raised again below, in the caller's thread
+                errors.append(error)
+
+        thread = threading.Thread(target=run, name=UNHEARD, daemon=True)
+        thread.start()
+        while thread.is_alive():
+            thread.join(_POLL)
+            self.tick()
+        if errors:
+            raise errors[0]
+        return results[0]
