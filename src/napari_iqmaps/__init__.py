@@ -36,12 +36,10 @@ if TYPE_CHECKING:
     from .core.marks import text_mark
     from .core.quality_score import QualityScore
     from .core.registration import Registration, register
-    from .core.registration.deepmatching import run_deepmatching
-    from .core.registration.match_reading import read_deepmatching
-    from .core.registration.matches import MatchTable
+    from .core.registration.direct import LocalOptimum, local_optimum
+    from .core.registration.matchers import quasi_dense_matches, run_deepmatching
+    from .core.registration.matches import MatchTable, read_deepmatching
     from .core.registration.matrix_file import MatrixRecord, load_matrix, save_matrix
-    from .core.registration.optimum import LocalOptimum, local_optimum
-    from .core.registration.quasi_dense import quasi_dense_matches
     from .core.registration.series import RegistrationSeries, register_series
     from .core.registration.translation import search_translation
     from .core.visibility import threshold_map, visibility_map
@@ -90,15 +88,15 @@ _HOMES = {
     "QualityScore": "quality_score",
     "Registration": "registration",
     "register": "registration",
-    "run_deepmatching": "registration.deepmatching",
-    "read_deepmatching": "registration.match_reading",
+    "run_deepmatching": "registration.matchers",
+    "read_deepmatching": "registration.matches",
     "MatchTable": "registration.matches",
     "MatrixRecord": "registration.matrix_file",
     "load_matrix": "registration.matrix_file",
     "save_matrix": "registration.matrix_file",
-    "LocalOptimum": "registration.optimum",
-    "local_optimum": "registration.optimum",
-    "quasi_dense_matches": "registration.quasi_dense",
+    "LocalOptimum": "registration.direct",
+    "local_optimum": "registration.direct",
+    "quasi_dense_matches": "registration.matchers",
     "RegistrationSeries": "registration.series",
     "register_series": "registration.series",
     "search_translation": "registration.translation",

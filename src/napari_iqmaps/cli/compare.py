@@ -8,11 +8,20 @@ from typing import Any
 
 import click
 
-from ..core.comparison.compare import METHODS, NEUTRAL, baseline_of, favoured, methods_of, scorings_of
-from ..core.comparison.judge import Rules
-from ..core.comparison.methods import REGISTRATIONS, Method, matched
-from ..core.comparison.pairs import FilePair, against_first, drawn_pairs, read_pairs
-from ..core.comparison.preprocessing import STEPS
+from ..core.comparison.compare import (
+    METHODS,
+    NEUTRAL,
+    FilePair,
+    against_first,
+    baseline_of,
+    drawn_pairs,
+    favoured,
+    methods_of,
+    read_pairs,
+    scorings_of,
+)
+from ..core.comparison.outcome import Rules
+from ..core.comparison.preprocessing import REGISTRATIONS, STEPS, Method, matched
 from ..core.errors import InputError
 from .bank import words_of
 from .comparing import Order, compare_all

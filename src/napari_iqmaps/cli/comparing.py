@@ -12,15 +12,10 @@ from typing import Any
 import click
 
 from .. import __version__
-from ..core.comparison.compare import Comparison, outcome_of
-from ..core.comparison.frames import Frames
-from ..core.comparison.judge import Rules, judged_matrix, views
-from ..core.comparison.methods import Method
-from ..core.comparison.outcome import Outcome
-from ..core.comparison.pairs import FilePair
-from ..core.comparison.preprocessing import Preprocessing
-from ..core.comparison.summary import extremes
-from ..core.comparison.table import as_csv, as_latex, as_markdown
+from ..core.comparison.compare import Comparison, FilePair, outcome_of
+from ..core.comparison.outcome import Outcome, Rules, judged_matrix, views
+from ..core.comparison.preprocessing import Frames, Method, Preprocessing
+from ..core.comparison.summary import as_csv, as_latex, as_markdown, extremes
 from ..core.errors import InputError, IqmapsError
 from ..core.io.atomic import written_whole
 from ..core.io.reading import ImageFile
@@ -256,7 +251,7 @@ class _Work:
 
     def _draw(self) -> None:
         """Show the best and the worst pair of every method."""
-        from ..core.comparison.pictures import write_pair
+        from ..core.comparison.outcome import write_pair
 
         scoring = self.order.scorings[0]
         for method in self.order.methods:
@@ -283,7 +278,7 @@ def as_records(comparison: Comparison) -> dict[str, Any]:
     dict
         baseline, summary, paired, scorings and best_of_methods, each a list of plain records.
     """
-    from ..core.comparison.table import flat
+    from ..core.comparison.summary import flat
 
     return {
         "baseline": comparison.baseline,

@@ -11,7 +11,7 @@ import click
 
 from ..core.errors import InputError
 from ..core.registration.matrix_file import load_matrix
-from ..core.registration.registering import METHODS
+from ..core.registration.register import METHODS
 from .batch import run
 from .judging import KIND, LADDER, SHEET, Judge, Question
 from .judging_rows import LAYOUT

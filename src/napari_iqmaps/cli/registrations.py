@@ -13,7 +13,7 @@ import click
 from ..core.errors import InputError, IqmapsError
 from ..core.io.records import plain
 from ..core.io.scores import write_scores
-from ..core.registration.registering import register
+from ..core.registration.register import register
 from ..core.registration.series import register_series
 from .batch import identity, message_of, same_made
 from .group import INTERRUPTED
@@ -207,7 +207,7 @@ class _Work:
             moving, fixed = (shape_of(array, images.channel_axis) for array in images.arrays)
             return MatchTable.read(path, moving_shape=moving, fixed_shape=fixed)
         if self.order.deepmatching is not None:
-            from ..core.registration.deepmatching import run_deepmatching
+            from ..core.registration.matchers import run_deepmatching
 
             program = self.order.deepmatching
             return run_deepmatching(program, *images.arrays, progress=self.report.tiles, **images.known)

@@ -10,8 +10,7 @@ from typing import Any
 from rich.text import Text
 
 from ..core.comparison.compare import Comparison
-from ..core.comparison.statistics import Paired
-from ..core.comparison.table import figure_text, spread
+from ..core.comparison.summary import Paired, figure_text, spread
 from .report import console, print_table
 
 _MEASURE = "soft_or_unchanged"

@@ -10,7 +10,7 @@ from magicgui.widgets import ComboBox, SpinBox
 from ..core.diffdiff import diff_diff_assess
 from ..core.registration import register
 from ..core.registration.geometry import TRANSFORMS
-from ..core.registration.registering import METHODS
+from ..core.registration.register import METHODS
 from .inputs import is_picture
 from .layers import PICTURE_KEY
 from .options import OptionWidget, make_options, read_options

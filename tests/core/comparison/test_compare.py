@@ -6,9 +6,16 @@ from PIL import Image
 
 import napari_iqmaps as iq
 from napari_iqmaps import InputError
-from napari_iqmaps.core.comparison import methods
-from napari_iqmaps.core.comparison.compare import Comparison, compare_registrations, favoured, methods_of, scorings_of
-from napari_iqmaps.core.comparison.pairs import FilePair, drawn_pairs
+from napari_iqmaps.core.comparison import preprocessing
+from napari_iqmaps.core.comparison.compare import (
+    Comparison,
+    FilePair,
+    compare_registrations,
+    drawn_pairs,
+    favoured,
+    methods_of,
+    scorings_of,
+)
 from napari_iqmaps.core.registration.geometry import corner_error
 
 METHODS = ("none", "downsample")
@@ -110,7 +117,7 @@ def test_a_frame_of_which_nothing_is_left_is_a_failure_with_its_numbers(shaken):
 
 
 def test_points_matched_elsewhere_are_of_files_by_name(shaken, tmp_path):
-    matches = methods.matched("deep", tmp_path)
+    matches = preprocessing.matched("deep", tmp_path)
     arrays = [np.array(Image.open(path)) for path in shaken.paths[:2]]
     for pair, says in ((arrays, "give files, no arrays"), (shaken.paths[:2], "holds no 1_to_2.csv")):
         (one,) = compare_registrations([pair], [matches]).outcomes
@@ -119,7 +126,7 @@ def test_points_matched_elsewhere_are_of_files_by_name(shaken, tmp_path):
     (one,) = compare_registrations([shaken.paths[:2]], [matches]).outcomes
     assert "1_to_2.csv" in one.error
     with pytest.raises(InputError, match="Say NAME=FOLDER"):
-        methods.matched("deep", tmp_path / "none")
+        preprocessing.matched("deep", tmp_path / "none")
 
 
 def test_progress_rises_to_its_end_and_cancels(shaken):

@@ -6,10 +6,8 @@ from PIL import Image
 from skimage import data
 
 from napari_iqmaps import InputError
-from napari_iqmaps.core.comparison.frames import Frames
-from napari_iqmaps.core.comparison.judge import Rules, judged_matrix, views
-from napari_iqmaps.core.comparison.methods import REGISTRATIONS, method
-from napari_iqmaps.core.comparison.preprocessing import preprocessing
+from napari_iqmaps.core.comparison.outcome import Rules, judged_matrix, views
+from napari_iqmaps.core.comparison.preprocessing import REGISTRATIONS, Frames, method, preprocessing
 from napari_iqmaps.core.registration.warp import warp_image
 
 ACCEPTED = {"accepted": True, "reason": "", "inliers": None}

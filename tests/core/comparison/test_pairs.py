@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from napari_iqmaps import InputError
-from napari_iqmaps.core.comparison.pairs import FilePair, against_first, drawn_pairs, in_order, read_pairs
+from napari_iqmaps.core.comparison.compare import FilePair, against_first, drawn_pairs, in_order, read_pairs
 
 
 def files(*numbers):

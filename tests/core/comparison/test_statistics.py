@@ -10,7 +10,7 @@ from scipy import stats
 
 from napari_iqmaps import InputError
 from napari_iqmaps.core.comparison.outcome import Outcome
-from napari_iqmaps.core.comparison.statistics import MEASURES, mean_figure, paired
+from napari_iqmaps.core.comparison.summary import MEASURES, mean_figure, paired
 
 
 def judged(method, soft, pair=("a", "b")):

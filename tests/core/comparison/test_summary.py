@@ -10,8 +10,16 @@ import numpy as np
 import pytest
 
 from napari_iqmaps.core.comparison.outcome import CATEGORIES, Outcome
-from napari_iqmaps.core.comparison.summary import best_of_methods, extremes, sensitivity, summaries
-from napari_iqmaps.core.comparison.table import as_csv, as_latex, as_markdown, flat
+from napari_iqmaps.core.comparison.summary import (
+    as_csv,
+    as_latex,
+    as_markdown,
+    best_of_methods,
+    extremes,
+    flat,
+    sensitivity,
+    summaries,
+)
 
 
 def outcome(number, method="none", score=0.8, scoring="smooth", **more):

@@ -7,11 +7,11 @@ from skimage import data
 
 import napari_iqmaps as iq
 from napari_iqmaps.core.progress import Steps
-from napari_iqmaps.core.registration import dd
+from napari_iqmaps.core.registration import direct
 from napari_iqmaps.core.registration.candidates import Options
+from napari_iqmaps.core.registration.direct import SoftObjective, freedom, motion, smoothed
 from napari_iqmaps.core.registration.geometry import corner_error, corner_shifts
 from napari_iqmaps.core.registration.images import as_pair
-from napari_iqmaps.core.registration.soft_objective import SoftObjective, freedom, motion, smoothed
 
 SCENE = cv2.resize(data.camera(), (288, 240), interpolation=cv2.INTER_AREA)
 SHAPE = (208, 256)
@@ -39,7 +39,7 @@ def small_pair():
 
 @pytest.mark.parametrize(("transform", "truth"), [("homography", HOMOGRAPHY), ("euclidean", EUCLIDEAN)])
 def test_a_known_motion_is_found_under_another_light(transform, truth):
-    (candidate,) = dd.propose(as_pair(*pair(truth)), Options(transform=transform))
+    (candidate,) = direct.propose_dd(as_pair(*pair(truth)), Options(transform=transform))
     assert corner_error(candidate.matrix, truth, SHAPE) < 0.35
     assert not candidate.refine
     assert candidate.info["soft"] > 0.05
@@ -47,7 +47,7 @@ def test_a_known_motion_is_found_under_another_light(transform, truth):
 
 
 def test_q29_only_the_best_matrix_and_a_short_trace_are_kept():
-    (candidate,) = dd.propose(small_pair(), Options(transform="translation"))
+    (candidate,) = direct.propose_dd(small_pair(), Options(transform="translation"))
     assert corner_error(candidate.matrix, SHIFT, (110, 120)) < 0.35
     assert not any(isinstance(value, np.ndarray) for value in candidate.info.values())
     assert len(candidate.info["trace"]) == 1
@@ -58,19 +58,19 @@ def test_equal_seeds_give_equal_matrices_and_numpys_own_random_state_stays():
     images = small_pair()
     np.random.seed(7)  # noqa: NPY002 - it is the global state that is looked at
     expected = np.random.RandomState(7).uniform()
-    first, second = (dd.propose(images, Options(transform="translation", seed=3))[0].matrix for _ in range(2))
+    first, second = (direct.propose_dd(images, Options(transform="translation", seed=3))[0].matrix for _ in range(2))
     assert np.random.uniform() == expected  # noqa: NPY002
     np.testing.assert_array_equal(first, second)
 
 
 def test_a_bound_on_the_shift_is_kept():
-    (candidate,) = dd.propose(small_pair(), Options(transform="translation", max_shift=4.0))
+    (candidate,) = direct.propose_dd(small_pair(), Options(transform="translation", max_shift=4.0))
     assert candidate.matrix is None or corner_shifts(candidate.matrix, (110, 120)).max() <= 4.0
 
 
 def test_nothing_to_gain_is_a_reason():
     flat = np.full((120, 120), 80, np.uint8)
-    (candidate,) = dd.propose(as_pair(flat, flat), Options(transform="translation"))
+    (candidate,) = direct.propose_dd(as_pair(flat, flat), Options(transform="translation"))
     assert candidate.matrix is None
     assert "no motion scores better than none at all" in candidate.reason
 
@@ -81,7 +81,7 @@ def test_cancelling_and_progress():
             raise iq.Cancelled
 
     with pytest.raises(iq.Cancelled):
-        dd.propose(small_pair(), Options(transform="translation", steps=Steps(stop)))
+        direct.propose_dd(small_pair(), Options(transform="translation", steps=Steps(stop)))
 
 
 def objective(truth=SHIFT, min_overlap=0.5):

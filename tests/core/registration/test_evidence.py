@@ -5,11 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_iqmaps.core.registration.blocks import far_rival, near_rival, search_blocks
 from napari_iqmaps.core.registration.candidates import Options
-from napari_iqmaps.core.registration.drift import corner_drift
-from napari_iqmaps.core.registration.ecc import normalise
-from napari_iqmaps.core.registration.evidence import judge
+from napari_iqmaps.core.registration.dense import normalise
+from napari_iqmaps.core.registration.evidence import corner_drift, far_rival, judge, near_rival, search_blocks
 from napari_iqmaps.core.registration.geometry import corner_error
 
 from .scenes_for_registration import TRUTH, as_pair_of, checkerboard, photograph, seen_by

@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 
 from napari_iqmaps.core.registration.candidates import Options
-from napari_iqmaps.core.registration.features import propose_equalised, propose_plain
+from napari_iqmaps.core.registration.features import propose_equalised, propose_plain, propose_views
 from napari_iqmaps.core.registration.fitting import FEWEST, fit_matrix
 from napari_iqmaps.core.registration.geometry import TRANSFORMS, corner_error, map_points
-from napari_iqmaps.core.registration.views import propose as propose_views
 
 from .scenes_for_registration import TRUTH, as_pair_of, photograph, seen_by
 

@@ -6,7 +6,7 @@ import pytest
 import napari_iqmaps as iq
 from napari_iqmaps.core.registration.candidates import Options
 from napari_iqmaps.core.registration.images import as_pair
-from napari_iqmaps.core.registration.matches import propose
+from napari_iqmaps.core.registration.matches import propose_matches
 
 SIZES = {"moving_shape": (400, 500), "fixed_shape": (400, 500)}
 PRINTED = "10 20.5 11 22 3.25 0\n100 40 101.5 42 2.5 7\n"
@@ -121,7 +121,7 @@ def pair_of(*shape):
 @pytest.mark.parametrize("transform", ["homography", "affine", "euclidean", "translation"])
 def test_a_matrix_comes_from_the_matches_that_agree(transform):
     table = shifted_matches((10, -4), outliers=12)
-    (candidate,) = propose(pair_of(400, 500), Options(matches=table, transform=transform))
+    (candidate,) = propose_matches(pair_of(400, 500), Options(matches=table, transform=transform))
     corner = candidate.matrix @ [499, 399, 1]
     np.testing.assert_allclose(corner[:2] / corner[2], [509, 395], atol=0.1)
     assert candidate.n_matches == 40
@@ -130,7 +130,7 @@ def test_a_matrix_comes_from_the_matches_that_agree(transform):
 
 def test_q25_matches_of_the_full_size_serve_an_image_of_half_the_size():
     table = shifted_matches((10, 0))
-    (candidate,) = propose(pair_of(200, 250), Options(matches=table, transform="translation"))
+    (candidate,) = propose_matches(pair_of(200, 250), Options(matches=table, transform="translation"))
     np.testing.assert_allclose(candidate.matrix[:2, 2], [5, 0], atol=1e-6)
     # S H inv(S), with S = diag(s, s, 1), for a shift; the half pixel of resizing by areas cancels.
     scale = np.diag([0.5, 0.5, 1])
@@ -147,23 +147,23 @@ def test_rescaling_keeps_corners_on_corners():
 
 def test_matches_of_a_cropped_image_are_refused():
     with pytest.raises(iq.InputError, match="moving image of 400x500 pixels, and this one has 400x400"):
-        propose(pair_of(400, 400), Options(matches=shifted_matches((1, 1))))
+        propose_matches(pair_of(400, 400), Options(matches=shifted_matches((1, 1))))
 
 
 def test_q20_too_few_or_degenerate_points_are_a_reason_not_a_crash():
     few = shifted_matches((1, 1), count=3)
-    (candidate,) = propose(pair_of(400, 500), Options(matches=few))
+    (candidate,) = propose_matches(pair_of(400, 500), Options(matches=few))
     assert candidate.matrix is None
     assert "3 matched points" in candidate.reason
     line = np.stack([np.arange(10.0, 60, 5)] * 2, axis=1)
-    (candidate,) = propose(pair_of(400, 500), Options(matches=iq.MatchTable.of(line, line + 3, **SIZES)))
+    (candidate,) = propose_matches(pair_of(400, 500), Options(matches=iq.MatchTable.of(line, line + 3, **SIZES)))
     assert candidate.matrix is None
     assert "line" in candidate.reason
 
 
 def test_matches_must_be_given_as_a_table():
     with pytest.raises(iq.InputError, match="needs matches=, a MatchTable.*It is NoneType"):
-        propose(pair_of(400, 500), Options())
+        propose_matches(pair_of(400, 500), Options())
 
 
 def test_a_table_is_checked():

@@ -10,7 +10,7 @@ from skimage import data
 import napari_iqmaps as iq
 from napari_iqmaps.core.registration.candidates import Options
 from napari_iqmaps.core.registration.images import as_pair
-from napari_iqmaps.core.registration.translation import propose
+from napari_iqmaps.core.registration.translation import propose_translation
 
 SCENE = cv2.resize(data.camera(), (160, 120), interpolation=cv2.INTER_AREA)
 WIDE = cv2.resize(data.camera(), (220, 180), interpolation=cv2.INTER_AREA)
@@ -129,15 +129,15 @@ def test_what_cannot_be_told_is_refused_with_a_reason(pair, reason):
     assert reason in result.reason
     np.testing.assert_array_equal(result.matrix, np.eye(3))
     np.testing.assert_array_equal(result.registered, pair[0])
-    (candidate,) = propose(as_pair(*pair), Options())
+    (candidate,) = propose_translation(as_pair(*pair), Options())
     assert candidate.matrix is None
     assert reason in candidate.reason
 
 
 def test_proposed_for_a_registration():
-    (candidate,) = propose(as_pair(moved(0, 0), moved(-8, 2)), Options())
+    (candidate,) = propose_translation(as_pair(moved(0, 0), moved(-8, 2)), Options())
     np.testing.assert_array_equal(candidate.matrix[:2, 2], [-8, 2])
-    (short,) = propose(as_pair(moved(0, 0), moved(-8, 2)), Options(max_shift=3.0))
+    (short,) = propose_translation(as_pair(moved(0, 0), moved(-8, 2)), Options(max_shift=3.0))
     assert short.info["radius"] == 3
 
 

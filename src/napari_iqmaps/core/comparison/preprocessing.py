@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -12,7 +14,11 @@ import numpy.typing as npt
 
 from .. import images
 from ..errors import InputError
+from ..images import DataRange, as_planes
+from ..io.reading import ImageFile, read_image
+from ..registration.external import check_installed
 from ..registration.geometry import Matrix, as_matrix
+from ..registration.register import METHODS
 
 Plane = npt.NDArray[np.float32]
 NONE = "none"
@@ -251,3 +257,202 @@ def _reached(unknown: npt.NDArray[np.bool_], shape: tuple[int, ...]) -> npt.NDAr
 
     share = cv2.resize(unknown.astype(np.float32), (shape[1], shape[0]), interpolation=cv2.INTER_AREA)
     return np.asarray(share > 0)
+
+
+_MATCHES = "matches"
+
+REGISTRATIONS = tuple(name for name in METHODS if name != _MATCHES)
+"""Names of the registrations that need nothing but the images."""
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way of registering.
+
+    Attributes
+    ----------
+    name : str
+        The preprocessing's, and the registration's behind an ``@`` unless it is that of the comparison.
+    preprocessing : Preprocessing
+        What is done to both images first.
+    registration : str
+        A ``method`` of `napari_iqmaps.register`.
+    matches : pathlib.Path or None
+        Folder of the matched points, if they were found elsewhere; see `matched`.
+
+    Raises
+    ------
+    InputError
+        If the registration needs a package that is not installed.
+    """
+
+    name: str
+    preprocessing: Preprocessing
+    registration: str
+    matches: Path | None = None
+
+    def __post_init__(self) -> None:
+        check_installed(self.registration)  # once, and not for each pair
+
+    def matches_of(self, moving: Path, fixed: Path) -> Path:
+        """Name the file with the matched points of a pair; of a method with a folder of them.
+
+        Parameters
+        ----------
+        moving, fixed : pathlib.Path
+            The images.
+
+        Returns
+        -------
+        pathlib.Path
+            ``MOVING_to_FIXED.csv`` in the folder.
+
+        Raises
+        ------
+        InputError
+            If there is no such file.
+        """
+        assert self.matches is not None
+        path = self.matches / f"{moving.stem}_to_{fixed.stem}.csv"
+        if not path.is_file():
+            raise InputError(f"{self.matches} holds no {path.name}, the matches of {moving.name} and {fixed.name}.")
+        return path
+
+
+def matched(name: str, folder: Path) -> Method:
+    """Make a method of points that were matched elsewhere, such as by DeepMatching on images preprocessed elsewhere.
+
+    Parameters
+    ----------
+    name : str
+        What to call it.
+    folder : pathlib.Path
+        With a table ``MOVING_to_FIXED.csv`` a pair, as `napari_iqmaps.MatchTable` reads it: in pixels of the images as
+        they came, or with the sizes that they had.
+
+    Returns
+    -------
+    Method
+        Of any pair of files.
+
+    Raises
+    ------
+    InputError
+        If the name is empty, or there is no such folder.
+    """
+    if not name or not folder.is_dir():
+        raise InputError(f"{name!r} should be a name, and {folder} a folder of matches. Say NAME=FOLDER.")
+    return Method(name, preprocessing(NONE), _MATCHES, folder)
+
+
+def method(name: str, registration: str = "auto") -> Method:
+    """Find a method by its name.
+
+    Parameters
+    ----------
+    name : str
+        A preprocessing, such as ``"clahe-light"``; with another registration, ``"clahe-light@fast"``.
+    registration : str
+        The registration of names without an ``@``.
+
+    Returns
+    -------
+    Method
+        The method.
+
+    Raises
+    ------
+    InputError
+        If either is unknown.
+    """
+    first, at, own = name.partition("@")
+    steps = preprocessing(first.strip() or NONE)
+    chosen = own.strip() if at else registration
+    if chosen not in REGISTRATIONS:
+        raise InputError(f"There is no registration {chosen!r} to compare. There are {', '.join(REGISTRATIONS)}.")
+    return Method(steps.name if chosen == registration else f"{steps.name}@{chosen}", steps, chosen)
+
+
+_MOST_BYTES = 2**28
+
+
+class Frames:
+    """Gives preprocessed planes of images, and keeps those that were asked for last.
+
+    Parameters
+    ----------
+    data_range : float or (float, float), optional
+        The values of black and of white, as for `napari_iqmaps.register`; None for what the file says.
+    channel_axis : int, optional
+        Of arrays; a file says itself.
+    read : callable
+        From a path to the image.
+    """
+
+    def __init__(
+        self,
+        *,
+        data_range: DataRange = None,
+        channel_axis: int | None = None,
+        read: Callable[[Path], ImageFile] = read_image,
+    ) -> None:
+        self._data_range = data_range
+        self._channel_axis = channel_axis
+        self._read = read
+        self._kept: OrderedDict[tuple[Any, str], Prepared] = OrderedDict()
+        self._arrays: dict[int, Any] = {}
+
+    def prepared(self, source: Any, steps: Preprocessing) -> Prepared:
+        """Give an image preprocessed.
+
+        Parameters
+        ----------
+        source : pathlib.Path or array_like
+            One image.
+        steps : Preprocessing
+            What is done to it.
+
+        Returns
+        -------
+        Prepared
+            Not to be written into: it is kept.
+
+        Raises
+        ------
+        InputError
+            If the image cannot be read, holds several planes, has no value, or is too small.
+        """
+        key = (self._key(source), steps.name)
+        found = self._kept.pop(key, None)
+        if found is None:
+            found = steps.apply(self._plane(source))
+            found.plane.flags.writeable = False
+        self._kept[key] = found
+        # The two images of a pair are in use at one time, whatever their size.
+        while len(self._kept) > 2 and sum(one.plane.nbytes for one in self._kept.values()) > _MOST_BYTES:
+            self._kept.popitem(last=False)
+        return found
+
+    def _key(self, source: Any) -> Any:
+        if isinstance(source, Path):
+            return source
+        self._arrays[id(source)] = source  # kept alive, so that no other array gets its number
+        return id(source)
+
+    def _plane(self, source: Any) -> npt.NDArray[np.float32]:
+        if isinstance(source, Path):
+            file = self._read(source)
+            image, channel_axis, data_range = file.array, file.channel_axis, self._data_range or file.data_range
+        else:
+            image, channel_axis, data_range = source, self._channel_axis, self._data_range
+        name = source.name if isinstance(source, Path) else "image"
+        planes = as_planes(image, data_range=data_range, channel_axis=channel_axis, name=name)
+        if len(planes.shape) > 2:
+            raise InputError(
+                f"{name} holds a stack of planes (shape {planes.shape}); a comparison takes one image a file. Save its "
+                "planes as files of their own."
+            )
+        plane = planes.read((), slice(None), slice(None))
+        if not np.isfinite(plane).any():
+            raise InputError(f"{name} has no pixel with a value (all NaN or masked). Check how it was saved.")
+        return plane

@@ -66,7 +66,7 @@ def _processors() -> int:
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
-TILE = 512
+BYTES_TILE = 512
 """Pixels to the side of what is compared at once: what the processor's cache holds."""
 
 _memory = threading.local()
@@ -80,7 +80,7 @@ def compare_bytes(
     Parameters
     ----------
     images : list of numpy.ndarray
-        moving, registered and fixed, uint8, at most `TILE` to the side.
+        moving, registered and fixed, uint8, at most `BYTES_TILE` to the side.
     corrections : (float, float), optional
         What is added to the fixed image for the difference before the registration and for the one after it; None
         corrects nothing.
@@ -103,7 +103,7 @@ def compare_bytes(
 def _scratch(shape: tuple[int, ...]) -> list[Plane]:
     """Give two arrays to write to, the thread's own: to ask for memory takes as long as to calculate."""
     if not hasattr(_memory, "planes"):
-        _memory.planes = [np.empty((TILE, TILE), np.float32) for _ in range(2)]
+        _memory.planes = [np.empty((BYTES_TILE, BYTES_TILE), np.float32) for _ in range(2)]
     return [plane[: shape[0], : shape[1]] for plane in _memory.planes]
 
 
@@ -378,7 +378,7 @@ class _Work:
     @property
     def side(self) -> int:
         """Pixels to the side of a tile."""
-        return TILE if self.is_plain else TILE
+        return BYTES_TILE if self.is_plain else TILE
 
     def correction(self, boxes: Sequence[Box]) -> tuple[float, float]:
         """Give how much brighter than the fixed image the moving and the registered one are on average."""

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from .record import Registration
-from .registering import register
+from .register import register
 
 __all__ = ["Registration", "register"]

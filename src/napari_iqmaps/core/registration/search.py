@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import Any
 
-from . import ecc, features, flow, views
+from . import dense, features
 from .candidates import Candidate, Options
 from .evidence import Judgement, judge
 from .fitting import fit_matrix
@@ -19,18 +19,19 @@ from .images import Pair
 
 Proposer = Callable[[Pair, Options], list[Candidate]]
 
-_MODULES = {
-    "features": "features",
-    "flow": "flow",
-    "fast": "flow",
-    "ecc": "ecc",
-    "phase": "phase",
-    "dd": "dd",
-    "translation": "translation",
-    "matches": "matches",
-    "stackreg": "stackreg",
-    "elastix": "elastix",
+_PROPOSERS = {
+    "features": ("features", "propose_features"),
+    "flow": ("dense", "propose_flow"),
+    "fast": ("dense", "propose_flow"),
+    "ecc": ("dense", "propose_ecc"),
+    "phase": ("dense", "propose_phase"),
+    "dd": ("direct", "propose_dd"),
+    "translation": ("translation", "propose_translation"),
+    "matches": ("matches", "propose_matches"),
+    "stackreg": ("external", "propose_stackreg"),
+    "elastix": ("external", "propose_elastix"),
 }
+"""The module and the function of each method; imported when asked for, since some need optional packages."""
 
 _SURE = 1.5  # pixels: an accepted matrix whose corners are surely this near needs no second opinion
 _APART = 10.0  # pixels: two accepted matrices this far apart contradict each other
@@ -156,7 +157,7 @@ def attempt(pair: Pair, candidate: Candidate, options: Options, *, refused: Sequ
         return best
     best = _refined(pair, best, options)
     if not best.accepted and candidate.moving_points is not None:
-        again = views.match_again(pair, best.candidate, options)
+        again = features.match_again(pair, best.candidate, options)
         if again.matrix is not None:
             best = max(best, _refined(pair, _judged(pair, again, options), options), key=lambda trial: trial.rank)
     best = best if best.accepted else _mended(pair, best, options)
@@ -196,14 +197,15 @@ def _automatic(options: Options) -> Iterator[Proposer]:
         yield _named("matches")
     yield lambda pair, opts: [features.propose_equalised(pair, opts)]
     yield lambda pair, opts: [features.propose_plain(pair, opts)]
-    yield flow.propose
-    yield lambda pair, opts: [Candidate("identity", identity(), refine=False), *ecc.propose(pair, opts)]
+    yield dense.propose_flow
+    yield lambda pair, opts: [Candidate("identity", identity(), refine=False), *dense.propose_ecc(pair, opts)]
     yield _named("phase")
-    yield views.propose
+    yield features.propose_views
 
 
 def _named(method: str) -> Proposer:
-    propose: Proposer = import_module(f".{_MODULES[method]}", __package__).propose
+    module, function = _PROPOSERS[method]
+    propose: Proposer = getattr(import_module(f".{module}", __package__), function)
     if method != "flow":
         return propose
     # "flow" gives the flow's own matrix; "fast" refines it.
@@ -226,7 +228,7 @@ def _refined(pair: Pair, trial: Trial, options: Options) -> Trial:
         return trial
     far = trial.candidate.moving_points is None
     start = _FROM_FAR if far else 0 if trial.accepted else _FROM_NEAR
-    matrix = ecc.refine(pair, trial.candidate.matrix, options, start=start)
+    matrix = dense.refine(pair, trial.candidate.matrix, options, start=start)
     if matrix is None:
         return trial
     finer = _judged(pair, _with(trial.candidate, matrix), options)

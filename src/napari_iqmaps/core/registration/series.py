@@ -15,7 +15,7 @@ from ..images import DataRange, is_dask
 from ..progress import Progress
 from .geometry import Matrix
 from .record import Registration
-from .registering import register
+from .register import register
 from .warp import find_holes, valid_pixels, warp_image
 
 _SHARE = 100

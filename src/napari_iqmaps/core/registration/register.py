@@ -1,4 +1,4 @@
-"""Register one image to another: several candidates, one judge, and a refusal with a reason where it is due."""
+"""What the diff-diff says of a registration: the numbers that stand in its record."""
 
 from __future__ import annotations
 
@@ -9,16 +9,53 @@ from typing import Any
 import numpy as np
 
 from ... import __version__
+from ..diffdiff import diff_diff_score
 from ..errors import InputError
 from ..images import DataRange, as_planes
 from ..progress import Progress, Steps
 from .candidates import Options
-from .geometry import TRANSFORMS, identity
+from .geometry import TRANSFORMS, Matrix, identity
 from .images import Pair, as_pair, plane_channel_axis
-from .judgement import judgement
 from .record import Registration
 from .search import Trial, agreeing, search
 from .warp import find_holes, valid_pixels, warp_image
+
+
+def judgement(pair: Pair, matrix: Matrix) -> dict[str, Any]:
+    """Compare the images before and after a motion.
+
+    Parameters
+    ----------
+    pair : Pair
+        The images.
+    matrix : numpy.ndarray
+        moving (x, y) -> fixed (x, y).
+
+    Returns
+    -------
+    dict
+        ``local_ncc_before`` and ``local_ncc_after``, the local correlations as `napari_iqmaps.diff_diff_score` has
+        them (None where no pixel that all images have has any detail), and its ``verdict``.
+    """
+    shape = pair.fixed.shape
+    holes = ~pair.moving.known
+    moved = [valid_pixels(motion, pair.moving.shape, shape, holes=holes) for motion in (identity(), matrix)]
+    moving, registered = (
+        warp_image(pair.moving.plane, motion, shape, valid=valid)
+        for motion, valid in zip((identity(), matrix), moved, strict=True)
+    )
+    valid = pair.fixed.known & moved[0] & moved[1]
+    judged = diff_diff_score(moving, registered, pair.fixed.plane, valid=valid, data_range=255)
+    return {
+        "local_ncc_before": _known(judged.local_ncc_before),
+        "local_ncc_after": _known(judged.local_ncc_after),
+        "verdict": judged.verdict,
+    }
+
+
+def _known(number: float) -> float | None:
+    return None if math.isnan(number) else number
+
 
 METHODS = (
     "auto",

@@ -1,10 +1,11 @@
-"""The registration of elastix, where the package itk-elastix is installed."""
+"""Registrations that other packages make: which package, and what to say where it is missing."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -14,12 +15,35 @@ from ..errors import InputError
 from .candidates import Candidate, Options
 from .geometry import Matrix, as_matrix
 from .images import Pair
-from .optional import INSTALL, check_installed
+
+PACKAGES = {"stackreg": ("pystackreg", "pystackreg"), "elastix": ("itk", "itk-elastix")}
+"""Method to the name to import and the name to install."""
+
+INSTALL = "pip install 'napari-iqmaps[registration]'"
+
+
+def check_installed(method: str) -> None:
+    """Refuse a method whose package is missing, before any work is done.
+
+    Parameters
+    ----------
+    method : str
+        A ``method`` of `napari_iqmaps.register`.
+
+    Raises
+    ------
+    InputError
+        With the line that installs it.
+    """
+    module, package = PACKAGES.get(method, ("", ""))
+    if module and find_spec(module) is None:
+        raise InputError(f"method={method!r} needs the package {package}. Install it: {INSTALL}")
+
 
 _KINDS = {"homography": "affine", "affine": "affine", "euclidean": "rigid", "translation": "translation"}
 
 
-def propose(pair: Pair, options: Options) -> list[Candidate]:
+def propose_elastix(pair: Pair, options: Options) -> list[Candidate]:
     """Propose what elastix finds with its default parameters; see `candidates.Propose`.
 
     Parameters
@@ -103,3 +127,52 @@ def _unheard() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
+
+
+_STACKREG_KINDS = {
+    "homography": "AFFINE",
+    "affine": "AFFINE",
+    "euclidean": "RIGID_BODY",
+    "translation": "TRANSLATION",
+}
+
+
+def propose_stackreg(pair: Pair, options: Options) -> list[Candidate]:
+    """Propose what pystackreg finds; see `candidates.Propose`.
+
+    Parameters
+    ----------
+    pair : Pair
+        The images; they are cut to the size that both have, as StackReg takes one size only.
+    options : Options
+        Transform (a homography is beyond StackReg: it gives the affine motion) and progress.
+
+    Returns
+    -------
+    list of Candidate
+        One, to be refined.
+
+    Raises
+    ------
+    InputError
+        If pystackreg is not installed.
+
+    Notes
+    -----
+    Thevenaz, Ruttimann and Unser (1998): least squares of the grey levels themselves, so a change of lighting counts as
+    an error.
+    """
+    check_installed("stackreg")
+    import pystackreg as library
+
+    height, width = (min(sides) for sides in zip(pair.moving.shape, pair.fixed.shape, strict=True))
+    moving, fixed = (side.plane[:height, :width].astype(np.float64) for side in (pair.moving, pair.fixed))
+    register = library.StackReg(getattr(library.StackReg, _STACKREG_KINDS[options.transform]))
+    # It gives the matrix from the fixed image to the moving one, as a warp needs it.
+    backward = options.steps.wait(lambda: register.register(fixed, moving))
+    options.steps.reach(1.0)
+    try:
+        matrix = as_matrix(np.linalg.inv(np.asarray(backward, np.float64)))
+    except (InputError, np.linalg.LinAlgError):
+        return [Candidate("stackreg", None, reason="pystackreg gave a matrix that cannot be inverted")]
+    return [Candidate("stackreg", matrix)]
