@@ -19,7 +19,7 @@ from ..core.io.records import plain
 from ..core.io.scores import write_scores
 from ..core.maps import QualityMap
 from ..core.registration import Registration
-from ..core.registration.register import register
+from ..core.registration.api import register
 from ..core.registration.series import RegistrationSeries, register_series
 from .plans import Answer, Job, Progress
 from .registering import Images, Motion, Reader, on_grid, shape_of

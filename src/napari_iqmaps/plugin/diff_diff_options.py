@@ -9,8 +9,8 @@ from magicgui.widgets import ComboBox, SpinBox
 
 from ..core.diffdiff import diff_diff_assess
 from ..core.registration import register
+from ..core.registration.api import METHODS
 from ..core.registration.geometry import TRANSFORMS
-from ..core.registration.register import METHODS
 from .inputs import is_picture
 from .layers import PICTURE_KEY
 from .options import OptionWidget, make_options, read_options

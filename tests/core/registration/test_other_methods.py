@@ -68,11 +68,13 @@ def test_stackreg_cuts_images_to_one_size():
     np.testing.assert_allclose(candidate.matrix[:2, 2], [4, 2], atol=0.2)
 
 
-@pytest.mark.parametrize(("method", "package"), [(external, "pystackreg"), (external, "itk")])
-def test_a_missing_package_is_named_with_how_to_install_it(method, package, monkeypatch):
+@pytest.mark.parametrize(
+    ("propose", "package"), [(external.propose_stackreg, "pystackreg"), (external.propose_elastix, "itk")]
+)
+def test_a_missing_package_is_named_with_how_to_install_it(propose, package, monkeypatch):
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(iq.InputError, match=r"pip install 'napari-iqmaps\[registration\]'"):
-        method.propose(as_pair(SCENE, SCENE), Options())
+        propose(as_pair(SCENE, SCENE), Options())
 
 
 def test_elastixs_parameters_become_a_matrix_about_its_centre():

@@ -14,8 +14,8 @@ import numpy.typing as npt
 from ..diffdiff import DiffDiffAssessment, diff_diff_assess
 from ..errors import InputError
 from ..io.diffdiff_sheet import Shown, write_diffdiff_sheet
+from ..registration.api import register
 from ..registration.geometry import Matrix, identity
-from ..registration.register import register
 from ..registration.warp import find_holes, valid_pixels, warp_image
 from .preprocessing import Frames, Method, Prepared, Preprocessing, bring_back
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
+from .api import register
 from .record import Registration
-from .register import register
 
 __all__ = ["Registration", "register"]
