@@ -1,4 +1,4 @@
-"""An orderly end of the tests: threads first, then the display, then the process."""
+"""Options of all tests, and an orderly end of them: threads first, then the display, then the process."""
 
 import os
 import sys
@@ -6,6 +6,13 @@ import sys
 import pytest
 
 _status = pytest.StashKey[int]()
+
+
+def pytest_addoption(parser):
+    """Options of tests/golden; here, since pytest takes options only from the conftest of the folder it starts in."""
+    group = parser.getgroup("golden")
+    group.addoption("--freeze", action="store_true", help="write the frozen outputs of tests/golden anew")
+    group.addoption("--golden-strict", action="store_true", help="compare the outputs of tests/golden within 1e-6")
 
 
 def pytest_sessionfinish(session, exitstatus):
