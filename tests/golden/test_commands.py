@@ -261,7 +261,7 @@ def test_help(calls, frozen):
         result = CliRunner().invoke(main, [*path.split()[1:], "--help"])
         assert result.exit_code == 0
         found[path] = result.stdout.splitlines()
-    frozen("help", found)
+    frozen("command_help", found)
 
 
 def test_options(frozen):
@@ -269,7 +269,7 @@ def test_options(frozen):
         path: {"/".join(sorted(parameter.opts)): structure(parameter) for parameter in command.params}
         for path, command in every_command()
     }
-    frozen("options", found)
+    frozen("command_options", found)
 
 
 def test_the_group(calls, frozen):
@@ -279,7 +279,7 @@ def test_the_group(calls, frozen):
     for path, command in every_command():
         if command is not main and not isinstance(command, click.Group):
             calls(f"{path} with a wrong option", *path.split()[1:], "--no-such-option")
-    frozen("group", calls.found)
+    frozen("command_group", calls.found)
 
 
 # --- visibility
@@ -306,7 +306,7 @@ def test_threshold(calls, photos, frozen):
     calls("no such file", "threshold", "none.png", "--json")
     calls("no such pattern", "threshold", "none*.png")
     calls("wrong use", "threshold", "in", "--stride", 3)
-    frozen("threshold", calls.found)
+    frozen("command_threshold", calls.found)
 
 
 def test_visibility(calls, photos, frozen):
@@ -322,7 +322,7 @@ def test_visibility(calls, photos, frozen):
     calls("another size", "visibility", "small.png", "--reference", "in/a.png", *CONTRAST)
     calls("an even window", "visibility", "in", "--reference", "in/a.png", "--window", 4)
     calls("wrong use", "visibility", "in")
-    frozen("visibility", calls.found)
+    frozen("command_visibility", calls.found)
 
 
 def test_hide(calls, photos, frozen):
@@ -338,7 +338,7 @@ def test_hide(calls, photos, frozen):
     calls("tiled text shown", "hide", *photos, "--text", "iq", "--placement", "tile", *CONTRAST, "--out", "text")
     calls("neither mark nor text", "hide", "in", "--out", "out")
     calls("wrong use", "hide", "in", "--text", "iq", "--strength", 0, "--out", "out")
-    frozen("hide", calls.found)
+    frozen("command_hide", calls.found)
 
 
 # --- without a reference
@@ -355,7 +355,7 @@ def test_errors(calls, photos, frozen):
     calls("no such map", "errors", "in", "--maps", "error,beauty", "--out", "out")
     calls("a map that needs more", "errors", "in/a.png", "--maps", "objective_error", "--out", "out")
     calls("wrong use", "errors", "in", "--model", "pnet")
-    frozen("errors", calls.found)
+    frozen("command_errors", calls.found)
 
 
 def test_quality(calls, photos, frozen):
@@ -371,7 +371,7 @@ def test_quality(calls, photos, frozen):
     calls("no such weights", "quality", "in", "--weights", "nothing")
     calls("weights of another network", "quality", "in", "--weights", "pnet")
     calls("wrong use", "quality", "in", "--csv", "t.txt")
-    frozen("quality", calls.found)
+    frozen("command_quality", calls.found)
 
 
 def test_machine(calls, photos, frozen):
@@ -382,7 +382,7 @@ def test_machine(calls, photos, frozen):
     calls("shown", "machine", *photos)
     calls("one shown", "machine", "in/a.png")
     calls("wrong use", "machine", "in", "--plot", "p.png")
-    frozen("machine", calls.found)
+    frozen("command_machine", calls.found)
 
 
 def test_curves(calls, photos, frozen):
@@ -396,7 +396,7 @@ def test_curves(calls, photos, frozen):
     calls("needs colours", "machine", "in/a.png", "--curve", "colour_cast,haze", "--severity", 3, "--json")
     calls("no such distortion", "machine", "in", "--curve", "gaussian_noize")
     calls("wrong use", "machine", "in", "--curve", "haze", "--fails-below", 1)
-    frozen("curves", calls.found)
+    frozen("command_curves", calls.found)
 
 
 # --- registration
@@ -421,7 +421,7 @@ def test_register(calls, moved, frozen):
           "--json")  # fmt: skip
     calls("nothing to register to", "register", "in/a.png", "--method", "fast")
     calls("wrong use", "register", "in", "--fixed", "fixed.png", "--method", "luck")
-    frozen("register", calls.found)
+    frozen("command_register", calls.found)
 
 
 def test_diffdiff(calls, moved, frozen):
@@ -446,7 +446,7 @@ def test_diffdiff(calls, moved, frozen):
     calls("neither given nor made", "diffdiff", "in", "--fixed", "fixed.png")
     calls("options that do not go together", *given, "--seed", 1)
     calls("wrong use", *given, "--tol", "nan")
-    frozen("diffdiff", calls.found)
+    frozen("command_diffdiff", calls.found)
 
 
 def test_compare(calls, frozen):
@@ -472,7 +472,7 @@ def test_compare(calls, frozen):
     calls("no folder to write to", "compare", "view")
     calls("no such step", "compare", "view", "--method", "none,magic", "--out", "out")
     calls("wrong use", "compare", "view", "--pairs", "some", "--out", "out")
-    frozen("compare", calls.found)
+    frozen("command_compare", calls.found)
 
 
 # --- distortions
@@ -491,7 +491,7 @@ def test_distort(calls, photos, frozen):
     calls("nowhere to write to", "distort", "in", "--distortion", "haze")
     calls("no such distortion", "distort", "in", "--distortion", "hase", "--out", "out")
     calls("wrong use", "distort", "in", "--distortion", "haze", "--severity", "1,x", "--out", "out")
-    frozen("distort", calls.found)
+    frozen("command_distort", calls.found)
 
 
 # --- weights, demo
@@ -505,13 +505,13 @@ def test_weights(calls, frozen):
     for name in ("contrast", "pnet"):
         calls(f"show {name}", "weights", "show", name, "--json")
     calls("wrong use", "weights", "show", "nothing")
-    frozen("weights", calls.found)
+    frozen("command_weights", calls.found)
 
 
 def test_demo(calls, frozen):
     calls("pictures", "demo", *CONTRAST, "--out", "demo")
     calls("wrong use", "demo", "--model", "magic")
-    frozen("demo", calls.found)
+    frozen("command_demo", calls.found)
 
 
 # --- training and judging
@@ -571,7 +571,7 @@ def test_labels_and_what_is_made_of_them(calls, labelled, frozen):
     calls("evaluate again", *judge, "--left-out", "darkening", "--runs", "runs")
     calls("evaluate no such target", *judge[:-4], "--target", "p_nobody")
     calls("evaluate without labels", "evaluate", "machine", "--data", labelled)
-    frozen("labels", calls.found)
+    frozen("command_labels", calls.found)
 
 
 def test_evaluate_visibility(calls, manifest, frozen):
@@ -585,7 +585,7 @@ def test_evaluate_visibility(calls, manifest, frozen):
     calls("dry run with a missing file", *words, "--dry-run")
     calls("a missing file", *words, "--quiet")
     calls("wrong use", *words, "--protocol", "luck")
-    frozen("evaluate_visibility", calls.found)
+    frozen("command_evaluate_visibility", calls.found)
 
 
 def test_evaluate_quality(calls, manifest, frozen):
@@ -598,7 +598,7 @@ def test_evaluate_quality(calls, manifest, frozen):
     calls("needs a start", *words, "--protocol", "splits", "--runs", "other", "--quiet")
     calls("no such setting", *words, "--set", "error_map=1", "--quiet")
     calls("wrong use", *words, "--model", "pnet")
-    frozen("evaluate_quality", calls.found)
+    frozen("command_evaluate_quality", calls.found)
 
 
 def test_dry_runs_of_training(calls, manifest, frozen):
@@ -616,4 +616,4 @@ def test_dry_runs_of_training(calls, manifest, frozen):
     calls("two steps", *words)
     calls("two steps again", *words)
     calls("two steps that may not go on", *words, "--no-resume")
-    frozen("train_dry", calls.found)
+    frozen("command_train_dry", calls.found)
