@@ -43,22 +43,10 @@ def blind_options(command: Command) -> Command:
 def data_range_of(options: Options, *files: ImageFile) -> tuple[float, float] | None:
     """Say which values are black and white in files that are looked at together.
 
-    Parameters
-    ----------
-    options : Options
-        What the command line says.
-    *files : ImageFile
-        An image and, where there is one, its reference.
-
     Returns
     -------
     (float, float) or None
         None where the type of the values says it.
-
-    Raises
-    ------
-    InputError
-        If a file holds linear light, or the files state different values of white.
     """
     for file in files:
         if file.luminance == "absolute":
@@ -76,26 +64,10 @@ def blind_plan(
 
     Parameters
     ----------
-    options : Options
-        What the command line says.
     compute : callable
         From a job and a progress callback to the maps and the row.
-    layout : Layout
-        How the rows look on a screen.
-    kind : str
-        What the table calls the score.
     **further
         More fields of `Plan`: the kinds of maps, and how a row is found in them.
-
-    Returns
-    -------
-    Plan
-        For `napari_iqmaps.cli.batch.run`.
-
-    Raises
-    ------
-    WeightsError
-        If the weights cannot be used; before any image is read.
     """
     request = request_of(
         model=options.model,
@@ -124,19 +96,8 @@ def layout_of_scores(
 
     Parameters
     ----------
-    *more : Column
-        Between the score and the evidence.
-    title : str
-        Above the table.
-    places : int
-        Digits behind the point.
     **scale
         What `QualityScore.of` has to be told of the scale, if it is not that of `title`'s default.
-
-    Returns
-    -------
-    Layout
-        File, score, give or take, evidence, remark.
     """
     columns = (
         FILE,

@@ -20,18 +20,7 @@ ALL = "all"
 
 
 def words_of(values: tuple[str, ...]) -> list[str]:
-    """Split what was given several times, or once with commas, or both.
-
-    Parameters
-    ----------
-    values : tuple of str
-        What an option that may be given several times gives.
-
-    Returns
-    -------
-    list of str
-        Each word once, without blanks around it.
-    """
+    """Split what was given several times, or once with commas, or both."""
     return list(dict.fromkeys(word.strip() for value in values for word in value.split(",")))
 
 
@@ -55,15 +44,6 @@ def severity_option(least: int, default: Sequence[float], says: str) -> Callable
     ----------
     least : int
         0 if the image itself is one of them, else 1.
-    default : sequence of float
-        Without the option.
-    says : str
-        Its help.
-
-    Returns
-    -------
-    callable
-        A decorator.
     """
 
     def checked(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]) -> tuple[float, ...]:

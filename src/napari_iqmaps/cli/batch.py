@@ -24,15 +24,6 @@ from .report import Report
 def run(plan: Plan, jobs: Sequence[Job], report: Report) -> int:
     """Work through a batch.
 
-    Parameters
-    ----------
-    plan : Plan
-        What to do.
-    jobs : sequence of Job
-        The inputs.
-    report : Report
-        Shows progress and, at the end, the rows.
-
     Returns
     -------
     int

@@ -39,30 +39,8 @@ class Order:
 
     Attributes
     ----------
-    pairs : sequence of FilePair
-        On what.
-    methods : sequence of Method
-        Which ways to register.
     scorings : sequence of Preprocessing
         On what to judge; pictures are of the first.
-    baseline : str
-        The method with which the others are compared.
-    rules : Rules
-        Options of the registration and of the score.
-    data_range : (float, float) or None
-        What the command line says of the values.
-    channel_axis : int or str
-        What it says of the colours.
-    read : callable
-        From a path to the image.
-    out : pathlib.Path
-        The folder.
-    resume : bool
-        Keep what is done.
-    strict : bool
-        Take a refusal for a failure.
-    draws : bool
-        Show the best and the worst pair of each method.
     """
 
     pairs: Sequence[FilePair]
@@ -82,24 +60,10 @@ class Order:
 def compare_all(order: Order, report: Report) -> int:
     """Work through a comparison.
 
-    Parameters
-    ----------
-    order : Order
-        What to compare.
-    report : Report
-        Shows progress and, at the end, what follows.
-
     Returns
     -------
     int
         Exit status: 0 all done, 1 some pairs failed (or, if strict, were refused), 130 interrupted.
-
-    Raises
-    ------
-    InputError
-        If the folder cannot be made or written to.
-    click.UsageError
-        If it holds the images themselves.
     """
     _check_folder(order)
     request = request_of(
@@ -267,11 +231,6 @@ class _Work:
 
 def as_records(comparison: Comparison) -> dict[str, Any]:
     """Give what follows from a comparison, for JSON.
-
-    Parameters
-    ----------
-    comparison : Comparison
-        The outcomes.
 
     Returns
     -------

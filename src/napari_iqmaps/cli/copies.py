@@ -47,22 +47,8 @@ class Order:
 
     Attributes
     ----------
-    rows : sequence of Distortion
-        What to do.
-    severities : sequence of float
-        How strongly.
-    seed : int
-        Of what is drawn.
     leaves_out : bool
         Whether a distortion of colours is left out where the image is grey; else it is an error there.
-    data_range : (float, float) or None
-        Black and white, where the command line says so.
-    channel_axis : int or str
-        As the command line says.
-    out : pathlib.Path
-        Folder of the copies.
-    resume : bool
-        Keep what is done.
     """
 
     rows: Sequence[Distortion]
@@ -85,25 +71,7 @@ class Order:
 
 
 def read_codes(path: Path, channel_axis: int | str) -> ImageFile:
-    """Read an image to be distorted; refuse linear light.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        The file.
-    channel_axis : int or str
-        As the command line says.
-
-    Returns
-    -------
-    ImageFile
-        Display codes.
-
-    Raises
-    ------
-    InputError
-        If it cannot be read or holds linear light.
-    """
+    """Read an image to be distorted; refuse linear light."""
     file = read(path, channel_axis)
     if file.luminance == "absolute":
         raise InputError(f"{path} holds linear light; distortions are of display codes. Tone-map it first.")
@@ -116,27 +84,7 @@ def is_grey(file: ImageFile) -> bool:
 
 
 def without_copies(paths: Sequence[Path], out: Path, report: Report) -> list[Path]:
-    """Leave out the copies that an earlier run wrote into the folder that this one writes into.
-
-    Parameters
-    ----------
-    paths : sequence of pathlib.Path
-        The images.
-    out : pathlib.Path
-        Where copies go.
-    report : Report
-        Where to say it.
-
-    Returns
-    -------
-    list of pathlib.Path
-        The others.
-
-    Raises
-    ------
-    InputError
-        If there are no others.
-    """
+    """Leave out the copies that an earlier run wrote into the folder that this one writes into."""
     folder = os.path.realpath(out)
     copies = [path for path in paths if os.path.realpath(path.parent) == folder and _is_copy(path)]
     if copies:
@@ -158,26 +106,10 @@ def _is_copy(path: Path) -> bool:
 def make_copies(order: Order, jobs: Sequence[Job], report: Report) -> int:
     """Write the copies of all images.
 
-    Parameters
-    ----------
-    order : Order
-        Which ones.
-    jobs : sequence of Job
-        The images.
-    report : Report
-        Shows progress and, at the end, a row a copy.
-
     Returns
     -------
     int
         Exit status: 0 all done, 1 some images failed, 130 interrupted.
-
-    Raises
-    ------
-    click.UsageError
-        If a copy would overwrite an input, or a copy of another image.
-    InputError
-        If the folder cannot be made.
     """
     _check_names(order, jobs)
     try:

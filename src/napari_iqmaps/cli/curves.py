@@ -40,18 +40,8 @@ class Wanted:
 
     Attributes
     ----------
-    rows : sequence of Distortion
-        One curve an image for each.
     leaves_out : bool
         Whether a distortion of colours is left out where the image is grey; else it is an error there.
-    severities : sequence of float
-        Rising.
-    seed : int
-        Of what is drawn.
-    fails_below : float
-        The score below which the recogniser fails.
-    plot : pathlib.Path or None
-        One picture of all curves.
     """
 
     rows: Sequence[Distortion]
@@ -67,26 +57,13 @@ def draw_curves(wanted: Wanted, options: Options, jobs: Sequence[Job], report: R
 
     Parameters
     ----------
-    wanted : Wanted
-        Which curves.
     options : Options
         What the command line says besides: pixels, weights, table, folder.
-    jobs : sequence of Job
-        The images.
-    report : Report
-        Shows progress and, at the end, a line a curve.
 
     Returns
     -------
     int
         Exit status: 0 all done, 1 some images failed, 130 interrupted.
-
-    Raises
-    ------
-    click.UsageError
-        If a plot would overwrite an input.
-    InputError, WeightsError
-        If the folder cannot be made, or the weights or the device cannot be used.
     """
     _refuse_overwriting(wanted, options, jobs)
     request = request_of(
@@ -229,18 +206,7 @@ class _Work:
 
 
 def curve_of(rows: Sequence[Row]) -> MachineCurve:
-    """Make a curve of its rows again.
-
-    Parameters
-    ----------
-    rows : sequence of mapping
-        As `MachineCurve.rows` gives them.
-
-    Returns
-    -------
-    MachineCurve
-        With a score of one plane at every severity.
-    """
+    """Make a curve of its rows again."""
     scale: dict[str, Any] = {"lower_is_better": False, "range": (0.0, 1.0)}
     qualities = [
         QualityScore.of(_number(row["score"]), uncertainty=_number(row["uncertainty"]),

@@ -44,13 +44,6 @@ def _with_data(command: Callable[..., Any], *, required: bool) -> Callable[..., 
 def opened(paths: Sequence[Path], *, skip_missing: bool) -> list[Manifest]:
     """Read and check databases, and say on standard error what had to be left out.
 
-    Parameters
-    ----------
-    paths : sequence of pathlib.Path
-        As given on the command line.
-    skip_missing : bool
-        Leave out images whose files are missing.
-
     Returns
     -------
     list of Manifest
@@ -67,17 +60,7 @@ def opened(paths: Sequence[Path], *, skip_missing: bool) -> list[Manifest]:
 
 
 def report_survey(paths: Sequence[Path], *, skip_missing: bool, json_file: Path | None = None) -> None:
-    """Print what databases hold; end with status 1 where the work itself would stop for want of files.
-
-    Parameters
-    ----------
-    paths : sequence of pathlib.Path
-        As given on the command line.
-    skip_missing : bool
-        Whether the work would go on without what is missing.
-    json_file : pathlib.Path, optional
-        Where to write the same as JSON.
-    """
+    """Print what databases hold; end with status 1 where the work itself would stop for want of files."""
     import json
 
     from ..core.io.atomic import written_whole

@@ -136,20 +136,7 @@ def visibility(
 
 
 def recipe(network: str, settings: tuple[str, ...]) -> TrainingConfig:
-    """Change a network's default recipe.
-
-    Parameters
-    ----------
-    network : str
-        Whose.
-    settings : tuple of str
-        ``NAME=VALUE`` for all networks, ``NETWORK.NAME=VALUE`` for one.
-
-    Returns
-    -------
-    TrainingConfig
-        The recipe.
-    """
+    """Change a network's default recipe."""
     return changed(TrainingConfig.default(network), settings, NETWORKS, "iqmaps train pnet")
 
 

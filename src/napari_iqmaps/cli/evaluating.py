@@ -52,24 +52,7 @@ def _with(command: Callable[..., Any], *decorators: Callable[..., Any]) -> Calla
 
 
 def check_use(protocol: str, runs: Path | None, weights: Sequence[str], splits: int | None) -> None:
-    """Refuse options that do not go with a protocol.
-
-    Parameters
-    ----------
-    protocol : str
-        How is judged.
-    runs : pathlib.Path or None
-        Where trainings are kept.
-    weights : sequence of str
-        Given to be judged.
-    splits : int or None
-        How many were asked for.
-
-    Raises
-    ------
-    InputError
-        Which option goes with what.
-    """
+    """Refuse options that do not go with a protocol."""
     if protocol != AS_IS and runs is None:
         raise InputError(f"{protocol} trains, so it needs a folder to keep the runs in: --runs FOLDER.")
     if protocol != AS_IS and weights:
@@ -79,24 +62,7 @@ def check_use(protocol: str, runs: Path | None, weights: Sequence[str], splits: 
 
 
 def figures_of(scores: Any, protocol: str, shares: Any, report: Any) -> Any:
-    """Sum scores up over all images, over splits, or both, as the protocol has it.
-
-    Parameters
-    ----------
-    scores : pandas.DataFrame
-        A row per image, or per split and image.
-    protocol : str
-        How is judged.
-    shares : Shares
-        The splits.
-    report : callable
-        Told of the progress.
-
-    Returns
-    -------
-    pandas.DataFrame
-        As from `agreements` or `agreements_over_splits`.
-    """
+    """Sum scores up over all images, over splits, or both, as the protocol has it."""
     from ..training.agreements import LABEL, agreements, agreements_over_splits
 
     def told(done: int, total: int) -> None:
@@ -145,20 +111,9 @@ def changed(default: _Recipe, settings: Sequence[str], networks: Sequence[str], 
 
     Parameters
     ----------
-    default : TrainingConfig or QualityConfig
-        The recipe.
     settings : sequence of str
         ``NAME=VALUE`` for all networks, ``NETWORK.NAME=VALUE`` for one; several words of a setting that takes several
         are divided by commas.
-    networks : sequence of str
-        Which there are.
-    command : str
-        Whose options the settings are, for messages.
-
-    Returns
-    -------
-    TrainingConfig or QualityConfig
-        The changed one.
     """
     recipe: Any = default
     fields, changes = recipe.__dataclass_fields__, dict[str, Any]()
@@ -189,13 +144,7 @@ def _value(setting: str, text: str, kind: type) -> Any:
 
 
 class Bars:
-    """One progress bar after another, on standard error.
-
-    Parameters
-    ----------
-    hidden : bool
-        Show none.
-    """
+    """One progress bar after another, on standard error."""
 
     def __init__(self, *, hidden: bool) -> None:
         from rich.console import Console

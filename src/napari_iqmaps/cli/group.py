@@ -39,12 +39,6 @@ class LazyCommand(NamedTuple):
     ----------
     target : str
         Module in the package of the group, and name in the module: ``"demo:demo"``.
-    short_help : str
-        One line.
-    extra : str
-        The extra of the package that it needs, if any.
-    needs : tuple of str
-        The modules which that extra brings.
     """
 
     target: str
@@ -58,12 +52,8 @@ class LazyGroup(click.Group):
 
     Parameters
     ----------
-    package : str
-        Where the commands' modules are.
     lazy : mapping
         Name to `LazyCommand`, in the order of the list.
-    **attributes
-        As `click.Group` takes them.
     """
 
     def __init__(self, *, package: str, lazy: Mapping[str, LazyCommand], **attributes: Any) -> None:
@@ -141,18 +131,7 @@ class LazyGroup(click.Group):
 
 
 def in_one_line(error: BaseException | str) -> str:
-    """Say an error of the core in one line and in the words of the command line.
-
-    Parameters
-    ----------
-    error : BaseException or str
-        Its message may name arguments of Python functions.
-
-    Returns
-    -------
-    str
-        With the matching options at the end.
-    """
+    """Say an error of the core in one line and in the words of the command line."""
     message = " ".join(str(error).split()) or type(error).__name__
     options = [option for word, option in _IN_OPTIONS.items() if word in message]
     return f"{message} (Here: {', '.join(options)}.)" if options else message

@@ -65,20 +65,10 @@ def _is_map(path: Path, kinds: Sequence[str]) -> bool:
 def output_names(paths: Sequence[Path]) -> list[str]:
     """Name each input's outputs, without an ending.
 
-    Parameters
-    ----------
-    paths : sequence of pathlib.Path
-        The inputs.
-
     Returns
     -------
     list of str
         The stem of the file; where two inputs share it, also the suffix and the folders below their common one.
-
-    Raises
-    ------
-    click.UsageError
-        If even so two names are the same.
     """
     # Compared without case: some file systems do not tell "A" from "a".
     stems = Counter(path.stem.lower() for path in paths)
@@ -104,20 +94,8 @@ def reference_for(test: Path, reference: Path) -> Path:
 
     Parameters
     ----------
-    test : pathlib.Path
-        The test image.
     reference : pathlib.Path
         A file, the reference of all; or a folder, which holds one of the same name, or of the same stem.
-
-    Returns
-    -------
-    pathlib.Path
-        The reference's file.
-
-    Raises
-    ------
-    InputError
-        If the folder has none, or several.
     """
     from ..core.errors import InputError
 

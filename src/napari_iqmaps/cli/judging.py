@@ -48,14 +48,10 @@ class Question:
         Keyword arguments of `napari_iqmaps.diff_diff_score` beside images, masks and pixels.
     motion : Motion or None
         How to find the motion, where it is not given as a file.
-    region : (slice, slice) or None
-        Rows and columns that are looked at.
     finds_border : bool
         Whether the black border of a registered image is taken for outside.
     pictures : mapping
         ``"sheet"`` and ``"ladder"`` to the file that is asked for, if it is.
-    blocks : pathlib.Path or None
-        Where the scores of all blocks go.
     names_pictures : bool
         Whether a picture's name takes in that of its image: there are several.
     """
@@ -92,12 +88,8 @@ class Judge:
 
     Attributes
     ----------
-    question : Question
-        What is asked.
     options : Options
         What else the command line says: pixels, folder.
-    blocks : list of dict
-        Rows of the blocks so far.
     """
 
     question: Question

@@ -17,12 +17,6 @@ class Column(NamedTuple):
 
     Attributes
     ----------
-    head : str
-        What stands above it.
-    cell : callable
-        From a row to the text in it.
-    is_number : bool
-        Whether it is set to the right.
     is_optional : bool
         Whether it is left out when no row has anything in it.
     """
@@ -39,10 +33,6 @@ class Layout:
 
     Attributes
     ----------
-    title : str
-        Above it.
-    columns : tuple of Column
-        From the left.
     sentence : callable
         From a row to what it says in words; shown when there is one row only, and if not empty.
     gathered : callable
@@ -70,11 +60,6 @@ OUTPUTS = Column("written to", lambda row: " ".join(row.get("outputs", ())), is_
 
 def layout_of(kind: str) -> Layout:
     """Lay out rows that sum up a map each.
-
-    Parameters
-    ----------
-    kind : str
-        A key of `napari_iqmaps.core.kinds.KINDS`.
 
     Returns
     -------

@@ -32,21 +32,10 @@ class Ledger:
     ----------
     path : pathlib.Path or None
         ``.csv`` or ``.json``; None writes nothing.
-    request : mapping
-        What decides the values beside the files.
-    files : iterable
-        The inputs of the batch, as `named` gives them.
     grows : bool
         Write the file as it grows, with a cell in every row that vouches for it: nothing else keeps what is done.
-    resume : bool
-        Know the rows that are in such a file.
     named : callable
         From a row to what it stands for; by itself the file. Told to be something else where a file has several rows.
-
-    Attributes
-    ----------
-    rows : list of dict
-        Of this batch so far.
     """
 
     def __init__(
@@ -66,11 +55,6 @@ class Ledger:
     def made_from(self, sources: Mapping[str, Any]) -> dict[str, str]:
         """Give the cell that vouches for a row: options and contents of files, each as a digest.
 
-        Parameters
-        ----------
-        sources : mapping
-            The files by role, told by their content.
-
         Returns
         -------
         dict
@@ -79,18 +63,7 @@ class Ledger:
         return {MADE_FROM: f"{self._request}-{digest(sources)}"} if self._grows else {}
 
     def known(self, cells: Mapping[str, Any]) -> dict[str, Any] | None:
-        """Find the row that was made before by the same options from the same files.
-
-        Parameters
-        ----------
-        cells : mapping
-            Names of the files, and what `made_from` gave.
-
-        Returns
-        -------
-        dict or None
-            The row, with these cells in it.
-        """
+        """Find the row that was made before by the same options from the same files."""
         rows = self.known_rows(cells)
         return rows[-1] if rows else None
 
@@ -100,13 +73,7 @@ class Ledger:
         return [{**row, **cells} for row in rows]
 
     def add(self, row: dict[str, Any]) -> None:
-        """Take a row; now and then, write the table.
-
-        Parameters
-        ----------
-        row : dict
-            The next one.
-        """
+        """Take a row; now and then, write the table."""
         self.rows.append(row)
         self._waiting.pop(self._named(row), None)
         begun = time.monotonic()

@@ -23,10 +23,6 @@ class Job:
 
     Attributes
     ----------
-    path : pathlib.Path
-        The image.
-    name : str
-        Of its outputs, without kind and suffix.
     others : mapping
         Further files that the map depends on, such as ``{"reference": path}``. An error met while looking for
         them stands in their place, to be raised in the job's turn.
@@ -45,8 +41,6 @@ class Answer:
     ----------
     maps : tuple of QualityMap
         To be written, if there is a folder for them.
-    row : mapping
-        What the table says, beside the names of files.
     """
 
     maps: tuple[QualityMap, ...]
@@ -69,8 +63,6 @@ class Plan:
 
     Attributes
     ----------
-    kind : str
-        What the score is of, as the table names it.
     maps : tuple of str
         Kinds of the maps that every job gives, in their order; empty if it gives a row only.
     request : mapping
@@ -81,16 +73,6 @@ class Plan:
         into a map's info as ``"beside"``. Maps are written after them, so that they vouch for them.
     prepare : callable
         Called once before the first map is computed; raises what concerns all jobs.
-    out : pathlib.Path or None
-        Folder of the maps.
-    suffixes : tuple of str
-        What to write there.
-    table : pathlib.Path or None
-        Where the table of scores goes.
-    resume : bool
-        Keep what is done.
-    layout : Layout
-        How the rows look on a screen.
     kept_row : callable
         From the records of a job's maps, in the order of `maps`, to the row that was given with them.
     """
@@ -126,11 +108,6 @@ def request_of(**options: Any) -> dict[str, Any]:
     ----------
     **options
         The options; device and tile are not among them, for they change no value beyond rounding.
-
-    Returns
-    -------
-    dict
-        With the version besides.
     """
     request: dict[str, Any] = plain({**options, "version": __version__})
     return request

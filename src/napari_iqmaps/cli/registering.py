@@ -37,15 +37,7 @@ _CALLED = {"": "fixed image", REGISTERED: "registered image", VALID: "mask", MAT
 
 @dataclass(frozen=True, kw_only=True)
 class Motion:
-    """How the motion between two images is to be found, as the options of `motion_options` name it.
-
-    Attributes
-    ----------
-    method : str
-        One of `METHODS`.
-    transform, max_shift, min_overlap, min_inliers, seed
-        As `napari_iqmaps.register` takes them.
-    """
+    """How the motion between two images is to be found, as the options of `motion_options` name it."""
 
     method: str
     transform: str
@@ -90,14 +82,8 @@ def partner(moving: Path, given: Path, ending: str = "", suffixes: Sequence[str]
 
     Parameters
     ----------
-    moving : pathlib.Path
-        The image.
-    given : pathlib.Path
-        A file, which belongs to all; or a folder.
     ending : str
         What stands behind the name of the image in such a folder, as in ``NAME_registered.png``.
-    suffixes : sequence of str
-        Endings of files that come into question.
 
     Returns
     -------
@@ -132,12 +118,8 @@ class Images:
 
     Attributes
     ----------
-    files : tuple of ImageFile
-        As they were read.
     arrays : tuple of numpy.ndarray
         Their pixels; all with colours or all without.
-    channel_axis : int or None
-        Of all.
     data_range : (float, float) or None
         Of all; None where the type of the values says it.
     """
@@ -168,19 +150,8 @@ def shape_of(array: Any, channel_axis: int | None) -> tuple[int, int]:
 def on_grid(array: Any, shape: tuple[int, int], channel_axis: int | None) -> tuple[Any, Any]:
     """Put an image of one plane on a grid of another size, from the top left corner.
 
-    Parameters
-    ----------
-    array : numpy.ndarray
-        The image.
-    shape : (int, int)
-        Height and width of the grid.
-    channel_axis : int or None
-        Of the image.
-
     Returns
     -------
-    image : numpy.ndarray
-        The image itself if it has this size.
     valid : numpy.ndarray or None
         bool, `shape`: which pixels of the grid it has; None for all.
     """
@@ -213,22 +184,10 @@ class Reader:
     def images(self, moving: Path, fixed: Path | None = None, *others: Path) -> Images:
         """Read images, and give them the same axes.
 
-        Parameters
-        ----------
-        moving, fixed : pathlib.Path
-            The pair; without a fixed image the moving one alone.
-        *others : pathlib.Path
-            Further images, such as the registered one.
-
         Returns
         -------
         Images
             A grey image beside one in colours has one channel.
-
-        Raises
-        ------
-        InputError
-            If a file cannot be read, or files state different values of white or hold linear light without a range.
         """
         axis = self._options.channel_axis
         files = (
@@ -244,23 +203,10 @@ class Reader:
 def range_of(options: Options, files: Sequence[ImageFile]) -> tuple[float, float] | None:
     """Say which values are black and white in images that are compared.
 
-    Parameters
-    ----------
-    options : Options
-        What the command line says.
-    files : sequence of ImageFile
-        The images.
-
     Returns
     -------
     (float, float) or None
         None where the type of the values says it.
-
-    Raises
-    ------
-    InputError
-        If files state different values, or one holds linear light and nothing is stated, or what is stated cannot hold
-        for all of them.
     """
     if options.data_range is not None:
         types = dict.fromkeys(file.array.dtype.name for file in files)

@@ -36,10 +36,6 @@ def write_images(
 
     Parameters
     ----------
-    job : Job
-        Names the files.
-    out : pathlib.Path
-        Their folder.
     images : Images
         What was registered: the file takes over the axes, the type and the profile of the moving image's.
     registered : numpy.ndarray
@@ -48,11 +44,6 @@ def write_images(
         bool, ``(..., height, width)``: where it has pixels; written as 0 and 255.
     info : mapping
         How it was made; kept in the registered image, which is written last and so vouches for all files.
-
-    Returns
-    -------
-    list of pathlib.Path
-        The files, as `image_paths` names them.
     """
     from ..core.io.pictures import write_picture
 

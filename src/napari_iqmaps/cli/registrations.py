@@ -35,14 +35,8 @@ class Order:
 
     Attributes
     ----------
-    motion : Motion
-        How the motion is found.
     options : Options
         What else the command line says: pixels, table, folder.
-    to : {"first", "previous"}
-        What each frame of a series is compared with.
-    deepmatching : str or None
-        The program that matches points.
     overlay : bool
         Whether to draw before and after.
     strict : bool
@@ -62,24 +56,13 @@ def register_all(order: Order, jobs: Sequence[Job], report: Report) -> int:
 
     Parameters
     ----------
-    order : Order
-        How.
     jobs : sequence of Job
         The moving images, each with its fixed one, and with a table of matches if there is one.
-    report : Report
-        Shows progress and, at the end, a row an image.
 
     Returns
     -------
     int
         Exit status: 0 all done, 1 some images failed (or were refused, if that is to count), 130 interrupted.
-
-    Raises
-    ------
-    click.UsageError
-        If an output would overwrite an input.
-    InputError
-        If the folder cannot be made.
     """
     out = order.options.out
     if out is not None:

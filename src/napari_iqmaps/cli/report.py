@@ -34,14 +34,8 @@ def print_table(
 
     Parameters
     ----------
-    title : str
-        Above it.
-    columns : sequence of str
-        Heads.
     rows : sequence of sequence
         Cells; None is left empty.
-    numbers : sequence of str
-        Heads of columns that are set to the right.
     """
     table = Table(title=title, title_justify="left", title_style="bold")
     for column in columns:
@@ -58,15 +52,7 @@ def print_json(value: Any) -> None:
 
 
 class Report:
-    """Follows a batch.
-
-    Parameters
-    ----------
-    command : str
-        Name of the command, for the JSON.
-    as_json : bool
-        Answer in JSON instead of a table.
-    """
+    """Follows a batch."""
 
     def __init__(self, command: str, *, as_json: bool) -> None:
         self.command = command
@@ -131,16 +117,10 @@ class Report:
 
         Parameters
         ----------
-        layout : Layout
-            How the rows look on a screen.
-        rows : sequence of mapping
-            What there is.
         kept, failed : int
             How many of them were there before, and how many inputs failed.
         table : pathlib.Path or None
             Where the rows were written.
-        planned : int
-            How many there should be.
         remains : str
             What of an interrupted batch the next one need not do again.
         """

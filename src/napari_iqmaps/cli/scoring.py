@@ -42,11 +42,6 @@ def score_options(command: Command) -> Command:
 def scoring_of(options: dict[str, Any]) -> dict[str, Any]:
     """Take the options of `score_options` out of all options.
 
-    Parameters
-    ----------
-    options : dict
-        What the command line says; these are removed from it.
-
     Returns
     -------
     dict

@@ -57,16 +57,6 @@ class Options:
         ----------
         *files : ImageFile
             One or more files; where the command line leaves it open, they say themselves what they hold.
-
-        Returns
-        -------
-        dict
-            Keyword arguments of `napari_iqmaps.threshold_map`, the data range among them.
-
-        Raises
-        ------
-        InputError
-            If the files differ in what they hold, or in their values of white.
         """
         luminance = self.luminance
         if luminance == "auto":
@@ -105,22 +95,8 @@ def found_inputs(words: Iterable[str], report: Report, *, further: Iterable[str]
 
     Parameters
     ----------
-    words : iterable of str
-        Files, patterns, folders.
-    report : Report
-        Where to say it.
     further : iterable of str
         What ends the names of other files that this package writes beside its maps.
-
-    Returns
-    -------
-    list of pathlib.Path
-        The images.
-
-    Raises
-    ------
-    InputError
-        If all of them are maps.
     """
     images, maps = expand(words, (*KINDS, *further))
     if maps:
@@ -135,15 +111,8 @@ def read(path: Path, channel_axis: int | str) -> ImageFile:
 
     Parameters
     ----------
-    path : pathlib.Path
-        The file.
     channel_axis : int or str
         ``"auto"`` for what the file says, ``"none"`` for grey, or a number.
-
-    Returns
-    -------
-    ImageFile
-        The image.
     """
     file = read_image(path)
     if channel_axis == "auto":
@@ -156,8 +125,6 @@ def jobs_of(paths: Sequence[Path], reference: Path | None = None) -> list[Job]:
 
     Parameters
     ----------
-    paths : sequence of pathlib.Path
-        The images.
     reference : pathlib.Path, optional
         A file, the reference of all; or a folder with images of the same names.
 
@@ -180,22 +147,7 @@ def _reference(test: Path, reference: Path) -> Path | InputError:
 
 
 def alike(test: ImageFile, reference: ImageFile, *, forced: bool) -> tuple[Any, Any, int | None]:
-    """Give both arrays the same axes: a grey picture may be stored as grey in one file and as colours in the other.
-
-    Parameters
-    ----------
-    test, reference : ImageFile
-        Two images to compare.
-    forced : bool
-        Whether the command line says where the colours are.
-
-    Returns
-    -------
-    test, reference : numpy.ndarray
-        Their pixels.
-    channel_axis : int or None
-        Of both.
-    """
+    """Give both arrays the same axes: a grey picture may be stored as grey in one file and as colours in the other."""
     if forced or (test.channel_axis is None and reference.channel_axis is None):
         return test.array, reference.array, test.channel_axis
     return _colours_last(test), _colours_last(reference), -1
@@ -219,29 +171,7 @@ def with_notes(result: Result, *files: ImageFile) -> Result:
 
 
 def plan_of(kind: str, options: Options, compute: Callable[[Job, Progress], QualityMap], **further: Any) -> Plan:
-    """Plan a batch of maps that rest on thresholds.
-
-    Parameters
-    ----------
-    kind : str
-        Kind of map.
-    options : Options
-        What the command line says.
-    compute : callable
-        From a job and a progress callback to the map.
-    **further
-        More options that decide the values.
-
-    Returns
-    -------
-    Plan
-        For `napari_iqmaps.cli.batch.run`.
-
-    Raises
-    ------
-    WeightsError
-        If the weights cannot be used; before any image is read.
-    """
+    """Plan a batch of maps that rest on thresholds."""
     request = request_of(
         model=options.model,
         weights_sha256=options.weights_sha256(),

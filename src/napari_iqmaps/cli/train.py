@@ -38,11 +38,6 @@ def recipe_options(default: Any) -> Callable[[Callable[..., Any]], Callable[...,
     ----------
     default : TrainingConfig or QualityConfig
         Whose values to show as defaults; its network is no option.
-
-    Returns
-    -------
-    callable
-        A decorator.
     """
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -70,18 +65,7 @@ def _option(name: str, default: Any, metadata: Any) -> Callable[[Callable[..., A
 
 
 def photographs_in(patterns: tuple[str, ...]) -> list[Path]:
-    """Find the pictures that folders, patterns and names stand for.
-
-    Parameters
-    ----------
-    patterns : tuple of str
-        As given on the command line.
-
-    Returns
-    -------
-    list of pathlib.Path
-        In a fixed order.
-    """
+    """Find the pictures that folders, patterns and names stand for."""
     found: list[Path] = []
     for pattern in patterns:
         path = Path(pattern)
@@ -160,18 +144,7 @@ def _as_typed(data: tuple[Path, ...], skip_missing: bool, photographs: tuple[str
 
 
 def changed_options(config: Any) -> list[str]:
-    """Say what differs from a network's defaults, as one would type it.
-
-    Parameters
-    ----------
-    config : TrainingConfig or QualityConfig
-        The recipe.
-
-    Returns
-    -------
-    list of str
-        Options and their values.
-    """
+    """Say what differs from a network's defaults, as one would type it."""
     words: list[str] = []
     default = type(config).default(config.network)
     for entry in fields(config):

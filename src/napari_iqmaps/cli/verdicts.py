@@ -54,19 +54,7 @@ def print_comparison(comparison: Comparison) -> None:
 
 
 def sentences(comparison: Comparison) -> Iterator[str]:
-    """Say what follows from a comparison.
-
-    Parameters
-    ----------
-    comparison : Comparison
-        The outcomes.
-
-    Yields
-    ------
-    str
-        Every method against the baseline, what choosing the best method for every pair gives, and how far the order
-        of the methods depends on what they are judged on.
-    """
+    """Say what follows from a comparison."""
     several = len({one.scoring for one in comparison.outcomes}) > 1
     for one in comparison.paired:
         if one.measure == _MEASURE and one.pairs:

@@ -42,8 +42,6 @@ class Carrier:
         holes.
     has_channels : bool
         Whether the last axis holds channels: 1, 3, or 4 with an alpha that is kept.
-    data_range : (float, float)
-        The values of black and white.
     rounding : {"dither", "nearest"}
         How a change becomes whole code values where `pixels` are integers.
     tick : callable, optional
@@ -190,17 +188,7 @@ _SMOOTHING = 8
 
 @dataclass(frozen=True)
 class Pooling:
-    """How visibility sums a difference up around a pixel; see `napari_iqmaps.core.difference.local_difference`.
-
-    Attributes
-    ----------
-    window : int
-        Side of the square.
-    gains : tuple of float
-        Of the channels.
-    pixels_per_degree : float
-        Of visual angle.
-    """
+    """How visibility sums a difference up around a pixel; see `napari_iqmaps.core.difference.local_difference`."""
 
     window: int
     gains: tuple[float, ...]
@@ -212,22 +200,8 @@ class Pooling:
 
         Parameters
         ----------
-        observer : {"everyday", "practised"}
-            Whose gains.
-        pixels_per_degree : float
-            Of visual angle.
         window : int, optional
             Odd; None takes what suits the distance.
-
-        Returns
-        -------
-        Pooling
-            Checked.
-
-        Raises
-        ------
-        InputError
-            If one of them cannot be used.
         """
         side = checked_window(window, pixels_per_degree)
         return cls(side, observer_named(observer).gains, float(pixels_per_degree))
@@ -256,13 +230,9 @@ class Embedded:
 
     Attributes
     ----------
-    marked, mark : numpy.ndarray
-        As `Carrier.put` gives them.
     amounts : dict
         Sums of the amplitude, in luminance code values: ``wanted``, what ``fits`` the ends of the range, what the
         guard left (``guarded``) and what is ``kept`` after rounding.
-    rounds : int
-        How often the visibility was looked at.
     """
 
     marked: npt.NDArray[Any]
@@ -285,16 +255,10 @@ def embed(
 
     Parameters
     ----------
-    carrier : Carrier
-        The plane.
     wanted : numpy.ndarray
         float32, the change in luminance code values, before anything limits it.
     thresholds : numpy.ndarray
         float32, of the clean plane; NaN in holes.
-    strength : float
-        Bound of the pooled difference over the threshold.
-    pooling : Pooling
-        How visibility pools the difference.
     seen : callable
         From a marked plane to its visibility map against the clean one.
     tick : callable

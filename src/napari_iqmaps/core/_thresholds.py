@@ -34,10 +34,6 @@ class CellGrid:
         From luminance ``(1, 1, height, width)`` to the thresholds of all patches at the stride.
     stride : int
         1, 2, 4 or 8 pixels from cell to cell.
-    device : torch.device
-        Where `evaluate` runs.
-    mixing : float
-        The model's mixing scalar, which turns visibility into impairment.
     tile : int
         Side in pixels of the tile that suits `evaluate`: some tenths of a second of work on one core.
 
@@ -84,15 +80,7 @@ class CellGrid:
 
 
 class ThresholdOperator:
-    """Threshold at every pixel of one image; NaN in its holes.
-
-    Parameters
-    ----------
-    grid : CellGrid
-        Gives the thresholds.
-    observer : Observer
-        Who looks.
-    """
+    """Threshold at every pixel of one image; NaN in its holes."""
 
     def __init__(self, grid: CellGrid, observer: Observer) -> None:
         self.grid = grid
@@ -112,17 +100,6 @@ class VisibilityOperator:
     """Probability of seeing the difference at every pixel of a pair; NaN in the holes of either.
 
     The threshold of the pair is the geometric mean of its images' thresholds.
-
-    Parameters
-    ----------
-    grid : CellGrid
-        Gives the thresholds.
-    window : int
-        Side of the square over which the difference is pooled.
-    observer : Observer
-        Who looks.
-    pixels_per_degree : float
-        Of visual angle.
     """
 
     def __init__(self, grid: CellGrid, window: int, observer: Observer, pixels_per_degree: float) -> None:
@@ -165,19 +142,10 @@ def cell_grid(model: str, record: models.WeightsRecord, stride: int, device: tor
 
     Parameters
     ----------
-    model : str
-        ``"pnet"`` or ``"contrast"``.
     record : WeightsRecord
         Verified weights of that model.
     stride : int
         Pixels from cell to cell.
-    device : torch.device
-        Where to run.
-
-    Returns
-    -------
-    CellGrid
-        Ready to be called.
     """
     return _cell_grid(model, record.path.as_posix(), record.sha256, stride, str(device))
 
@@ -199,22 +167,10 @@ def _cell_grid(model: str, path: str, sha256: str, stride: int, device: str) -> 
 def load_network(model: str, path: str) -> PNet | ContrastModel:
     """Read a threshold network from a verified file.
 
-    Parameters
-    ----------
-    model : str
-        ``"pnet"`` or ``"contrast"``.
-    path : str
-        A safetensors file.
-
     Returns
     -------
     PNet or ContrastModel
         On the CPU, float32, in evaluation mode.
-
-    Raises
-    ------
-    WeightsError
-        If the tensors do not fit the network.
     """
     network = PNet() if model == "pnet" else ContrastModel()
     models.load_into(network, path)

@@ -94,14 +94,10 @@ class Judge:
     ----------
     record : WeightsRecord or None
         Of the network; None for a closed form, which has reservations but no score.
-    device : str
-        Where the network is.
     shape : tuple of int
         Of the image, ``(..., height, width)``.
     runs_trunk : bool
         Whether the pass has seen the features, which tell how far the image is from the training.
-    info : mapping
-        Where the numbers come from.
     """
 
     record: WeightsRecord | None
@@ -112,11 +108,6 @@ class Judge:
 
     def score(self, sums: np.ndarray) -> QualityScore:
         """Give the score of every plane.
-
-        Parameters
-        ----------
-        sums : numpy.ndarray
-            As of `Assessment`.
 
         Returns
         -------
@@ -148,16 +139,9 @@ class Judge:
 
         Parameters
         ----------
-        sums : numpy.ndarray
-            As of `Assessment`.
         kind : str
             Of the map. A prediction has the reservations of the score, the reliability only that an image is uniform,
             and a measured error none.
-
-        Returns
-        -------
-        dict
-            ``not_enough_evidence`` and the reasons, or nothing.
         """
         if kind == "objective_error":
             return {}

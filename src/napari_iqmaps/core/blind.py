@@ -167,22 +167,10 @@ def quality(
 def maps_of(model: BlindModel, *, has_reference: bool = False) -> tuple[BlindKind, ...]:
     """Tell which maps there are.
 
-    Parameters
-    ----------
-    model : {"deepbqa", "diqa"}
-        The network.
-    has_reference : bool
-        Whether the image's reference is known.
-
     Returns
     -------
     tuple of str
         In the order of `MAPS`.
-
-    Raises
-    ------
-    InputError
-        If there is no such model.
     """
     _check_model(model)
     return tuple(
@@ -194,11 +182,6 @@ def maps_of(model: BlindModel, *, has_reference: bool = False) -> tuple[BlindKin
 
 def surroundings(**_options: Any) -> int:
     """Tell how many pixels around a part of an image have to be given with it, so that its map is that of the whole.
-
-    Parameters
-    ----------
-    **_options
-        Those of `assess`, which do not matter.
 
     Returns
     -------
@@ -227,28 +210,10 @@ def one_map(
 
     Parameters
     ----------
-    kind : str
-        One of `MAPS`.
     images : mapping
         What to call an image in messages, to the image; for the objective error the reference second.
     model : {"deepbqa", "diqa"}, optional
         None for a closed form.
-    data_range, channel_axis, weights, device, tile, progress : optional
-        As in `assess`.
-
-    Returns
-    -------
-    QualityMap
-        Of that kind.
-
-    Raises
-    ------
-    InputError
-        If the images differ in size, the model has no such map, or an image or an option cannot be used.
-    WeightsError
-        If the weights are unknown, missing, changed or of another network.
-    Cancelled
-        If `progress` raised it.
     """
     if model is not None:
         _check_model(model)

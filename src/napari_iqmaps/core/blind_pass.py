@@ -54,13 +54,7 @@ class Answer(NamedTuple):
 
 
 class Sums:
-    """Sums over the valid cells of each plane; numpy or dask alike.
-
-    Parameters
-    ----------
-    values : numpy.ndarray or dask.array.Array
-        ``(..., Sums.COUNT)``.
-    """
+    """Sums over the valid cells of each plane; numpy or dask alike."""
 
     COUNT = 5 + FEATURES
 
@@ -97,14 +91,10 @@ class BlindOperator:
 
     Parameters
     ----------
-    kinds : collection of str
-        The kinds of map wanted.
     network : BlindNetwork, optional
         Not needed for the objective error and the reliability, which are closed forms.
     scores : bool
         Whether the sums have to have all that a score is made of.
-    device : torch.device
-        Where the network is.
     """
 
     multiple = CELL
@@ -138,11 +128,6 @@ class BlindOperator:
         windows : sequence of numpy.ndarray
             float32 luminance of the image and, for the objective error, of its reference, NaN in holes,
             ``(height + 2 halo, width + 2 halo)``.
-
-        Returns
-        -------
-        Answer
-            Of the tile.
         """
         image = windows[0]
         valid = np.isfinite(_cropped(image, self.halo))
@@ -238,26 +223,12 @@ def run(
 ) -> tuple[dict[str, Any], Sums]:
     """Pass over all planes.
 
-    Parameters
-    ----------
-    operator : BlindOperator
-        What to ask.
-    inputs : sequence of Planes
-        The image and, for the objective error, its reference.
-    tile, progress : optional
-        As in `napari_iqmaps.core.tiling.apply`.
-
     Returns
     -------
     maps : dict
         Kind to values, float32, the image's shape. Arrays of dask if an input is lazy and a map is asked for.
     sums : Sums
         Over the valid cells of each plane, lazy if the maps are.
-
-    Raises
-    ------
-    InputError
-        If `tile` is not a whole number of at least 1.
     """
     side = tile_side(operator, tile)
     if operator.kinds and any(planes.is_lazy for planes in inputs):
@@ -318,22 +289,10 @@ def _sums_of(answer: Answer) -> Numbers:
 def load_network(record: models.WeightsRecord, device: torch.device) -> DIQA | DeepBQA:
     """Read a blind network from verified weights; the last ones stay ready.
 
-    Parameters
-    ----------
-    record : WeightsRecord
-        Of ``"diqa"`` or ``"deepbqa"``.
-    device : torch.device
-        Where to run.
-
     Returns
     -------
     DIQA or DeepBQA
         float32, in evaluation mode.
-
-    Raises
-    ------
-    WeightsError
-        If the tensors do not fit the network.
     """
     make: Callable[[], DIQA | DeepBQA] = _NETWORKS[record.network]
     return models.load_network(make, record, device)

@@ -28,10 +28,6 @@ class Demonstration:
     ----------
     files : list of pathlib.Path
         The combined figure first.
-    rows : list of dict
-        The table of scores.
-    sentences : list of str
-        What the maps say.
     """
 
     files: list[Path]
@@ -46,17 +42,10 @@ def write_demonstration(
 
     Parameters
     ----------
-    folder : pathlib.Path
-        Where to; it must exist.
     progress : callable, optional
         As in `threshold_map`; it is called for each of the two maps in turn.
     **options
         As `threshold_map` takes them: model, weights, stride, device.
-
-    Returns
-    -------
-    Demonstration
-        Files, table and sentences.
     """
     distorted, photo = samples.distorted_pair()
     thresholds = threshold_map(photo, progress=progress, **options)

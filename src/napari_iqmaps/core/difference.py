@@ -21,18 +21,7 @@ EVERYDAY_GAINS = OBSERVERS["everyday"].gains
 
 
 def reach(pixels_per_degree: float = PIXELS_PER_DEGREE) -> int:
-    """Tell how many pixels to each side the channels look.
-
-    Parameters
-    ----------
-    pixels_per_degree : float
-        Of visual angle.
-
-    Returns
-    -------
-    int
-        Three standard deviations of the widest Gaussian.
-    """
+    """Tell how many pixels to each side the channels look."""
     return _radius(_sigmas(pixels_per_degree)[-1])
 
 
@@ -48,12 +37,6 @@ def excitation(
     ----------
     signed : numpy.ndarray
         float32, ``(height, width)``: test minus reference in code values, without holes.
-    gains : sequence of float
-        One for each channel, from the finest to the rest.
-    pixels_per_degree : float
-        Of visual angle.
-    exponent : float
-        p.
 
     Returns
     -------
@@ -87,12 +70,6 @@ def local_difference(
     ----------
     test, reference : numpy.ndarray
         float32 luminance of equal shape, in code values; NaN in holes.
-    window : int
-        Side of the square window, odd.
-    gains : sequence of float
-        How strongly each channel counts (see `napari_iqmaps.core.observers`).
-    pixels_per_degree : float
-        Of visual angle; the channels lie at fixed visual angles.
 
     Returns
     -------

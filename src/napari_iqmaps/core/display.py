@@ -96,8 +96,6 @@ def code_values(luminance: npt.ArrayLike, encoding: Encoding = "pu21") -> Values
     ----------
     luminance : array_like
         cd/m2, any shape; clipped to 0..10,000, NaN stays NaN.
-    encoding : {"pu21", "pq"}
-        What goes on above `SDR_WHITE`.
 
     Returns
     -------
@@ -139,11 +137,6 @@ class Display:
         cd/m2 of the darkest pixel.
     encoding : {"pu21", "pq"}
         Of luminances above 100 cd/m2.
-
-    Raises
-    ------
-    InputError
-        If a choice is unknown, or peak and black are no luminances of a display.
     """
 
     luminance: Luminance = "code"
@@ -264,34 +257,12 @@ def _scaled(values: npt.NDArray[Any], data_range: tuple[float, float]) -> npt.ND
 
 
 def srgb_encoded(linear: npt.NDArray[Any]) -> Values:
-    """Encode linear light by the transfer function of sRGB (IEC 61966-2-1).
-
-    Parameters
-    ----------
-    linear : numpy.ndarray
-        0..1.
-
-    Returns
-    -------
-    numpy.ndarray
-        float64, 0..1.
-    """
+    """Encode linear light by the transfer function of sRGB (IEC 61966-2-1)."""
     return np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
 
 
 def srgb_decoded(coded: npt.NDArray[Any]) -> Values:
-    """Decode sRGB values to linear light, the inverse of `srgb_encoded`.
-
-    Parameters
-    ----------
-    coded : numpy.ndarray
-        0..1.
-
-    Returns
-    -------
-    numpy.ndarray
-        float64, 0..1.
-    """
+    """Decode sRGB values to linear light, the inverse of `srgb_encoded`."""
     return np.where(coded <= 0.04045, coded / 12.92, ((coded + 0.055) / 1.055) ** 2.4)
 
 

@@ -19,15 +19,7 @@ SMALLEST_SIDE = 32
 
 
 class Verdict(NamedTuple):
-    """What the rules say of one plane.
-
-    Attributes
-    ----------
-    has_answer : bool
-        Whether there is a score at all.
-    reason : str
-        Why the evidence is not enough; ``""`` if it is.
-    """
+    """What the rules say of one plane."""
 
     has_answer: bool
     reason: str
@@ -52,10 +44,6 @@ def judge(
         Valid cells: every fourth row and column that is no hole.
     reliability : float
         Mean over them, not divided by its mean, 0..1.
-    homogeneous : float
-        The smallest mean reliability at which there is a score.
-    distance, limit : float
-        From the training images, and how large it may be.
 
     Returns
     -------
@@ -86,13 +74,6 @@ def uniformity(reliability: float, homogeneous: float = HOMOGENEOUS) -> str:
     ----------
     reliability : float
         Mean, not divided by its mean, 0..1; NaN without a valid pixel.
-    homogeneous : float
-        The smallest at which there is a score.
-
-    Returns
-    -------
-    str
-        The reason, or ``""``.
     """
     if reliability >= homogeneous:
         return ""

@@ -43,10 +43,6 @@ class Planes:
         Whether the last axis holds channels (1 grey, 3 RGB, 4 RGB and an ignored alpha).
     data_range : tuple of float
         The values that stand for black and for white; (0, 100) if values are cd/m2.
-    display : Display
-        What the values mean as light.
-    notes : tuple of str
-        What a reader of the result should know.
     """
 
     array: Any
@@ -149,8 +145,6 @@ def luminance(
         The values of black and of white. Display codes outside it are clipped to it: no display shows them.
     has_channels : bool
         Whether the last axis holds channels.
-    display : Display
-        What the values mean as light; see `Display.codes`.
 
     Returns
     -------
@@ -201,21 +195,12 @@ def as_planes(
         Which axis holds the channels, as in scikit-image. None means grey.
     display : Display
         Whether values are display codes or light in cd/m2, and on which display.
-    name : str
-        What to call the image in messages.
 
     Returns
     -------
     Planes
         The image; nothing has been copied or computed, beyond what ``numpy.asanyarray`` does and the brightest value
         of an image in cd/m2.
-
-    Raises
-    ------
-    InputError
-        If the array is empty, has under two image axes, is not of real numbers, needs a `data_range` or has an
-        unusable one, has a channel axis out of range or of a number of channels without a luminance, or, as cd/m2, is
-        of a type or a size of values that no light measurement has.
     """
     array = image if is_dask(image) else _as_array(image, name)
     _check_dtype(array, name)
@@ -231,20 +216,7 @@ def as_planes(
 
 
 def check_same_shape(first: Planes, second: Planes, names: Sequence[str]) -> None:
-    """Refuse two images of different sizes.
-
-    Parameters
-    ----------
-    first, second : Planes
-        The images.
-    names : sequence of str
-        What to call them in the message.
-
-    Raises
-    ------
-    InputError
-        If the shapes differ, colour aside.
-    """
+    """Refuse two images of different sizes."""
     if first.shape != second.shape:
         sizes = ["x".join(map(str, planes.shape)) for planes in (first, second)]
         raise InputError(
@@ -430,11 +402,6 @@ def check_common_range(images: Sequence[Planes]) -> None:
     ----------
     images : sequence of Planes
         What is compared, each with the range that was stated or is known for its dtype.
-
-    Raises
-    ------
-    InputError
-        If images of several dtypes have one range that is not the whole range of those that hold whole numbers.
     """
     types = {planes.array.dtype.name for planes in images}
     ranges = {planes.data_range for planes in images}

@@ -172,11 +172,6 @@ def machine_quality(
 def surroundings(**_options: Any) -> int:
     """Tell how many pixels around a part of an image have to be given with it, so that its map is that of the whole.
 
-    Parameters
-    ----------
-    **_options
-        Those of `machine_assess`, which do not matter.
-
     Returns
     -------
     int

@@ -90,14 +90,8 @@ class MachineJudge:
 
     Attributes
     ----------
-    record : WeightsRecord
-        Of the network.
-    device : str
-        Where the network is.
     shape : tuple of int
         Of the image, ``(..., height, width)``.
-    info : mapping
-        Where the numbers come from.
     """
 
     record: WeightsRecord
@@ -107,11 +101,6 @@ class MachineJudge:
 
     def score(self, sums: np.ndarray) -> QualityScore:
         """Give the score of every plane.
-
-        Parameters
-        ----------
-        sums : numpy.ndarray
-            As of `MachineAssessment`.
 
         Returns
         -------
@@ -132,15 +121,6 @@ class MachineJudge:
 
     def assessed(self, values: npt.NDArray[np.float32], sums: np.ndarray, info: Mapping[str, Any]) -> MachineAssessment:
         """Make an assessment whose map has the score of the pass and its reservations.
-
-        Parameters
-        ----------
-        values : numpy.ndarray
-            Of the map.
-        sums : numpy.ndarray
-            As of `MachineAssessment`.
-        info : mapping
-            The map's provenance.
 
         Returns
         -------
@@ -180,8 +160,6 @@ def judge(*, shape: tuple[int, int], pixels: float, cells: float, spread: float,
     ----------
     shape : (int, int)
         Height and width in pixels.
-    pixels : float
-        Valid pixels.
     cells : float
         Valid pixels among every fourth row and column, where the network has its cells.
     spread : float

@@ -242,8 +242,6 @@ def failing_severity(
     ----------
     severities, scores : numpy.ndarray
         Rising severities, and the score at each; NaN where there is none.
-    fails_below : float
-        The limit.
 
     Returns
     -------

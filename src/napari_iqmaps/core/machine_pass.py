@@ -46,11 +46,6 @@ _OTHER_TILE = 1024
 def scales_for(shape: tuple[int, ...]) -> tuple[float, ...]:
     """Tell at which scales an image is looked at.
 
-    Parameters
-    ----------
-    shape : tuple of int
-        ``(..., height, width)``.
-
     Returns
     -------
     tuple of float
@@ -60,17 +55,7 @@ def scales_for(shape: tuple[int, ...]) -> tuple[float, ...]:
 
 
 class MachineOperator:
-    """What the metrifier says of a tile.
-
-    Parameters
-    ----------
-    network : Metrifier
-        On its device.
-    scales : tuple of float
-        Of `scales_for`.
-    device : torch.device
-        Where the network is.
-    """
+    """What the metrifier says of a tile."""
 
     def __init__(self, network: Metrifier, scales: tuple[float, ...], device: torch.device) -> None:
         self.network = network
@@ -131,14 +116,8 @@ def run(
 
     Parameters
     ----------
-    operator : MachineOperator
-        What to ask.
-    planes : Planes
-        The image.
     keeps_map : bool
         Whether the map is wanted, or the sums alone.
-    tile, progress : optional
-        As in `napari_iqmaps.core.tiling.apply`.
 
     Returns
     -------
@@ -146,11 +125,6 @@ def run(
         float32, the image's shape; of dask if the image is; None if it is not wanted.
     sums : numpy.ndarray or dask.array.Array
         float64, ``(..., SUMS)``, in the order that `napari_iqmaps.core.machine_assessment` reads; lazy if `values` is.
-
-    Raises
-    ------
-    InputError
-        If `tile` is not a whole number of at least 1.
     """
     side = tile_side(operator, tile)
     if planes.is_lazy and keeps_map:

@@ -78,15 +78,6 @@ def text_mark(text: str, *, height: int = 48, font: str | Path | None = None) ->
 def text_for(text: str, shape: tuple[int, int], placement: Placement) -> Plane:
     """Write a text as large as suits an image.
 
-    Parameters
-    ----------
-    text : str
-        What to write.
-    shape : tuple of int
-        Height and width of the image.
-    placement : {"centre", "tile", "stretch"} or (int, int)
-        As in `hide`.
-
     Returns
     -------
     numpy.ndarray
@@ -121,11 +112,6 @@ def as_pattern(mark: Any, *, mark_range: MarkRange = None) -> Plane:
     -------
     numpy.ndarray
         float32, shape ``(rows, columns)``, -1 to 1; below 0 the image is darkened.
-
-    Raises
-    ------
-    InputError
-        If the mark is no picture, is empty, or lies outside -1 to 1.
     """
     array = _as_picture(mark)
     used = _range_of(array.dtype, mark_range)
@@ -148,20 +134,10 @@ def as_pattern(mark: Any, *, mark_range: MarkRange = None) -> Plane:
 def as_change(mark: Any) -> Plane:
     """Read a mark that is given in code values of the image.
 
-    Parameters
-    ----------
-    mark : array_like
-        As in `as_pattern`, bool excepted.
-
     Returns
     -------
     numpy.ndarray
         float32, shape ``(rows, columns)``, code values to add.
-
-    Raises
-    ------
-    InputError
-        If the mark is no picture, is a bool pattern or a text, or is 0 everywhere.
     """
     if not isinstance(mark, str):
         array = _as_picture(mark)
@@ -181,10 +157,6 @@ def place(pattern: Plane, shape: tuple[int, int], placement: Placement = "centre
 
     Parameters
     ----------
-    pattern : numpy.ndarray
-        float32, ``(rows, columns)``.
-    shape : tuple of int
-        Height and width of the image.
     placement : {"centre", "tile", "stretch"} or (int, int)
         In the middle, repeated edge to edge, resampled to the image's size, or with its first pixel at this row and
         column (which may be negative).
@@ -193,11 +165,6 @@ def place(pattern: Plane, shape: tuple[int, int], placement: Placement = "centre
     -------
     numpy.ndarray
         float32, `shape`; 0 beside the pattern.
-
-    Raises
-    ------
-    InputError
-        If the placement is unknown, a centred pattern is larger than the image, or none of it lies on the image.
     """
     if isinstance(placement, str):
         if placement == "tile":

@@ -33,16 +33,6 @@ def resolve(device: str) -> torch.device:
     device : str
         ``"auto"`` takes CUDA, then Apple's MPS, then the CPU. ``"cpu"``, ``"cuda"`` (or ``"cuda:1"``) and ``"mps"``
         take just that.
-
-    Returns
-    -------
-    torch.device
-        A device that is there.
-
-    Raises
-    ------
-    InputError
-        If the name is unknown or this machine has no such device.
     """
     import torch
 
@@ -71,14 +61,8 @@ class WeightsRecord:
 
     Attributes
     ----------
-    name : str
-        Name in the registry, or the file's path.
     network : str
         The network that the weights belong to, such as ``"pnet"``.
-    path : pathlib.Path
-        The file.
-    sha256 : str
-        Of the whole file, as verified.
     details : mapping
         The registry's further fields, or the header's for a file given by path.
     """
@@ -104,23 +88,7 @@ def registry() -> dict[str, dict[str, Any]]:
 
 
 def default_name(network: str) -> str:
-    """Give the name of the default weights of a network.
-
-    Parameters
-    ----------
-    network : str
-        Such as ``"pnet"``.
-
-    Returns
-    -------
-    str
-        The name in the registry.
-
-    Raises
-    ------
-    WeightsError
-        If the registry has no default for it.
-    """
+    """Give the name of the default weights of a network."""
     for name, record in registry().items():
         if record["network"] == network and record.get("default", False):
             return name
@@ -134,19 +102,6 @@ def find(name_or_path: str | Path, network: str) -> WeightsRecord:
     ----------
     name_or_path : str or pathlib.Path
         A name in the registry, or the path of a ``.safetensors`` file.
-    network : str
-        The network that they must belong to.
-
-    Returns
-    -------
-    WeightsRecord
-        The verified record.
-
-    Raises
-    ------
-    WeightsError
-        If there is no such name or file, if the file is no safetensors file, if it is not the registered one
-        (sha256), or if it belongs to another network.
     """
     name = str(name_or_path)
     registered = registry().get(name)
@@ -159,20 +114,7 @@ def find(name_or_path: str | Path, network: str) -> WeightsRecord:
 
 
 def load_into(network: nn.Module, path: str | Path) -> None:
-    """Read the tensors of a verified file into a network, as float32 whatever precision they are stored in.
-
-    Parameters
-    ----------
-    network : torch.nn.Module
-        Takes the tensors, in place.
-    path : str or pathlib.Path
-        A safetensors file.
-
-    Raises
-    ------
-    WeightsError
-        If names or shapes of the tensors are not the network's.
-    """
+    """Read the tensors of a verified file into a network, as float32 whatever precision they are stored in."""
     from safetensors.torch import load_file
 
     tensors = {name: tensor.float() for name, tensor in load_file(path).items()}
@@ -183,18 +125,7 @@ def load_into(network: nn.Module, path: str | Path) -> None:
 
 
 def verify() -> list[WeightsRecord]:
-    """Check every registered file against its sha256.
-
-    Returns
-    -------
-    list of WeightsRecord
-        The verified records.
-
-    Raises
-    ------
-    WeightsError
-        At the first file that is missing or changed.
-    """
+    """Check every registered file against its sha256."""
     return [_registered(name, record) for name, record in registry().items()]
 
 
@@ -256,24 +187,10 @@ Network = TypeVar("Network", bound="nn.Module")
 def load_network(make: Callable[[], Network], record: WeightsRecord, device: torch.device) -> Network:
     """Read a network from verified weights; the last ones stay ready.
 
-    Parameters
-    ----------
-    make : callable
-        The network's class, or what else makes it without arguments.
-    record : WeightsRecord
-        Of the weights.
-    device : torch.device
-        Where to run.
-
     Returns
     -------
     torch.nn.Module
         float32, in evaluation mode, laid out for convolutions.
-
-    Raises
-    ------
-    WeightsError
-        If the tensors do not fit the network.
     """
     network: Network = _loaded(make, record.path.as_posix(), record.sha256, str(device))
     return network
@@ -291,11 +208,6 @@ def _loaded(make: Callable[[], Any], path: str, sha256: str, device: str) -> Any
 
 def full_precision(device: torch.device) -> AbstractContextManager[None]:
     """Keep CUDA from rounding convolutions to ten bits, which tiles of another size would show.
-
-    Parameters
-    ----------
-    device : torch.device
-        Where the convolutions run.
 
     Returns
     -------

@@ -28,13 +28,9 @@ class Observer:
 
     Attributes
     ----------
-    name : str
-        Key in `OBSERVERS`.
     gains : tuple of float
         How strongly each channel of a difference counts, from the finest (below .6 pixels at the nominal distance, or
         above about 11 cycles per degree) to what remains after the widest Gaussian (below about .6).
-    threshold_factor : float
-        What a network's thresholds are multiplied by.
     """
 
     name: str
@@ -60,23 +56,7 @@ the P-net and .28 to .38 with the contrast model; ``benchmarks/psychophysics`` r
 
 
 def observer_named(name: str) -> Observer:
-    """Look an observer up.
-
-    Parameters
-    ----------
-    name : {"everyday", "practised"}
-        Which.
-
-    Returns
-    -------
-    Observer
-        Its numbers.
-
-    Raises
-    ------
-    InputError
-        If there is no such observer.
-    """
+    """Look an observer up."""
     if name not in OBSERVERS:
         raise InputError(f"There is no observer {name!r}. Choose one of {', '.join(OBSERVERS)}.")
     return OBSERVERS[name]
@@ -89,16 +69,6 @@ def check_pixels_per_degree(value: object) -> float:
     ----------
     value : float
         Pixels per degree of visual angle.
-
-    Returns
-    -------
-    float
-        The same.
-
-    Raises
-    ------
-    InputError
-        If it is not a number from 4 to 600.
     """
     least, most = LEAST_PIXELS_PER_DEGREE, MOST_PIXELS_PER_DEGREE
     if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
@@ -116,18 +86,11 @@ def checked_window(window: int | None, pixels_per_degree: float) -> int:
     ----------
     window : int or None
         Pixels; None takes what suits the distance.
-    pixels_per_degree : float
-        Of visual angle.
 
     Returns
     -------
     int
         An odd number of pixels.
-
-    Raises
-    ------
-    InputError
-        If either cannot be used.
     """
     check_pixels_per_degree(pixels_per_degree)
     if window is None:
@@ -139,11 +102,6 @@ def checked_window(window: int | None, pixels_per_degree: float) -> int:
 
 def window_in_pixels(pixels_per_degree: float) -> int:
     """Give the side of the square over which a difference is pooled.
-
-    Parameters
-    ----------
-    pixels_per_degree : float
-        Of visual angle.
 
     Returns
     -------

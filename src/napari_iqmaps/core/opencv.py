@@ -11,13 +11,7 @@ _LENGTH = 4
 
 
 def opencv() -> Any:
-    """Give the module.
-
-    Returns
-    -------
-    module
-        ``cv2``.
-    """
+    """Give the module."""
     import cv2
 
     return cv2
@@ -25,13 +19,6 @@ def opencv() -> Any:
 
 def scalar(number: float, like: npt.NDArray[Any]) -> Any:
     """Give a number as OpenCV's arithmetic takes it beside an array.
-
-    Parameters
-    ----------
-    number : float
-        The number.
-    like : numpy.ndarray
-        The array.
 
     Returns
     -------

@@ -24,10 +24,6 @@ class Steps:
     ----------
     progress : callable or None
         Called as ``progress(done, total)``; what it raises stops the work.
-    total : int
-        How many steps there are.
-    done : int
-        How many of them are done.
     """
 
     progress: Progress | None = None
@@ -59,16 +55,6 @@ class Steps:
         ----------
         function : callable
             Takes nothing. It runs in a thread of its own; cancelled, it is left to finish unheard.
-
-        Returns
-        -------
-        Any
-            What it returned.
-
-        Raises
-        ------
-        Exception
-            What it raised, or what the progress callback raised.
         """
         if self.progress is None:
             return function()

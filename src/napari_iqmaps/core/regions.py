@@ -62,8 +62,6 @@ class RegionQuality:
 
     Attributes
     ----------
-    quality : QualityScore
-        One score for each plane that the area belongs to.
     means : mapping
         Kind of map to its mean over the valid pixels of the area, in the order of the maps; NaN if it has none.
     pixels : int
@@ -96,11 +94,6 @@ class RegionQuality:
     def row(self, **more: Any) -> dict[str, Any]:
         """Sum up the area as a row of the table of scores.
 
-        Parameters
-        ----------
-        **more
-            Further cells, such as ``file``.
-
         Returns
         -------
         dict
@@ -121,8 +114,6 @@ def region_qualities(
     ----------
     assessment : Assessment
         Of `assess`; scores need its maps of reliability and perceptual error.
-    areas : sequence of Area
-        Any number; they may overlap.
     progress : callable, optional
         Called with ``(areas done, areas in all)``; raise `Cancelled` in it to stop.
 
@@ -131,11 +122,6 @@ def region_qualities(
     list of RegionQuality
         One for each area, in their order. A score is NaN with a reason for an area without a valid pixel, under 32
         pixels a side or nearly uniform, and for the maps of DIQA, which scores features that its maps do not show.
-
-    Raises
-    ------
-    Cancelled
-        If `progress` raised it.
 
     Notes
     -----

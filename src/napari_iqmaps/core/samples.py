@@ -258,8 +258,6 @@ class Trio:
     ----------
     moving, registered, fixed : numpy.ndarray
         uint8 grey, shape ``(400, 600)``; of `registered`, 0 where the moving image does not reach.
-    valid : numpy.ndarray
-        bool, where it does.
     matrix : numpy.ndarray
         float64, ``(3, 3)``, the registration: moving ``(x, y)`` to fixed.
     """

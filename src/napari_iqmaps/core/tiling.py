@@ -54,8 +54,6 @@ def apply(
 
     Parameters
     ----------
-    operator : LocalOperator
-        What to apply.
     inputs : sequence of Planes
         The images it takes, of equal shape. If one is lazy, the answer is lazy.
     tile : int, optional
@@ -68,11 +66,6 @@ def apply(
     -------
     numpy.ndarray or dask.array.Array
         float32, the inputs' shape.
-
-    Raises
-    ------
-    InputError
-        If `tile` is not a whole number of at least 1.
     """
     side = tile_side(operator, tile)
     if any(planes.is_lazy for planes in inputs):
@@ -91,14 +84,10 @@ def each_tile(
 
     Parameters
     ----------
-    operator : Windowed
-        Says how far it looks.
     inputs : sequence of Planes
         The images, of equal shape.
     side : int
         Side of a tile, a multiple of the operator's; see `tile_side`.
-    progress : callable, optional
-        As in `apply`.
 
     Yields
     ------
@@ -129,10 +118,6 @@ def window_indices(start: int, stop: int, length: int, operator: Windowed) -> sl
     ----------
     start, stop : int
         The tile, with ``stop <= length``; the window is widened to the operator's multiple.
-    length : int
-        Rows (or columns) that the image has.
-    operator : Windowed
-        Gives halo and multiple.
 
     Returns
     -------
@@ -170,16 +155,6 @@ def tile_side(operator: Windowed, tile: int | None) -> int:
         Gives the side where none is asked for.
     tile : int, optional
         The side asked for, in pixels.
-
-    Returns
-    -------
-    int
-        A multiple of the operator's.
-
-    Raises
-    ------
-    InputError
-        If `tile` is not a whole number of at least 1.
     """
     if tile is None:
         tile = operator.tile
@@ -193,12 +168,8 @@ def apply_lazily(operator: LocalOperator, inputs: Sequence[Planes], side: int) -
 
     Parameters
     ----------
-    operator : LocalOperator
-        What to apply.
     inputs : sequence of Planes
         The images it takes, of equal shape; those in memory are wrapped.
-    side : int
-        Side of a tile, a multiple of the operator's.
 
     Returns
     -------
@@ -215,12 +186,8 @@ class LazyTiles:
     ----------
     function : callable
         From the windows of a tile, one an input, to anything.
-    tiled : Windowed
-        Says how far the function looks.
     inputs : sequence of Planes
         The images it takes, of equal shape; those in memory are wrapped.
-    side : int
-        Side of a tile, a multiple of the operator's.
 
     Notes
     -----
@@ -278,8 +245,6 @@ class LazyTiles:
         ----------
         pick : callable
             From an answer to the tile's numbers, float64, ``(count,)``.
-        count : int
-            How many.
 
         Returns
         -------

@@ -253,22 +253,10 @@ def surroundings(
 ) -> int:
     """Tell how many pixels around a part of an image have to be given with it, so that its map is that of the whole.
 
-    Parameters
-    ----------
-    stride, window, pixels_per_degree : optional
-        As in `threshold_map` and `visibility_map`.
-    **_others
-        Their other options, which do not matter.
-
     Returns
     -------
     int
         Pixels to each side. The part's first row and column have to be multiples of the stride.
-
-    Raises
-    ------
-    InputError
-        If an option cannot be used.
     """
     _check_stride(stride)
     window = checked_window(window, pixels_per_degree)

@@ -22,15 +22,7 @@ _LAZY = "Quality: not computed yet."
 
 @dataclass(frozen=True, eq=False)
 class AssessedResult(Result):
-    """Some maps of an assessment, the last of them as the map itself and the others beside it.
-
-    Attributes
-    ----------
-    assessment : Assessment or None
-        The whole.
-    parts : mapping
-        Kind to result, of every map.
-    """
+    """Some maps of an assessment, the last of them as the map itself and the others beside it."""
 
     assessment: Assessment | None = None
     parts: Mapping[str, Result] | None = None
@@ -38,15 +30,6 @@ class AssessedResult(Result):
     @classmethod
     def made(cls, assessment: Assessment, kinds: Collection[str], names: Sequence[str]) -> AssessedResult:
         """Look at all maps once, and show some.
-
-        Parameters
-        ----------
-        assessment : Assessment
-            What came out.
-        kinds : collection of str
-            Of the maps to show.
-        names : sequence of str
-            Names of the image's layer and the reference's.
 
         Returns
         -------
@@ -61,18 +44,7 @@ class AssessedResult(Result):
         return _chosen(cls, assessment, parts, kinds)
 
     def showing(self, kinds: Collection[str]) -> AssessedResult:
-        """Show other maps of the same assessment.
-
-        Parameters
-        ----------
-        kinds : collection of str
-            Of the maps to show.
-
-        Returns
-        -------
-        AssessedResult
-            Nothing is computed for it.
-        """
+        """Show other maps of the same assessment."""
         assert self.assessment is not None
         assert self.parts is not None
         return _chosen(type(self), self.assessment, self.parts, kinds)
@@ -96,19 +68,7 @@ class AssessedResult(Result):
 
 @dataclass(frozen=True, eq=False)
 class AssessRequest:
-    """All that a run needs, taken from the viewer before it starts: the thread touches no layer.
-
-    Attributes
-    ----------
-    image : LayerPixels
-        What to judge.
-    reference : LayerPixels or None
-        What it should look like.
-    kinds : tuple of str
-        Of the maps to show.
-    options : mapping
-        Keyword arguments of `assess`.
-    """
+    """All that a run needs, taken from the viewer before it starts: the thread touches no layer."""
 
     image: LayerPixels
     reference: LayerPixels | None
@@ -118,11 +78,6 @@ class AssessRequest:
 
     def run(self, progress: Progress) -> AssessedResult:
         """Assess; called in a thread.
-
-        Parameters
-        ----------
-        progress : callable
-            Handed to the core.
 
         Returns
         -------

@@ -33,13 +33,7 @@ _NAME_POINTS = 7
 
 
 class BlindQuality(MapWidget):
-    """Judge an image without a reference: its maps of one pass, its score, and scores of regions.
-
-    Parameters
-    ----------
-    viewer : napari.viewer.Viewer
-        Where the layers are.
-    """
+    """Judge an image without a reference: its maps of one pass, its score, and scores of regions."""
 
     functions = (assess,)
     slots = (

@@ -21,10 +21,6 @@ def blocks_layer(score: DiffDiffScore, name: str, ndim: int, state: dict[str, An
 
     Parameters
     ----------
-    score : DiffDiffScore
-        With blocks.
-    name : str
-        Of the layer.
     ndim : int
         Of the map: 2, or more for a stack, whose blocks lie on their planes.
     state : dict
@@ -53,20 +49,7 @@ def blocks_layer(score: DiffDiffScore, name: str, ndim: int, state: dict[str, An
 
 
 def update_blocks(layer: Shapes, score: DiffDiffScore) -> bool:
-    """Show other scores of the same blocks.
-
-    Parameters
-    ----------
-    layer : napari.layers.Shapes
-        Made by `blocks_layer`.
-    score : DiffDiffScore
-        The new scores.
-
-    Returns
-    -------
-    bool
-        False, and nothing done, if these are other blocks.
-    """
+    """Show other scores of the same blocks."""
     corners = _corners(score, layer.ndim)
     old = layer.data
     if len(old) != len(corners) or not all(map(np.array_equal, old, corners)):
@@ -78,20 +61,7 @@ def update_blocks(layer: Shapes, score: DiffDiffScore) -> bool:
 
 
 def rows_of(score: DiffDiffScore, **more: Any) -> list[dict[str, Any]]:
-    """Give the blocks as a table.
-
-    Parameters
-    ----------
-    score : DiffDiffScore
-        With blocks.
-    **more
-        Cells that all rows have.
-
-    Returns
-    -------
-    list of dict
-        A row for each block.
-    """
+    """Give the blocks as a table."""
     return [{**more, "kind": "diff_diff_block", **block.features()} for block in score.blocks]
 
 

@@ -16,26 +16,14 @@ _FRAME = 24  # pixels that the group takes for itself
 
 
 class CloserView(FigureView):
-    """Draws whichever figure was asked for last.
-
-    Parameters
-    ----------
-    parent : QWidget, optional
-        As in Qt.
-    """
+    """Draws whichever figure was asked for last."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.shown: Closer | None = None
 
     def show_figure(self, figure: Closer | None) -> None:
-        """Draw a figure.
-
-        Parameters
-        ----------
-        figure : Ladder, Curve or Shifts, optional
-            None shows nothing.
-        """
+        """Draw a figure."""
         self.shown = figure
         height = _LEAST
         if isinstance(figure, Ladder):
@@ -54,13 +42,7 @@ class CloserView(FigureView):
 
 
 class CloserPanel(QGroupBox):
-    """Asks for figures, shows the last one, and offers it and the table of blocks as files.
-
-    Parameters
-    ----------
-    parent : QWidget, optional
-        As in Qt.
-    """
+    """Asks for figures, shows the last one, and offers it and the table of blocks as files."""
 
     wanted = Signal(str)
     figure_save_wanted = Signal()
@@ -98,13 +80,7 @@ class CloserPanel(QGroupBox):
         self.hide()
 
     def show_figure(self, figure: Closer | None) -> None:
-        """Show a figure with its words.
-
-        Parameters
-        ----------
-        figure : Ladder, Curve or Shifts, optional
-            None shows nothing.
-        """
+        """Show a figure with its words."""
         self.view.show_figure(figure)
         self.words.setText("" if figure is None else figure.words)
         self.words.setVisible(figure is not None)
@@ -122,13 +98,7 @@ class CloserPanel(QGroupBox):
         self.save_planes.setVisible(planes)
 
     def set_running(self, running: bool) -> None:
-        """Close or open the buttons.
-
-        Parameters
-        ----------
-        running : bool
-            Whether something is under way.
-        """
+        """Close or open the buttons."""
         for button in self.buttons.values():
             button.setEnabled(not running)
 

@@ -29,13 +29,7 @@ _FROM_INFO = ("model", "weights", "weights_sha256", "scales", "seed", "data_rang
 
 
 class CurveView(FigureView):
-    """Draws scores against severities, with a line where a recogniser counts as failing.
-
-    Parameters
-    ----------
-    parent : QWidget, optional
-        As in Qt.
-    """
+    """Draws scores against severities, with a line where a recogniser counts as failing."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -90,11 +84,6 @@ class CurveView(FigureView):
 class CurvePanel(QGroupBox):
     """Asks for a curve, shows curves of one image together, and offers their table.
 
-    Parameters
-    ----------
-    parent : QWidget, optional
-        As in Qt.
-
     Attributes
     ----------
     curves : list of MachineCurve
@@ -148,8 +137,6 @@ class CurvePanel(QGroupBox):
 
         Parameters
         ----------
-        name : str
-            Of the image's layer.
         curve : MachineCurve
             A curve from severity 0 on.
         """

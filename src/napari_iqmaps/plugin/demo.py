@@ -21,20 +21,7 @@ _WINDOW = 9  # finer than the default, so that the letters of the text can be re
 
 
 def show(viewer: Any, model: str) -> list[Task]:
-    """Fill a viewer: images at once, maps as soon as they are computed.
-
-    Parameters
-    ----------
-    viewer : napari.Viewer
-        An empty viewer.
-    model : str
-        Which threshold model to use.
-
-    Returns
-    -------
-    list of Task
-        The two running computations.
-    """
+    """Fill a viewer: images at once, maps as soon as they are computed."""
     distorted, photo = samples.distorted_pair()
     reference = viewer.add_image(photo, name="photo")
     copy = viewer.add_image(distorted, name="photo, distorted")

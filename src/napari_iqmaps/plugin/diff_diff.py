@@ -49,13 +49,7 @@ _SHOWS = {
 
 
 class DiffDiff(MapWidget):
-    """Judge a registration, or register and judge: a map of where the match got better or worse, and a verdict.
-
-    Parameters
-    ----------
-    viewer : napari.viewer.Viewer
-        Where the layers are.
-    """
+    """Judge a registration, or register and judge: a map of where the match got better or worse, and a verdict."""
 
     functions = (diff_diff_assess, register)
     slots = (
@@ -249,13 +243,7 @@ class DiffDiff(MapWidget):
     # Looking closer
 
     def look_closer(self, name: str) -> None:
-        """Draw a figure about the plane that is shown; does nothing while something is under way.
-
-        Parameters
-        ----------
-        name : str
-            One of `FIGURES`.
-        """
+        """Draw a figure about the plane that is shown; does nothing while something is under way."""
         if self.is_running or self._current is None:
             return
         result, _, roles = self._current

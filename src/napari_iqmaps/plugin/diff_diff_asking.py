@@ -31,24 +31,10 @@ def judge_request(
         "moving", "fixed" and "registered" to the layers that were chosen, or None.
     shapes : napari.layers.Shapes or None
         Where to judge; None means everywhere.
-    options : mapping
-        As made by `judge_options`.
     tol : float or "auto"
         Grey levels of 255.
-    data_range : (float, float) or None
-        The values of black and white.
     registers : bool
         Whether to register; otherwise the registered layer is judged, or how the viewer places the moving one.
-
-    Returns
-    -------
-    JudgeRequest
-        What runs in a thread.
-
-    Raises
-    ------
-    InputError
-        If the layers cannot be the images of one registration, or an option cannot be read.
     """
     moving, fixed, registered = (roles[name] for name in ("moving", "fixed", "registered"))
     source, target = pixels_of(moving, "moving image"), pixels_of(fixed, "fixed image")
@@ -77,13 +63,6 @@ def refuse_unfit(moving: Any, fixed: Any, registered: Any, pixels: Sequence[Laye
     ----------
     moving, fixed, registered : napari.layers.Image
         What was chosen; registered may be None.
-    pixels : sequence of LayerPixels
-        Of those that are there.
-
-    Raises
-    ------
-    InputError
-        If one is chosen twice, holds light, or the registered image does not lie on the fixed one's pixels.
     """
     for one in pixels:
         if one.luminance == "absolute":

@@ -40,16 +40,6 @@ class PlaneOf:
         The map, ``(height, width)``.
     fixed : numpy.ndarray
         Grey, of that height and width, in codes of 0 to 255 to look at.
-    moving : LayerPixels
-        One plane of the moving image.
-    target : LayerPixels
-        One plane of the fixed image.
-    options : mapping
-        Of `score_surface`: value range and tolerance.
-    tol : float
-        The tolerance of the judgement.
-    title : str
-        What the plane is called.
     """
 
     values: Any
@@ -68,24 +58,8 @@ def plane_of(
 
     Parameters
     ----------
-    result : JudgedResult
-        The judgement.
-    roles : mapping
-        "moving" and "fixed" to their layers.
     index : tuple of int
         Of the plane; empty for one image.
-    data_range : (float, float) or None
-        The values of black and white.
-
-    Returns
-    -------
-    PlaneOf
-        What the figures are about.
-
-    Raises
-    ------
-    InputError
-        If a layer holds no image any more.
     """
     moving, fixed = pixels_of(roles["moving"], "moving image"), pixels_of(roles["fixed"], "fixed image")
     values = result.quality_map.values

@@ -35,13 +35,7 @@ VIEWS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 
 
 class JudgedLayers:
-    """The layers that show one judgement; later ones of the same pair go into them.
-
-    Parameters
-    ----------
-    viewer : napari.Viewer or napari.components.ViewerModel
-        Where they are.
-    """
+    """The layers that show one judgement; later ones of the same pair go into them."""
 
     def __init__(self, viewer: Any) -> None:
         self._viewer = viewer
@@ -52,8 +46,6 @@ class JudgedLayers:
 
         Parameters
         ----------
-        result : JudgedResult
-            What came out.
         moving, fixed, registered : napari.layers.Image
             The layers that were chosen; registered may be None.
         """
@@ -75,8 +67,6 @@ class JudgedLayers:
 
         Parameters
         ----------
-        result : JudgedResult
-            As `JudgedResult.at` gives it.
         view : str, optional
             One of `VIEWS`: bring only its layers up to date. None means all.
         """
@@ -92,8 +82,6 @@ class JudgedLayers:
 
         Parameters
         ----------
-        name : str
-            One of `VIEWS`.
         moving, fixed, registered : napari.layers.Image
             The layers that were chosen; registered may be None.
         """
@@ -113,11 +101,6 @@ class JudgedLayers:
 
     def get(self, role: str) -> Any:
         """Give the layer of a role.
-
-        Parameters
-        ----------
-        role : str
-            Such as "map".
 
         Returns
         -------
@@ -186,11 +169,6 @@ class JudgedLayers:
 
 def marked(result: JudgedResult) -> npt.NDArray[np.uint8]:
     """Mark the pixels that changed.
-
-    Parameters
-    ----------
-    result : JudgedResult
-        At its tolerance; that of each plane of a stack.
 
     Returns
     -------

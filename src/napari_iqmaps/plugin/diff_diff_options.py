@@ -83,45 +83,18 @@ def judge_options() -> dict[str, OptionWidget]:
 
 
 def judging_from(options: Mapping[str, OptionWidget]) -> dict[str, Any]:
-    """Read what `diff_diff_assess` takes.
-
-    Parameters
-    ----------
-    options : mapping
-        As made by `judge_options`.
-
-    Returns
-    -------
-    dict
-        Keyword arguments, without the tolerance.
-    """
+    """Read what `diff_diff_assess` takes."""
     side = int(options["grid"].value)
     return read_options(options, diff_diff_assess) | {"grid": (side, side) if side else None}
 
 
 def registering_from(options: Mapping[str, OptionWidget]) -> dict[str, Any]:
-    """Read what `register` takes.
-
-    Parameters
-    ----------
-    options : mapping
-        As made by `judge_options`.
-
-    Returns
-    -------
-    dict
-        Keyword arguments.
-    """
+    """Read what `register` takes."""
     return read_options(options, register)
 
 
 def guessed_roles(layers: Iterable[Any]) -> dict[str, Any]:
     """Guess which layers are moving, fixed and registered.
-
-    Parameters
-    ----------
-    layers : iterable of napari.layers.Layer
-        From the lowest to the highest.
 
     Returns
     -------

@@ -48,13 +48,6 @@ class Grid:
         ----------
         moving, fixed : napari.layers.Image
             The moving one may have more dimensions, which come first.
-        registered : napari.layers.Image, optional
-            What is judged, if it has a layer.
-
-        Returns
-        -------
-        Grid
-            With as many dimensions as the moving layer.
         """
         name = f"{(registered or moving).name}{ARROW}{fixed.name}"
         lead = moving.ndim - fixed.ndim
@@ -85,11 +78,6 @@ def placed_by_viewer(moving: Any, fixed: Any) -> Matrix:
     -------
     numpy.ndarray
         float64 ``(3, 3)``: moving ``(x, y)`` to fixed.
-
-    Raises
-    ------
-    InputError
-        If a layer is turned out of the plane of its last two axes.
     """
     points = np.array([(0.0, 0.0), (1.0, 0.0), (0.0, 1.0)])  # row, column
     seen = []
@@ -112,13 +100,6 @@ def placed_by_viewer(moving: Any, fixed: Any) -> Matrix:
 def lie_alike(first: Any, second: Any, shape: tuple[int, int]) -> bool:
     """Tell whether the viewer shows two layers pixel on pixel.
 
-    Parameters
-    ----------
-    first, second : napari.layers.Image
-        Of one height and width.
-    shape : (int, int)
-        Which.
-
     Returns
     -------
     bool
@@ -133,8 +114,6 @@ def set_affine(moving: Any, fixed: Any, affine: Matrix) -> None:
 
     Parameters
     ----------
-    moving, fixed : napari.layers.Image
-        Of two dimensions each.
     affine : numpy.ndarray
         ``(3, 3)``: rows and columns of the moving image to those of the fixed one.
     """

@@ -30,18 +30,12 @@ class JudgedResult(Result):
 
     Attributes
     ----------
-    assessment : DiffDiffAssessment or None
-        Map and score.
     registrations : tuple of Registration
         One for each plane that was registered here; none where a registered image was given.
-    registered, fixed : numpy.ndarray or None
-        On one grid, as the layers hold them.
     before, after : numpy.ndarray or None
         uint8 red, green and blue: the moving image in red before and after the registration, the fixed one in green.
     affine : numpy.ndarray or None
         What brings the moving layer's rows and columns to the fixed one's, where that was asked for.
-    note : str
-        A reservation about the layers.
     """
 
     assessment: DiffDiffAssessment | None = None
@@ -110,18 +104,12 @@ class JudgeRequest:
         The moving image after a registration made elsewhere; None registers.
     limits : tuple
         Between which values moving, fixed and registered image are shown; None for RGB.
-    registering, judging : mapping
-        Keyword arguments of `register` and of `diff_diff_assess`.
     black_is_outside : bool
         Whether a black border of the registered image is where the moving one does not reach.
     placed : numpy.ndarray or None
         The matrix by which the viewer shows the moving image on the fixed one, to be judged instead of registering.
     region : numpy.ndarray or None
         bool, the pixels of the fixed image to judge.
-    note : str
-        A reservation to be told with the result.
-    wants_affine : bool
-        Whether the motion is to become the moving layer's affine.
     """
 
     moving: LayerPixels
@@ -144,16 +132,6 @@ class JudgeRequest:
         ----------
         progress : callable
             Called with steps done and in all; what it raises stops the work.
-
-        Returns
-        -------
-        JudgedResult
-            With what is shown of it.
-
-        Raises
-        ------
-        NotEnoughEvidence
-            If nothing could be registered: there is nothing to judge.
         """
         images = [image for image in (self.moving, self.fixed, self.registered) if image is not None]
         axis = common_channel_axis(images)

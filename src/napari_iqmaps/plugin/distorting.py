@@ -33,16 +33,8 @@ class DistortRequest:
 
     Attributes
     ----------
-    image : LayerPixels
-        What to distort.
-    distortion : str
-        Name in the bank.
     title : str
         What the layer of the copy is called, after the image's name.
-    severity : float
-        1 to 5.
-    seed : int
-        Of random distortions.
     data_range : (float, float) or None
         The values of black and white; None where the dtype says them.
     """
@@ -70,11 +62,6 @@ class DistortRequest:
     def run(self, _progress: Progress) -> Picture:
         """Distort; called in a thread.
 
-        Parameters
-        ----------
-        _progress : callable
-            Not called: a distortion has no steps to count.
-
         Returns
         -------
         Picture
@@ -89,11 +76,6 @@ class DistortRequest:
 
 class DistortImage(MapWidget):
     """Make a distorted copy of an image layer, on the same pixels and shown alike.
-
-    Parameters
-    ----------
-    viewer : napari.viewer.Viewer
-        Where the layers are.
 
     Notes
     -----

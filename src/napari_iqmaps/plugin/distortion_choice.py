@@ -16,11 +16,6 @@ _LETTERS = 10
 class DistortionChooser(ComboBox):
     """A chooser among the rows of the bank.
 
-    Parameters
-    ----------
-    tooltip : str
-        What the distortion is for.
-
     Notes
     -----
     For a grey image the rows that change only colours stay in the list but cannot be chosen.
@@ -56,11 +51,6 @@ class DistortionChooser(ComboBox):
 def titled(row: Distortion) -> str:
     """Name a distortion after its family and itself.
 
-    Parameters
-    ----------
-    row : Distortion
-        A row of the bank.
-
     Returns
     -------
     str
@@ -71,13 +61,6 @@ def titled(row: Distortion) -> str:
 
 def strength_in_words(row: Distortion, severity: float) -> str:
     """Say what a severity means for a distortion.
-
-    Parameters
-    ----------
-    row : Distortion
-        A row of the bank.
-    severity : float
-        1 to 5.
 
     Returns
     -------

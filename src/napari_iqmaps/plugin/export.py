@@ -28,13 +28,6 @@ def save_map(result: Result, path: str | Path, progress: Progress) -> Path:
         A lazy one is computed first.
     path : str or pathlib.Path
         ``.tif`` for the values, ``.png`` for a picture with a legend.
-    progress : callable
-        As in `napari_iqmaps.plugin.results.computed`.
-
-    Returns
-    -------
-    pathlib.Path
-        The file.
     """
     return write_map(computed(result, progress).quality_map, path)
 
@@ -48,56 +41,18 @@ def append_row(result: Result, path: str | Path, progress: Progress) -> Path:
         A lazy one is computed first.
     path : str or pathlib.Path
         A new ``.csv`` file, or one with earlier rows. A column that only one of them has is added to all.
-    progress : callable
-        As in `napari_iqmaps.plugin.results.computed`.
-
-    Returns
-    -------
-    pathlib.Path
-        The file.
-
-    Raises
-    ------
-    InputError
-        If the file exists and is not a table of scores.
     """
     path = Path(path)
     return write_scores([*_rows_of(path), computed(result, progress).row()], path)
 
 
 def save_rows(rows: Sequence[Mapping[str, Any]], path: str | Path, _progress: Progress) -> Path:
-    """Write a table of its own, in place of an earlier file; called in a thread.
-
-    Parameters
-    ----------
-    rows : sequence of mapping
-        As `napari_iqmaps.core.io.write_scores` takes them.
-    path : str or pathlib.Path
-        Ends in ``.csv``.
-
-    Returns
-    -------
-    pathlib.Path
-        The file.
-    """
+    """Write a table of its own, in place of an earlier file; called in a thread."""
     return write_scores(rows, path)
 
 
 def save_bytes(data: bytes, path: str | Path, _progress: Progress) -> Path:
-    """Write a file that is ready, in place of an earlier one; called in a thread.
-
-    Parameters
-    ----------
-    data : bytes
-        All of it.
-    path : str or pathlib.Path
-        Where.
-
-    Returns
-    -------
-    pathlib.Path
-        The file.
-    """
+    """Write a file that is ready, in place of an earlier one; called in a thread."""
     with written_whole(path) as part:
         part.write_bytes(data)
     return Path(path)
@@ -105,15 +60,6 @@ def save_bytes(data: bytes, path: str | Path, _progress: Progress) -> Path:
 
 def ask_for_picture(parent: QWidget, data: bytes, *, suggestion: str = "figure.png") -> Task | None:
     """Ask where to save a figure, and make the task that does it.
-
-    Parameters
-    ----------
-    parent : QWidget
-        Over which the dialog opens.
-    data : bytes
-        A PNG file.
-    suggestion : str, optional
-        The name that the dialog proposes.
 
     Returns
     -------
@@ -134,10 +80,6 @@ def ask_for_rows(
 
     Parameters
     ----------
-    parent : QWidget
-        Over which the dialog opens.
-    rows : sequence of mapping
-        What to save.
     title, suggestion : str, optional
         What the dialog says, and the name that it proposes for the file.
 
@@ -152,13 +94,6 @@ def ask_for_rows(
 def ask_for_map(parent: QWidget, result: Result) -> Task | None:
     """Ask where to save a map, and make the task that does it.
 
-    Parameters
-    ----------
-    parent : QWidget
-        Over which the dialog opens.
-    result : Result
-        What to save.
-
     Returns
     -------
     Task or None
@@ -172,13 +107,6 @@ def ask_for_map(parent: QWidget, result: Result) -> Task | None:
 
 def ask_for_row(parent: QWidget, result: Result) -> Task | None:
     """Ask for a table, and make the task that adds the row of a result to it.
-
-    Parameters
-    ----------
-    parent : QWidget
-        Over which the dialog opens.
-    result : Result
-        What to save.
 
     Returns
     -------

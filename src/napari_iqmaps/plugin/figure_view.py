@@ -18,11 +18,6 @@ _PAPER, _INK = "white", "black"
 class FigureView(QWidget):
     """Base of the widgets that draw a figure; hidden as long as there is nothing to draw.
 
-    Parameters
-    ----------
-    parent : QWidget, optional
-        As in Qt.
-
     Notes
     -----
     The figure is drawn by matplotlib's Figure and Agg canvas and painted as an image: pyplot would choose a backend
@@ -39,23 +34,11 @@ class FigureView(QWidget):
         self.hide()
 
     def fill(self, figure: Any) -> None:
-        """Draw into an empty figure; override.
-
-        Parameters
-        ----------
-        figure : matplotlib.figure.Figure
-            With the background of the theme.
-        """
+        """Draw into an empty figure; override."""
         raise NotImplementedError
 
     def set_theme(self, background: str, foreground: str) -> None:
-        """Take the colours of the viewer's theme.
-
-        Parameters
-        ----------
-        background, foreground : str
-            As matplotlib understands them.
-        """
+        """Take the colours of the viewer's theme."""
         self.background, self.foreground = background, foreground
         self.redraw()
 
@@ -78,13 +61,7 @@ class FigureView(QWidget):
         painter.end()
 
     def colour_axes(self, axes: Any) -> None:
-        """Give axes the colours of the theme, and leave of their frame the left and the bottom.
-
-        Parameters
-        ----------
-        axes : matplotlib.axes.Axes
-            Of the figure.
-        """
+        """Give axes the colours of the theme, and leave of their frame the left and the bottom."""
         axes.set_facecolor(self.background)
         axes.tick_params(which="both", colors=self.foreground, labelsize=8)
         for side, spine in axes.spines.items():
@@ -92,13 +69,7 @@ class FigureView(QWidget):
             spine.set_visible(side in ("left", "bottom"))
 
     def as_png(self) -> bytes:
-        """Draw the figure for a file: dark on white, larger than on the screen.
-
-        Returns
-        -------
-        bytes
-            A PNG file.
-        """
+        """Draw the figure for a file: dark on white, larger than on the screen."""
         from io import BytesIO
 
         colours = self.background, self.foreground

@@ -27,15 +27,7 @@ class Connections:
         self._pairs: list[tuple[Any, Callable[..., None]]] = []
 
     def connect(self, emitter: Any, callback: Callable[..., None]) -> None:
-        """Connect a callback.
-
-        Parameters
-        ----------
-        emitter : napari.utils.events.EventEmitter
-            Such as ``layer.events.data``.
-        callback : callable
-            Called with the event.
-        """
+        """Connect a callback."""
         emitter.connect(callback)
         self._pairs.append((emitter, callback))
 
@@ -48,11 +40,6 @@ class Connections:
 
 class Follower(QObject):
     """Watch layers, and say once when their data have changed and come to rest.
-
-    Parameters
-    ----------
-    parent : QObject, optional
-        The widget that it serves.
 
     Notes
     -----
@@ -77,13 +64,7 @@ class Follower(QObject):
         self.destroyed.connect(self._connections.close)
 
     def watch(self, layers: Iterable[Any]) -> None:
-        """Watch these layers from now on, and no others.
-
-        Parameters
-        ----------
-        layers : iterable of napari.layers.Layer
-            The inputs of the result.
-        """
+        """Watch these layers from now on, and no others."""
         self.stop()
         self._layers = list(layers)
         self._fingerprints = {id(layer): _fingerprint(layer) for layer in self._layers}

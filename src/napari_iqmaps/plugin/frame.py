@@ -27,13 +27,6 @@ Key = tuple[str, ...]
 class MapWidget(Panel):
     """Base of the widgets that turn image layers into one map layer.
 
-    Parameters
-    ----------
-    viewer : napari.Viewer or napari.components.ViewerModel
-        Where the layers are.
-    parent : QWidget, optional
-        As in Qt.
-
     Notes
     -----
     A widget states which core functions it stands for (`functions`), which images they take (`slots`), which of their
@@ -70,22 +63,11 @@ class MapWidget(Panel):
         return type(self).functions[0]
 
     def describe(self) -> str:
-        """Say what Run will compute.
-
-        Returns
-        -------
-        str
-            A sentence; override with one that names the layers.
-        """
+        """Say what Run will compute."""
         return (self.chosen_function().__doc__ or "").strip().split("\n")[0]
 
     def can_use(self, name: str) -> bool:
         """Tell whether an option matters for what is chosen.
-
-        Parameters
-        ----------
-        name : str
-            Of an option.
 
         Returns
         -------
@@ -95,18 +77,7 @@ class MapWidget(Panel):
         return takes(self.chosen_function(), name)
 
     def result_key(self, request: Request) -> Key:
-        """Say which layers a result goes into: those of an earlier result of the same key.
-
-        Parameters
-        ----------
-        request : Request
-            What is about to run.
-
-        Returns
-        -------
-        tuple of str
-            The function and its images.
-        """
+        """Say which layers a result goes into: those of an earlier result of the same key."""
         images = [chooser.value for chooser in self.layers.images.values() if chooser.value is not None]
         return (request.function.__name__, *(str(layer.unique_id) for layer in images))
 
@@ -125,8 +96,6 @@ class MapWidget(Panel):
 
         Parameters
         ----------
-        source : napari.layers.Image
-            The image that was chosen.
         layers : list of napari.layers.Image
             The layers of the result, the map last.
         """

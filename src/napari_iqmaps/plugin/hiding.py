@@ -39,17 +39,7 @@ _VIEWS = {
 
 @dataclass(frozen=True, eq=False)
 class HideRequest:
-    """All that a run needs, taken from the viewer before it starts: the thread touches no layer.
-
-    Attributes
-    ----------
-    mark : str or numpy.ndarray
-        As `hide` takes it.
-    image : LayerPixels
-        Where it goes.
-    options : mapping
-        Keyword arguments of `hide`.
-    """
+    """All that a run needs, taken from the viewer before it starts: the thread touches no layer."""
 
     mark: Any
     image: LayerPixels
@@ -58,11 +48,6 @@ class HideRequest:
 
     def run(self, progress: Progress) -> Result:
         """Hide the mark; called in a thread.
-
-        Parameters
-        ----------
-        progress : callable
-            Handed to the core.
 
         Returns
         -------
@@ -77,13 +62,7 @@ class HideRequest:
 
 
 class HideMark(MapWidget):
-    """Hide a mark, a text or a layer, in an image so that its visibility stays under a level at every pixel.
-
-    Parameters
-    ----------
-    viewer : napari.viewer.Viewer
-        Where the layers are.
-    """
+    """Hide a mark, a text or a layer, in an image so that its visibility stays under a level at every pixel."""
 
     functions = (hide,)
     slots = (
@@ -187,15 +166,7 @@ class HideMark(MapWidget):
 
 
 class StrengthSlider(Container):  # type: ignore[type-arg]
-    """A strength, as a number to type and as a slider whose steps are shares.
-
-    Parameters
-    ----------
-    value : float
-        At the start.
-    tooltip : str
-        What the user reads.
-    """
+    """A strength, as a number to type and as a slider whose steps are shares."""
 
     def __init__(self, value: float, tooltip: str) -> None:
         self.slider = FloatSlider(

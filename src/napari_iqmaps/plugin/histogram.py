@@ -19,13 +19,7 @@ _LONG = 46  # letters that fit into one line under the least width of a dock
 
 
 class HistogramView(FigureView):
-    """Draws a histogram whose bars have the colours of the map, above a strip of those colours with the unit.
-
-    Parameters
-    ----------
-    parent : QWidget, optional
-        As in Qt.
-    """
+    """Draws a histogram whose bars have the colours of the map, above a strip of those colours with the unit."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -38,8 +32,6 @@ class HistogramView(FigureView):
 
         Parameters
         ----------
-        histogram : Histogram
-            Bins and their shares.
         kind : Kind
             Gives unit and meaning.
         limits : tuple of float

@@ -28,10 +28,6 @@ class InputSlot:
     ----------
     name : str
         Short name; the function's arguments come in the order of the slots.
-    label : str
-        What the user reads.
-    tooltip : str
-        What the image is for.
     optional : bool
         Whether "none" can be chosen.
     accepts : callable, optional
@@ -70,15 +66,6 @@ class LayerChooser(ComboBox):
 
 class LayerChoosers:
     """One chooser a slot, and one for the region; they follow the viewer's layers.
-
-    Parameters
-    ----------
-    viewer : napari.Viewer or napari.components.ViewerModel
-        Whose layers can be chosen.
-    slots : sequence of InputSlot
-        The images.
-    region : InputSlot
-        Label and tooltip of the region's chooser.
 
     Attributes
     ----------
@@ -181,13 +168,7 @@ class RangeEdit(Container):  # type: ignore[type-arg]
         self.take.changed.connect(self._fill)
 
     def describe(self, layer: Any) -> None:
-        """Show what empty fields would mean for a layer.
-
-        Parameters
-        ----------
-        layer : napari.layers.Image or None
-            The image that is chosen.
-        """
+        """Show what empty fields would mean for a layer."""
         if layer is not self._layer:
             # A range stated for one image says nothing about another.
             self.black.value = self.white.value = ""
@@ -198,13 +179,7 @@ class RangeEdit(Container):  # type: ignore[type-arg]
             edit.native.setMinimumWidth(_FIELD_WIDTH)
 
     def set_luminance(self, luminance: Luminance) -> None:
-        """Tell whether values are display codes or light, and show what empty fields mean then.
-
-        Parameters
-        ----------
-        luminance : {"code", "absolute"}
-            As the core's option of that name.
-        """
+        """Tell whether values are display codes or light, and show what empty fields mean then."""
         self._luminance = luminance
         self.take.enabled = luminance == "code"  # limits of a tone-mapped layer are none of its light
         self.describe(self._layer)
@@ -217,11 +192,6 @@ class RangeEdit(Container):  # type: ignore[type-arg]
         tuple of float or None
             If both fields are empty, what the file of an image in light states; None if it states nothing, or if the
             type of the image says it.
-
-        Raises
-        ------
-        InputError
-            If a field holds no number, if only one is filled in, or none where the type does not know.
         """
         black = number_from(self.black.value, "Black")
         white = number_from(self.white.value, "White")

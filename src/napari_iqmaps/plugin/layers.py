@@ -32,8 +32,6 @@ class LayerPixels:
 
     Attributes
     ----------
-    name : str
-        The layer's name.
     data : numpy.ndarray or dask.array.Array
         The pixels; of a multiscale layer the finest level, of a tone-mapped one the light that it shows.
     channel_axis : int or None
@@ -60,23 +58,11 @@ class LayerPixels:
 def pixels_of(layer: Any, role: str = "image") -> LayerPixels:
     """Take the pixels of a layer, or say why it cannot be used.
 
-    Parameters
-    ----------
-    layer : napari.layers.Layer or None
-        What was chosen.
-    role : str
-        What the layer is needed as, for messages.
-
     Returns
     -------
     LayerPixels
         A view of the data; nothing is copied or computed. A tone-mapped layer gives the light that it was made from,
         as long as it has its shape: cropped or split into colours, it is a picture like any other.
-
-    Raises
-    ------
-    InputError
-        If nothing was chosen, the layer holds no image, or its last axis holds channels that napari shows as columns.
     """
     if layer is None:
         raise InputError(f"No {role} is chosen. Open or add an image layer, then choose it as the {role}.")
@@ -99,20 +85,10 @@ def pixels_of(layer: Any, role: str = "image") -> LayerPixels:
 def common_channel_axis(images: Sequence[LayerPixels]) -> int | None:
     """Give the channel axis that images share.
 
-    Parameters
-    ----------
-    images : sequence of LayerPixels
-        One or more images that will be compared.
-
     Returns
     -------
     int or None
         -1 for RGB, None for grey.
-
-    Raises
-    ------
-    InputError
-        If some are RGB and some grey.
     """
     axes = {image.channel_axis for image in images}
     if len(axes) > 1:
@@ -145,10 +121,6 @@ def as_layer(quality_map: QualityMap, source: Any, *, contrast_limits: tuple[flo
 
     Parameters
     ----------
-    quality_map : QualityMap
-        The map; a lazy one stays lazy.
-    source : napari.layers.Image
-        The layer that the map was computed from.
     contrast_limits : tuple of float, optional
         Between which values to colour. None takes those that the map's kind asks for, which needs all the values.
 
@@ -179,13 +151,6 @@ def update_layer(
 ) -> None:
     """Put a new map into the layer of an earlier one, and leave what the user has tuned.
 
-    Parameters
-    ----------
-    layer : napari.layers.Image
-        A layer made by `as_layer`.
-    quality_map, source, contrast_limits
-        As in `as_layer`.
-
     Notes
     -----
     Name, colormap, opacity and blending are the user's from the first result on. The contrast limits follow the
@@ -209,12 +174,8 @@ def picture_layer(pixels: Any, source: Any, title: str, info: Mapping[str, Any])
     ----------
     pixels : numpy.ndarray
         Of the source's shape.
-    source : napari.layers.Image
-        The layer that it was made from.
     title : str
         What it is; the layer is named after source and title.
-    info : mapping
-        How it was made.
 
     Returns
     -------
@@ -234,15 +195,7 @@ def picture_layer(pixels: Any, source: Any, title: str, info: Mapping[str, Any])
 
 
 def update_picture(layer: Any, pixels: Any, source: Any, info: Mapping[str, Any]) -> None:
-    """Put new pixels into the layer of an earlier picture, and leave how it looks to the user.
-
-    Parameters
-    ----------
-    layer : napari.layers.Image
-        Made by `picture_layer`.
-    pixels, source, info
-        As in `picture_layer`.
-    """
+    """Put new pixels into the layer of an earlier picture, and leave how it looks to the user."""
     layer.data = pixels
     for name, value in spatial_state(source).items():
         setattr(layer, name, value)
@@ -250,36 +203,12 @@ def update_picture(layer: Any, pixels: Any, source: Any, info: Mapping[str, Any]
 
 
 def is_map(layer: Any) -> bool:
-    """Tell whether a layer shows a map made by this package.
-
-    Parameters
-    ----------
-    layer : napari.layers.Layer
-        Any layer.
-
-    Returns
-    -------
-    bool
-        Whether its metadata says so.
-    """
+    """Tell whether a layer shows a map made by this package."""
     return METADATA_KEY in layer.metadata
 
 
 def map_name(quality_map: QualityMap, source_name: str) -> str:
-    """Name a map after what it shows and its image.
-
-    Parameters
-    ----------
-    quality_map : QualityMap
-        The map.
-    source_name : str
-        Name of the image.
-
-    Returns
-    -------
-    str
-        Such as ``"Visibility threshold: coffee"``.
-    """
+    """Name a map after what it shows and its image."""
     return f"{quality_map.meaning.title}: {source_name}"  # where names are cut, what a map shows is left
 
 

@@ -25,13 +25,7 @@ if TYPE_CHECKING:
 
 
 class MachineQuality(MapWidget):
-    """Judge how well a recogniser does on an image: a map, a score, and curves of the score against distortions.
-
-    Parameters
-    ----------
-    viewer : napari.viewer.Viewer
-        Where the layers are.
-    """
+    """Judge how well a recogniser does on an image: a map, a score, and curves of the score against distortions."""
 
     functions = (machine_assess,)
     slots = (InputSlot("image", "Image", "The image that a recogniser would look at."),)

@@ -26,8 +26,6 @@ class MachineResult(Result):
 
     Attributes
     ----------
-    assessment : MachineAssessment or None
-        Of the whole image.
     region : Region or None
         Where the map answers; None means everywhere.
     """
@@ -41,17 +39,8 @@ class MachineResult(Result):
 
         Parameters
         ----------
-        assessment : MachineAssessment
-            What came out.
-        name : str
-            Of the image's layer.
         region : Region or None
             Where to answer; the score is then the mean of the map in there.
-
-        Returns
-        -------
-        MachineResult
-            With what is shown of it.
         """
         quality_map = assessment.map if region is None else _inside(assessment.map, region)
         seen = Result.of(quality_map, [name])
@@ -80,10 +69,6 @@ class MachineRequest:
 
     Attributes
     ----------
-    image : LayerPixels
-        What to judge.
-    options : mapping
-        Keyword arguments of `machine_assess`.
     region : Region or None
         Where to answer; None means everywhere.
     """
@@ -95,11 +80,6 @@ class MachineRequest:
 
     def run(self, progress: Progress) -> MachineResult:
         """Assess; called in a thread.
-
-        Parameters
-        ----------
-        progress : callable
-            Handed to the core.
 
         Returns
         -------
@@ -115,19 +95,7 @@ class MachineRequest:
 
 @dataclass(frozen=True, eq=False)
 class CurveRequest:
-    """All that a curve needs, taken from the viewer before it starts.
-
-    Attributes
-    ----------
-    image : LayerPixels
-        What to distort and to judge.
-    distortion : str
-        Name in the bank.
-    fails_below : float
-        The score below which the recogniser counts as failing.
-    options : mapping
-        Keyword arguments that `machine_curve` has in common with `machine_assess`.
-    """
+    """All that a curve needs, taken from the viewer before it starts."""
 
     image: LayerPixels
     distortion: str
@@ -136,11 +104,6 @@ class CurveRequest:
 
     def run(self, progress: Progress) -> MachineCurve:
         """Score the image at every severity; called in a thread.
-
-        Parameters
-        ----------
-        progress : callable
-            Handed to the core.
 
         Returns
         -------

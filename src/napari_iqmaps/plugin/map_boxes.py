@@ -17,11 +17,6 @@ _COLUMNS = 2
 class MapBoxes(QWidget):
     """Which maps to show.
 
-    Parameters
-    ----------
-    tooltip : str
-        What the user reads of all.
-
     Attributes
     ----------
     name, label, tooltip, enabled, native
@@ -56,13 +51,7 @@ class MapBoxes(QWidget):
             box.setChecked(kind in kinds)
 
     def offer(self, kinds: Collection[str]) -> None:
-        """Let these be ticked, and no others.
-
-        Parameters
-        ----------
-        kinds : collection of str
-            What model and reference allow.
-        """
+        """Let these be ticked, and no others."""
         for kind, box in self.boxes.items():
             box.setEnabled(kind in kinds)
 

@@ -61,13 +61,6 @@ def make_options(functions: Iterable[Function]) -> dict[str, OptionWidget]:
 def read_options(widgets: Mapping[str, OptionWidget], function: Function) -> dict[str, Any]:
     """Read the options that one function takes.
 
-    Parameters
-    ----------
-    widgets : mapping
-        As made by `make_options`.
-    function : callable
-        The core function that is about to be called.
-
     Returns
     -------
     dict
@@ -80,13 +73,6 @@ def read_options(widgets: Mapping[str, OptionWidget], function: Function) -> dic
 def takes(function: Function, name: str) -> bool:
     """Tell whether a function has a parameter.
 
-    Parameters
-    ----------
-    function : callable
-        A core function.
-    name : str
-        The parameter's name.
-
     Returns
     -------
     bool
@@ -96,25 +82,7 @@ def takes(function: Function, name: str) -> bool:
 
 
 def number_from(text: str, what: str) -> float | None:
-    """Read a number that the user typed.
-
-    Parameters
-    ----------
-    text : str
-        As typed; blank means not given.
-    what : str
-        What the number is, for the message.
-
-    Returns
-    -------
-    float or None
-        The number.
-
-    Raises
-    ------
-    InputError
-        If the text is not a number.
-    """
+    """Read a number that the user typed."""
     if not text.strip():
         return None
     try:

@@ -25,21 +25,7 @@ from .summary import Summary
 
 
 class Panel(QWidget):
-    """The parts of a widget, from top to bottom.
-
-    Parameters
-    ----------
-    viewer : napari.Viewer or napari.components.ViewerModel
-        Whose layers can be chosen.
-    slots : sequence of InputSlot
-        The images.
-    functions : iterable of callable
-        The core functions whose options are offered.
-    main_options : sequence of str
-        The options that are always visible; the others fold away.
-    parent : QWidget, optional
-        As in Qt.
-    """
+    """The parts of a widget, from top to bottom."""
 
     has_region: ClassVar[bool] = True
     """Whether a region can be chosen."""
@@ -101,43 +87,20 @@ class Panel(QWidget):
         self.status.hide()
 
     def insert_above_summary(self, widget: QWidget) -> None:
-        """Put a part of one's own between the state of the work and its result.
-
-        Parameters
-        ----------
-        widget : QWidget
-            The part.
-        """
+        """Put a part of one's own between the state of the work and its result."""
         self._column.insertWidget(self._column.indexOf(self.summary), widget)
 
     def insert_below_summary(self, widget: QWidget) -> None:
-        """Put a part of one's own under the result.
-
-        Parameters
-        ----------
-        widget : QWidget
-            The part.
-        """
+        """Put a part of one's own under the result."""
         self._column.insertWidget(self._column.indexOf(self.summary) + 1, widget)
 
     def scroll_to(self, widget: QWidget) -> None:
-        """Bring a part into view, as far as it fits.
-
-        Parameters
-        ----------
-        widget : QWidget
-            One of the panel's parts.
-        """
+        """Bring a part into view, as far as it fits."""
         self._inner.adjustSize()  # a part that has grown is not laid out before the next event
         self._area.ensureWidgetVisible(widget)
 
     def make_options(self, functions: Iterable[Callable[..., Any]]) -> dict[str, OptionWidget]:
         """Make the option widgets; override to leave some out, or to make some otherwise.
-
-        Parameters
-        ----------
-        functions : iterable of callable
-            The core functions whose options are offered.
 
         Returns
         -------

@@ -14,10 +14,6 @@ def place_all(viewer: Any, result: Result, source: Any, earlier: Sequence[Any] =
 
     Parameters
     ----------
-    viewer, source
-        As in `place`.
-    result : Result
-        What.
     earlier : sequence of napari.layers.Image
         What this function gave for an earlier run of the same kind; may be empty.
 
@@ -52,19 +48,8 @@ def place(viewer: Any, result: Result | Picture, source: Any, earlier: Any = Non
 
     Parameters
     ----------
-    viewer : napari.Viewer or napari.components.ViewerModel
-        Where.
-    result : Result or Picture
-        What.
     source : napari.layers.Image
         The layer whose pixels the map lines up with.
-    earlier : napari.layers.Image, optional
-        The layer of an earlier run for the same inputs.
-
-    Returns
-    -------
-    napari.layers.Image
-        The layer that shows the map or the picture.
     """
     is_there = earlier is not None and _index(viewer, earlier) is not None
     if is_there and isinstance(result, Picture):

@@ -25,11 +25,6 @@ _HIGHEST = 99.9  # percentile: a few pixels of a sun do not set what is white
 def get_reader(path: Paths) -> Callable[[Paths], list[LayerData]] | None:
     """Give the reader if the files are of high dynamic range; napari calls this.
 
-    Parameters
-    ----------
-    path : str or sequence of str
-        One file, or several.
-
     Returns
     -------
     callable or None
@@ -45,16 +40,6 @@ def read_layers(path: Paths) -> list[LayerData]:
     ----------
     path : str or sequence of str
         One file, or several, each for a layer of its own.
-
-    Returns
-    -------
-    list of LayerData
-        As `light_layer` makes them.
-
-    Raises
-    ------
-    InputError
-        If a file is none that can be read.
     """
     layers = []
     for name in _each(path):
@@ -76,12 +61,8 @@ def light_layer(
     ----------
     light : numpy.ndarray
         ``(height, width)``, or ``(height, width, 3)`` for red, green and blue.
-    name : str
-        Of the layer.
     data_range : (float, float), optional
         The values of black and of diffuse white (100 cd/m2); None if values are cd/m2.
-    notes : sequence of str
-        What the user should know of the file.
 
     Returns
     -------

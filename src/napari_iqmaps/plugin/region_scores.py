@@ -27,15 +27,8 @@ def measured(assessment: Assessment, areas: Sequence[Area], progress: Progress) 
     ----------
     assessment : Assessment
         Of the image; only what the areas need of a lazy one is computed.
-    areas : sequence of Area
-        As `napari_iqmaps.plugin.regions.areas_of` gives them.
     progress : callable
         What it raises stops the work.
-
-    Returns
-    -------
-    list of RegionQuality
-        One for each area.
     """
     work = partial(region_qualities, assessment, areas)
     made: list[RegionQuality] = with_dask_progress(work, progress) if assessment.is_lazy else work(progress=progress)
@@ -65,13 +58,7 @@ def write_features(shapes: Any, regions: Sequence[RegionQuality]) -> None:
 
 
 class RegionBar(QWidget):
-    """Says how many regions have a score, and offers their table.
-
-    Parameters
-    ----------
-    parent : QWidget, optional
-        As in Qt.
-    """
+    """Says how many regions have a score, and offers their table."""
 
     save_wanted = Signal()
 
@@ -95,8 +82,6 @@ class RegionBar(QWidget):
 
         Parameters
         ----------
-        name : str
-            Of their layer.
         regions : sequence of RegionQuality
             None at all hides the bar.
         """
@@ -108,16 +93,5 @@ class RegionBar(QWidget):
         self.setVisible(bool(regions))
 
     def rows(self, **more: Any) -> list[dict[str, Any]]:
-        """Give the table.
-
-        Parameters
-        ----------
-        **more
-            Cells that all rows have.
-
-        Returns
-        -------
-        list of dict
-            One row for each region.
-        """
+        """Give the table."""
         return [region.row(**more, region=self.name, shape=number) for number, region in enumerate(self.regions)]

@@ -27,14 +27,10 @@ class Region:
 
     Attributes
     ----------
-    name : str
-        Name of the layer that it was drawn in.
     mask : numpy.ndarray of bool
         Which pixels of the bounding box belong to it.
     corner : tuple of int
         Row and column of the bounding box's first pixel.
-    plane_shape : tuple of int
-        Height and width of the image.
     """
 
     name: str
@@ -64,13 +60,6 @@ class Region:
     def restore(self, quality_map: QualityMap, margin: int) -> QualityMap:
         """Put the map of a crop back in its place.
 
-        Parameters
-        ----------
-        quality_map : QualityMap
-            Map of what `crop` gave for the same margin.
-        margin : int
-            As given to `crop`.
-
         Returns
         -------
         QualityMap
@@ -98,13 +87,7 @@ class Region:
         return replace(QualityMap.of(inside_only, quality_map.kind, info), values=whole)
 
     def whole_mask(self) -> npt.NDArray[np.bool_]:
-        """Give the mask at the image's own size.
-
-        Returns
-        -------
-        numpy.ndarray of bool
-            Of `plane_shape`.
-        """
+        """Give the mask at the image's own size."""
         top, left, bottom, right = self._box()
         whole = np.zeros(self.plane_shape, bool)
         whole[top:bottom, left:right] = self.mask
@@ -143,18 +126,11 @@ def region_of(shapes: Any, image_layer: Any, plane_shape: tuple[int, int]) -> Re
         have no area and are left out. In a stack the shapes hold for every plane.
     image_layer : napari.layers.Image
         The layer on whose pixels the shapes lie.
-    plane_shape : tuple of int
-        Height and width of the image.
 
     Returns
     -------
     Region
         All pixels whose centre lies in one of the shapes.
-
-    Raises
-    ------
-    InputError
-        If the layer has no shape with an area, or none that touches the image.
     """
     if not isinstance(shapes, Shapes):
         raise InputError(f"The region has to be a Shapes layer; {shapes.name!r} is a {type(shapes).__name__} layer.")
@@ -186,8 +162,6 @@ def areas_of(shapes: Any, image_layer: Any, shape: tuple[int, ...]) -> list[Area
 
     Parameters
     ----------
-    shapes : napari.layers.Shapes
-        As in `region_of`.
     image_layer : napari.layers.Image
         The layer on whose pixels the shapes lie.
     shape : tuple of int

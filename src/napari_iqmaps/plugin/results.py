@@ -29,8 +29,6 @@ class Histogram:
     ----------
     shares : numpy.ndarray
         Share of the valid pixels in each bin.
-    edges : numpy.ndarray
-        Bounds of the bins, one more than there are bins.
     """
 
     shares: npt.NDArray[np.float64]
@@ -43,18 +41,12 @@ class Result:
 
     Attributes
     ----------
-    quality_map : QualityMap
-        The map.
-    limits : tuple of float
-        Between which values it is coloured.
     histogram : Histogram or None
         None for a lazy map, and for one without a valid pixel.
     names : tuple of str
         Names of the layers that it was computed from, in the order of the function's arguments.
     beside : tuple of Result or Picture
         What the same run made besides; each gets a layer, below the map's.
-    words : str
-        What to say instead of the map's sentence.
     """
 
     quality_map: QualityMap
@@ -70,10 +62,6 @@ class Result:
 
         Parameters
         ----------
-        quality_map : QualityMap
-            Any map.
-        names : sequence of str
-            The layers that it comes from.
         sample : numpy.ndarray, optional
             Some values of a lazy map, as `samples` gives them. None computes them.
 
@@ -123,8 +111,6 @@ class Picture:
         What it is; the name of its layer after that of the source.
     pixels : numpy.ndarray
         Of the source's shape and dtype.
-    info : mapping
-        How it was made.
     """
 
     title: str
@@ -138,10 +124,6 @@ class Request:
 
     Attributes
     ----------
-    function : callable
-        The core function.
-    images : tuple of LayerPixels
-        Its images, in order.
     options : mapping
         Its keyword arguments besides the channel axis and the progress.
     region : Region or None
@@ -154,18 +136,7 @@ class Request:
     region: Region | None = None
 
     def run(self, progress: Progress) -> Result:
-        """Compute; called in a thread.
-
-        Parameters
-        ----------
-        progress : callable
-            Handed to the core.
-
-        Returns
-        -------
-        Result
-            The map with what is shown of it.
-        """
+        """Compute; called in a thread."""
         images = self.images
         margin = 0 if self.region is None else surroundings(**self.options)
         if self.region is not None:
@@ -186,8 +157,6 @@ def computed(result: Result, progress: Progress) -> Result:
 
     Parameters
     ----------
-    result : Result
-        Any result.
     progress : callable
         Called with the chunks done and in all; what it raises stops the work.
 
@@ -204,15 +173,8 @@ def with_dask_progress(work: Callable[[], Any], progress: Progress) -> Any:
 
     Parameters
     ----------
-    work : callable
-        Takes nothing.
     progress : callable
         Called with the chunks done and in all; what it raises stops the work.
-
-    Returns
-    -------
-    object
-        What the work gives.
     """
     from dask.callbacks import Callback
 

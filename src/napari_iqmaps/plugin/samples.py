@@ -28,13 +28,7 @@ _SECTION_MICROMETRES = 0.5
 
 
 def photo() -> list[LayerData]:
-    """Give a colour photo with flat, textured and sharp parts.
-
-    Returns
-    -------
-    list of LayerData
-        One RGB layer.
-    """
+    """Give a colour photo with flat, textured and sharp parts."""
     image: npt.NDArray[np.uint8] = data.coffee()  # type: ignore[no-untyped-call]
     return [_layer(image, "coffee")]
 
@@ -72,58 +66,28 @@ def message() -> list[LayerData]:
 
 
 def distorted_pair() -> list[LayerData]:
-    """Give a photo and the same after strong JPEG compression.
-
-    Returns
-    -------
-    list of LayerData
-        The reference and the distorted copy.
-    """
+    """Give a photo and the same after strong JPEG compression."""
     distorted, reference = pictures.distorted_pair(amplitude=0, quality=_JPEG_QUALITY)
     return [_layer(reference, "photo"), _layer(distorted, f"photo, JPEG {_JPEG_QUALITY}")]
 
 
 def jpeg_photo() -> list[LayerData]:
-    """Give a photo after strong JPEG compression, over the photo itself, which is hidden.
-
-    Returns
-    -------
-    list of LayerData
-        The reference and the distorted image.
-    """
+    """Give a photo after strong JPEG compression, over the photo itself, which is hidden."""
     return _distorted("jpeg", "astronaut", "JPEG")
 
 
 def blurred_photo() -> list[LayerData]:
-    """Give a blurred photo, over the photo itself, which is hidden.
-
-    Returns
-    -------
-    list of LayerData
-        The reference and the distorted image.
-    """
+    """Give a blurred photo, over the photo itself, which is hidden."""
     return _distorted("blurred", "cat", "blurred")
 
 
 def noisy_photo() -> list[LayerData]:
-    """Give a noisy photo, over the photo itself, which is hidden.
-
-    Returns
-    -------
-    list of LayerData
-        The reference and the distorted image.
-    """
+    """Give a noisy photo, over the photo itself, which is hidden."""
     return _distorted("noisy", "coffee", "noisy")
 
 
 def denoised_micrograph() -> list[LayerData]:
-    """Give a micrograph of stained tissue whose noise was taken away, over the clean one, which is hidden.
-
-    Returns
-    -------
-    list of LayerData
-        The reference and the distorted image.
-    """
+    """Give a micrograph of stained tissue whose noise was taken away, over the clean one, which is hidden."""
     return _distorted("denoised", "tissue", "denoised")
 
 

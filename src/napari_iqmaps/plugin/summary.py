@@ -15,13 +15,7 @@ from .results import Result
 
 
 class Summary(QWidget):
-    """Shows a result; asks for nothing but to be told when it changes.
-
-    Parameters
-    ----------
-    parent : QWidget, optional
-        As in Qt.
-    """
+    """Shows a result; asks for nothing but to be told when it changes."""
 
     map_wanted = Signal()
     map_chosen = Signal()
@@ -70,13 +64,7 @@ class Summary(QWidget):
         return self._chosen[1] if self._maps else None
 
     def choose(self, layer: Any) -> None:
-        """Show the histogram of a layer's map, if it is one of the result's.
-
-        Parameters
-        ----------
-        layer : napari.layers.Layer or None
-            Any layer.
-        """
+        """Show the histogram of a layer's map, if it is one of the result's."""
         for number, (_, shown) in enumerate(self._maps):
             if shown == layer:
                 self.chooser.setCurrentIndex(number)
@@ -86,8 +74,6 @@ class Summary(QWidget):
 
         Parameters
         ----------
-        result : Result
-            What came out.
         layers : sequence of napari.layers.Image
             The layers of what was made beside, and last of the map itself. The histogram takes the colours of the
             layer that is chosen, also when the user changes them.
@@ -104,13 +90,7 @@ class Summary(QWidget):
         self.setVisible(True)
 
     def restate(self, result: Result) -> None:
-        """Show other words about the same map: its values, histogram and layer are as they were.
-
-        Parameters
-        ----------
-        result : Result
-            In place of the one that is shown.
-        """
+        """Show other words about the same map: its values, histogram and layer are as they were."""
         if not self._maps or self.result is None:
             return
         self._maps = [(result if part is self.result else part, layer) for part, layer in self._maps]

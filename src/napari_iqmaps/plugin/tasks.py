@@ -28,8 +28,6 @@ class Task(QObject):
     ----------
     work : callable
         Called in a thread with a progress callable, which it calls with ``(done, total)`` and lets raise.
-    description : str
-        What the bar says.
 
     Notes
     -----
@@ -150,11 +148,6 @@ def report(error: Exception) -> str:
     error : Exception
         An `IqmapsError` becomes its message, which says how to mend it. Anything else is a fault of the program and
         goes to napari's own handler, with its traceback.
-
-    Returns
-    -------
-    str
-        What a widget can say about it.
     """
     if isinstance(error, IqmapsError):
         show_error(str(error))

@@ -17,13 +17,7 @@ _TOOLTIP = (
 
 
 class ToleranceBar(QWidget):
-    """A box for the automatic tolerance, and a slider.
-
-    Parameters
-    ----------
-    parent : QWidget, optional
-        As in Qt.
-    """
+    """A box for the automatic tolerance, and a slider."""
 
     moved = Signal(float)
 
@@ -59,8 +53,6 @@ class ToleranceBar(QWidget):
 
         Parameters
         ----------
-        tol : float
-            Grey levels.
         reach : float
             Up to which tolerance there is something to see; the slider ends there.
         """

@@ -15,10 +15,6 @@ class ViewButtons(QWidget):
     ----------
     views : mapping
         Name of each view to what it shows, for the tooltip.
-    first : str
-        The view that is chosen at the start.
-    parent : QWidget, optional
-        As in Qt.
     """
 
     pressed = Signal(str)
@@ -50,28 +46,11 @@ class ViewButtons(QWidget):
         return self.names[self.group.checkedId()]
 
     def button(self, name: str) -> QPushButton:
-        """Give a button.
-
-        Parameters
-        ----------
-        name : str
-            Of its view.
-
-        Returns
-        -------
-        QPushButton
-            To click.
-        """
+        """Give a button."""
         button = self.group.button(self.names.index(name))
         assert isinstance(button, QPushButton)
         return button
 
     def choose(self, name: str) -> None:
-        """Press a button without telling.
-
-        Parameters
-        ----------
-        name : str
-            Of its view.
-        """
+        """Press a button without telling."""
         self.button(name).setChecked(True)

@@ -19,13 +19,7 @@ _LIGHT = " It is shown tone-mapped; the map is made from its light, in cd/m2 unl
 
 
 class VisibilityThresholds(MapWidget):
-    """Map visibility thresholds of one image, or the visibility of its difference to a reference.
-
-    Parameters
-    ----------
-    viewer : napari.viewer.Viewer
-        Where the layers are.
-    """
+    """Map visibility thresholds of one image, or the visibility of its difference to a reference."""
 
     functions = (threshold_map, visibility_map)
     slots = (

@@ -14,13 +14,7 @@ EXTRA = ("lightning", "pandas", "pywt")
 
 
 def require_extra() -> None:
-    """Say what to install if the training extra is missing.
-
-    Raises
-    ------
-    InputError
-        If one of the extra's libraries cannot be found.
-    """
+    """Say what to install if the training extra is missing."""
     missing = [name for name in EXTRA if find_spec(name) is None]
     if missing:
         raise InputError(

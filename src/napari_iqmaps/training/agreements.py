@@ -32,11 +32,6 @@ _MEDIANS = ("srcc", "plcc_logistic", "rmse")
 def agreements(scores: pd.DataFrame) -> pd.DataFrame:
     """Compare the scores of each method with people's, by database and by type.
 
-    Parameters
-    ----------
-    scores : pandas.DataFrame
-        From `evaluate.fixed_scores` or `evaluate.held_out_scores`.
-
     Returns
     -------
     pandas.DataFrame
@@ -60,8 +55,6 @@ def agreements_over_splits(
     ----------
     scores : pandas.DataFrame
         A row per image, or, without `folds`, a row per split and test image, with the column split.
-    folds : sequence of Fold, optional
-        The splits, by row numbers.
     progress : callable, optional
         Called with ``(splits done, splits in all)``.
 
@@ -96,13 +89,6 @@ def agreements_over_splits(
 
 def with_databases(figures: pd.DataFrame, manifests: Sequence[Manifest]) -> pd.DataFrame:
     """Say beside figures what the scores of each database are.
-
-    Parameters
-    ----------
-    figures : pandas.DataFrame
-        From `agreements` or `agreements_over_splits`.
-    manifests : sequence of Manifest
-        The databases.
 
     Returns
     -------

@@ -22,17 +22,8 @@ def anchor(network: PNet | ContrastModel, bank: ImageBank, images: Integers, lev
     ----------
     network : PNet or ContrastModel
         Changed in place: its thresholds, and its mixing scalar by the same factor.
-    bank : ImageBank
-        Holds the images.
-    images : numpy.ndarray of int
-        Undistorted ones.
     level : float
         The threshold of flat areas, in code values.
-
-    Returns
-    -------
-    float
-        The factor.
 
     Notes
     -----

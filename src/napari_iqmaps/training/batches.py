@@ -21,12 +21,8 @@ class Batches:
 
     Parameters
     ----------
-    data : ScoredImages
-        The images.
     rows : numpy.ndarray of int
         Which rows of the table to learn from; no other image is touched, references included.
-    config : TrainingConfig
-        The recipe.
     first : int
         The step to begin with; what a resumed run continues from.
 

@@ -34,13 +34,9 @@ class PhotographBehaviour:
 
     Attributes
     ----------
-    name : str
-        The photograph, a function of ``skimage.data``.
     band_correlation : float
         Median over luminance bands (32 code values wide) of Spearman's rank correlation between threshold and local
         standard deviation: at equal luminance, does texture hide?
-    correlation : float
-        The same over the whole photograph.
     textured, flat : float
         Mean threshold of the tenth of the photograph with the most and with the least local contrast, code values.
     """
@@ -58,20 +54,7 @@ class PhotographBehaviour:
 
 
 def photograph_behaviour(name: str, model: ThresholdModel = "pnet", weights: str | None = None) -> PhotographBehaviour:
-    """Check the map of one photograph.
-
-    Parameters
-    ----------
-    name : str
-        One of `PHOTOGRAPHS`.
-    model, weights
-        As in `threshold_map`.
-
-    Returns
-    -------
-    PhotographBehaviour
-        The figures.
-    """
+    """Check the map of one photograph."""
     image = getattr(data, name)()
     axis = None if image.ndim == 2 else -1
     luminance = as_planes(image, channel_axis=axis).read((), slice(None), slice(None)).astype(float)
@@ -93,11 +76,6 @@ def photograph_behaviour(name: str, model: ThresholdModel = "pnet", weights: str
 
 def flat_thresholds(model: ThresholdModel = "pnet", weights: str | None = None) -> dict[int, float]:
     """Give the threshold on uniform fields, from dark to bright.
-
-    Parameters
-    ----------
-    model, weights
-        As in `threshold_map`.
 
     Returns
     -------

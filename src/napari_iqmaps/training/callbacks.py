@@ -41,12 +41,6 @@ class Keeper(Callback):
 
     Parameters
     ----------
-    path : pathlib.Path
-        The checkpoint.
-    every : int
-        Steps from one checkpoint to the next.
-    total : int
-        Steps in all.
     progress : callable, optional
         Called with ``(steps done, steps in all)`` after each step; what it raises ends the run, after a checkpoint.
     """

@@ -28,11 +28,6 @@ class TrainingConfig:
 
     Each field's help text, which the command line shows, is in its metadata, as are its limits.
 
-    Attributes
-    ----------
-    network : {"pnet", "contrast"}
-        What is trained.
-
     Notes
     -----
     The published recipe [1]_ is ``loss="patch"``, ``correlation=0``, ``calibration="none"``, ``thresholds="test"``,
@@ -138,18 +133,7 @@ class TrainingConfig:
 
     @classmethod
     def default(cls, network: str) -> TrainingConfig:
-        """Give the recipe that the shipped weights of a network were trained with.
-
-        Parameters
-        ----------
-        network : {"pnet", "contrast"}
-            What is trained.
-
-        Returns
-        -------
-        TrainingConfig
-            Its defaults.
-        """
+        """Give the recipe that the shipped weights of a network were trained with."""
         if network == "contrast":
             # Three numbers: a few hundred large steps find the minimum, and nothing can be overfitted.
             return cls(network="contrast", learning_rate=0.03, dropout=0.0, brightness=0.0, pull=0.0)

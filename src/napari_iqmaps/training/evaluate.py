@@ -48,21 +48,10 @@ def fixed_scores(
 
     Parameters
     ----------
-    manifests : sequence of Manifest
-        The images.
     weights : sequence of (str, str or pathlib.Path or None)
         A model (``"pnet"`` or ``"contrast"``) and its weights each; None is the model's default.
     folder : pathlib.Path, optional
         Keeps the scores as they are made; what is there is not done again.
-    stride, device : optional
-        As in `visibility_map`.
-    report : callable, optional
-        Told of the progress.
-
-    Returns
-    -------
-    pandas.DataFrame
-        The manifests' rows with a column for each method.
     """
     table = pooled(manifests)
     if folder is not None:
@@ -100,24 +89,10 @@ def held_out_scores(
 
     Parameters
     ----------
-    manifests : sequence of Manifest
-        The images.
-    configs : sequence of TrainingConfig
-        A recipe for each network.
-    protocol : str
-        A key of `PROTOCOLS`, or ``"splits"``.
     folder : pathlib.Path
         Keeps a run for each network and fold, with the scores in it; what is there is not done again.
-    shares : Shares, optional
-        With ``"splits"``: how many there are, and how large.
-    photographs : sequence of str
-        As in `fit`.
     scoring : {"map", "patches"}
         By the map, as a user does, or by patches that do not overlap, as the paper does, which is much faster.
-    stride, device : optional
-        As in `visibility_map`.
-    report : callable, optional
-        Told of the progress.
 
     Returns
     -------
@@ -153,13 +128,6 @@ def held_out_scores(
 def labelled(name_or_path: str, models: Sequence[str]) -> tuple[str, str]:
     """Find out which model weights belong to.
 
-    Parameters
-    ----------
-    name_or_path : str
-        Of weights.
-    models : sequence of str
-        What they may belong to.
-
     Returns
     -------
     (str, str)
@@ -189,18 +157,7 @@ def _baselines(
 
 
 def data_of(manifests: Sequence[Manifest]) -> str:
-    """Say what scores were made from, and by what.
-
-    Parameters
-    ----------
-    manifests : sequence of Manifest
-        The images.
-
-    Returns
-    -------
-    str
-        Part of an `origin` of `keeping.kept_scores`.
-    """
+    """Say what scores were made from, and by what."""
     data = ", ".join(f"{each.name} {each.sha256[:12]}" for each in manifests)
     return f"{data}, napari-iqmaps {__version__}"
 
@@ -256,13 +213,6 @@ def _cross_validated(
 
 def told_of(report: Report | None, what: str) -> Callable[[int, int], None] | None:
     """Turn a report into the progress of one of its parts.
-
-    Parameters
-    ----------
-    report : callable or None
-        Told of all that is done.
-    what : str
-        The part.
 
     Returns
     -------

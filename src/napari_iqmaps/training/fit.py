@@ -47,38 +47,14 @@ def fit(
 
     Parameters
     ----------
-    config : TrainingConfig
-        The recipe.
-    manifests : sequence of str, pathlib.Path or Manifest
-        CSV files as `manifest` describes.
-    folder : str or pathlib.Path
-        Of the run; see `runs`.
     photographs : sequence of str or pathlib.Path
         Undistorted images for what is learnt without scores (invariance, pull), besides the references.
     resume : bool
         Continue the run that the folder holds, if it has the same recipe and data.
-    device : {"auto", "cpu", "cuda", "mps"}
-        Where to train.
-    checkpoint_every : int
-        Steps between checkpoints.
     command : str
         What to write into the weights' header as the command that trained them.
-    bar : bool
-        Show Lightning's progress bar.
     progress : callable, optional
         Called with ``(steps done, steps in all)``; raise `Cancelled` in it to stop with a checkpoint.
-
-    Returns
-    -------
-    pathlib.Path
-        The weights.
-
-    Raises
-    ------
-    InputError
-        If a manifest, an image or the folder cannot be used.
-    Cancelled
-        On Ctrl-C or if `progress` raised it; the run can be continued.
     """
     read = [read_manifest(path) for path in manifests]
     table = pooled(read)
@@ -110,28 +86,7 @@ def fit_images(
     bar: bool = False,
     progress: Progress | None = None,
 ) -> Path:
-    """Train on some rows of images that are in memory; continues the folder's run.
-
-    Parameters
-    ----------
-    config : TrainingConfig
-        The recipe.
-    data : ScoredImages
-        The images.
-    rows : numpy.ndarray of int
-        Which rows of its table to learn from.
-    folder : pathlib.Path
-        Of the run.
-    record : dict
-        What to write into config.json about the data.
-    device, checkpoint_every, command, bar, progress : optional
-        As in `fit`.
-
-    Returns
-    -------
-    pathlib.Path
-        The weights.
-    """
+    """Train on some rows of images that are in memory; continues the folder's run."""
     there = finished_weights(config, folder, record, data.photographs)
     if there is not None:
         return there
@@ -182,15 +137,6 @@ def finished_weights(
     resume: bool = True,
 ) -> Path | None:
     """Prepare a run's folder, and give its weights if the run is finished already.
-
-    Parameters
-    ----------
-    config, folder, record : optional
-        As in `fit_images`.
-    photographs : sequence
-        Undistorted images, of which the number is kept.
-    resume : bool
-        Whether a run that is there may be continued.
 
     Returns
     -------

@@ -21,8 +21,6 @@ def thresholds(network: PNet | ContrastModel, patches: Tensor, dropout: float = 
 
     Parameters
     ----------
-    network : PNet or ContrastModel
-        What is trained.
     patches : torch.Tensor
         From `ImageBank.take`: ``(patches, 32, 32, 4)``.
     dropout : float

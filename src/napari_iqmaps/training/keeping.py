@@ -25,11 +25,6 @@ _SAID = ("type", "scene", "score", "impairment")
 def image_names(table: pd.DataFrame) -> list[str]:
     """Name images without this machine's folders.
 
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        With the columns database and file.
-
     Returns
     -------
     list of str
@@ -54,23 +49,12 @@ def kept_scores(
     ----------
     path : pathlib.Path or None
         A CSV file; None keeps nothing.
-    table : pandas.DataFrame
-        The images.
     origin : str
         What decides the scores; those of another origin are made anew.
-    columns : sequence of str
-        Names of the scores.
     score : callable
         Called with some rows and a progress; gives their scores, ``(rows, columns)``.
     progress : callable, optional
         Called with ``(images done, images in all)``; where it raises, what is done is in the file.
-    chunk : int, optional
-        Images scored between two writings, about; `CHUNK` by default.
-
-    Returns
-    -------
-    numpy.ndarray
-        ``(rows, columns)``.
     """
     values = np.full((len(table), len(columns)), np.nan)
     done = np.zeros(len(table), dtype=bool)

@@ -17,13 +17,6 @@ def combined_thresholds(both: Tensor, rule: str) -> Tensor:
     ----------
     both : torch.Tensor
         Thresholds in code values: of the distorted patches, then of as many reference patches.
-    rule : {"geometric", "smaller", "larger"}
-        How.
-
-    Returns
-    -------
-    torch.Tensor
-        Half as many.
     """
     test, reference = both.chunk(2)
     if rule == "smaller":
@@ -42,8 +35,6 @@ def impairment(test: Tensor, threshold: Tensor, mixing: Tensor, exponent: float)
         Distorted patches ``(patches, 32, 32, 4)``, of which the last channel is the difference at each pixel.
     threshold : torch.Tensor
         T in code values, ``(patches,)``.
-    mixing : torch.Tensor
-        The scalar a.
     exponent : float
         p of the p-mean d of the differences; 1 is the mean.
 
@@ -66,11 +57,6 @@ def power_mean(values: Tensor, exponent: float) -> Tensor:
         From 0 to 1, ``(images, patches)``.
     exponent : float
         1 is the mean; above it the worst patches count for more.
-
-    Returns
-    -------
-    torch.Tensor
-        ``(images,)``.
     """
     if exponent == 1:
         return values.mean(1)
@@ -86,13 +72,6 @@ def calibrated(seen: Tensor, numbers: Tensor, kind: str) -> Tensor:
         Impairment as the network gives it, ``(n,)``.
     numbers : torch.Tensor
         Two for each, ``(n, 2)``; zeros change nothing.
-    kind : {"none", "affine", "power"}
-        ``q``, ``exp(a) q + b`` or ``exp(b) q ** exp(a)``.
-
-    Returns
-    -------
-    torch.Tensor
-        ``(n,)``.
     """
     if kind == "affine":
         return seen * numbers[:, 0].exp() + numbers[:, 1]
@@ -113,10 +92,6 @@ def uncorrelated(seen: Tensor, judged: Tensor, weight: Tensor, database: Tensor,
     ----------
     seen, judged, weight : torch.Tensor
         The network's and people's impairment, and the weight, of each image, ``(images,)``.
-    database : torch.Tensor of int
-        Of each image.
-    databases : int
-        How many there are.
 
     Returns
     -------

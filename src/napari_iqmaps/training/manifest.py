@@ -22,19 +22,11 @@ class Manifest:
     ----------
     name : str
         The name of the database in tables: the stem of the CSV file, or the layout's.
-    path : pathlib.Path
-        The file or folder.
-    sha256 : str
-        Of the scores' file.
     best, worst : float
         The scores of a perfect and of the worst possible image.
     table : pandas.DataFrame
         A row per image: file and reference (absolute paths), score, impairment (0 best .. 1 worst), type, scene,
         weight, database, and the database's best and worst.
-    pristine : int
-        Rows left out because they are their own reference.
-    measure : str
-        What the scores are, such as ``"DMOS"``.
     missing : int
         Rows left out because the image or its reference is not there.
     """
@@ -64,35 +56,12 @@ def read_manifest(path: str | Path | Manifest, *, skip_missing: bool = False) ->
     -------
     Manifest
         The rows, checked but for the images' pixels.
-
-    Raises
-    ------
-    InputError
-        If the file, its header, a column or an image is missing, or a score lies outside the range.
     """
     return path if isinstance(path, Manifest) else checked(list_database(path), skip_missing=skip_missing)
 
 
 def checked(listing: Listing, *, skip_missing: bool = False) -> Manifest:
-    """Look for the images of a listing.
-
-    Parameters
-    ----------
-    listing : Listing
-        Of a database.
-    skip_missing : bool
-        As in `read_manifest`.
-
-    Returns
-    -------
-    Manifest
-        The rows whose images are there.
-
-    Raises
-    ------
-    InputError
-        If images are missing and may not be skipped, or if none is left.
-    """
+    """Look for the images of a listing."""
     table = listing.table.assign(impairment=listing.impairment, database=listing.name)
     table = table.assign(best=listing.best, worst=listing.worst)
     missing = listing.missing()
@@ -115,11 +84,6 @@ def checked(listing: Listing, *, skip_missing: bool = False) -> Manifest:
 def pooled(manifests: Sequence[Manifest]) -> pd.DataFrame:
     """Join the tables of manifests.
 
-    Parameters
-    ----------
-    manifests : sequence of Manifest
-        Of different names.
-
     Returns
     -------
     pandas.DataFrame
@@ -132,18 +96,7 @@ def pooled(manifests: Sequence[Manifest]) -> pd.DataFrame:
 
 
 def check_names(names: Sequence[str]) -> None:
-    """Refuse two databases of one name, or none.
-
-    Parameters
-    ----------
-    names : sequence of str
-        Of the databases.
-
-    Raises
-    ------
-    InputError
-        If there is none, or a name comes twice.
-    """
+    """Refuse two databases of one name, or none."""
     if not names:
         raise InputError("No manifest was given. Pass at least one --data PATH.")
     repeated = sorted({name for name in names if names.count(name) > 1})

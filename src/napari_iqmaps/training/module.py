@@ -33,17 +33,8 @@ def _network(name: str, mixing: float) -> PNet | ContrastModel:
 class ThresholdTraining(ClipsGradients):
     """A threshold network in training.
 
-    Parameters
-    ----------
-    config : TrainingConfig
-        The recipe.
-    databases : int
-        How many manifests the scores come from.
-
     Attributes
     ----------
-    network : PNet or ContrastModel
-        The result.
     calibration : torch.nn.Parameter or None
         Two numbers for each database; not part of the result. Databases differ in how they turn what is seen into
         scores, and a threshold should not have to bend for that.
@@ -69,20 +60,7 @@ class ThresholdTraining(ClipsGradients):
         torch.manual_seed(int(state[0]))
 
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
-        """Give the loss of one step.
-
-        Parameters
-        ----------
-        batch : dict of torch.Tensor
-            From `Batches.step`.
-        batch_idx : int
-            Not used; Lightning's.
-
-        Returns
-        -------
-        torch.Tensor
-            A number.
-        """
+        """Give the loss of one step."""
         loss, parts = self._against_scores(self.network, batch, self.calibration, self.config.dropout)
         if self.companion is not None:
             beside, _ = self._against_scores(self.companion, batch, self.companion_calibration)

@@ -8,13 +8,6 @@ import torch
 def resolved_precision(precision: str, device: torch.device) -> str:
     """Choose the precision of matrix products.
 
-    Parameters
-    ----------
-    precision : {"auto", "32-true", "bf16-mixed"}
-        As in the recipe.
-    device : torch.device
-        Where they run.
-
     Returns
     -------
     str

@@ -34,24 +34,10 @@ CHECKPOINT = "last.ckpt"
 def prepare(folder: Path, record: Mapping[str, Any], *, resume: bool) -> bool:
     """Make a run's folder, or recognise it.
 
-    Parameters
-    ----------
-    folder : pathlib.Path
-        The run's folder.
-    record : mapping
-        What decides the result: the recipe and the data.
-    resume : bool
-        Whether a run that is there may be continued.
-
     Returns
     -------
     bool
         Whether there is a run of the same record to continue.
-
-    Raises
-    ------
-    InputError
-        If the folder holds a run that may not be continued, or one of another record, or other files.
     """
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file. Give a folder for the run.")
@@ -82,13 +68,6 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 def versions(device: torch.device, precision: str) -> dict[str, Any]:
     """Say what a run ran on.
 
-    Parameters
-    ----------
-    device : torch.device
-        Where.
-    precision : str
-        Of its matrix products.
-
     Returns
     -------
     dict
@@ -111,15 +90,8 @@ def metrics_until(folder: Path, step: int) -> list[dict[str, Any]]:
 
     Parameters
     ----------
-    folder : pathlib.Path
-        The run's folder.
     step : int
         Rows from this step on are left out: they will be written again.
-
-    Returns
-    -------
-    list of dict
-        One for each row.
     """
     path = folder / METRICS
     if not path.is_file():

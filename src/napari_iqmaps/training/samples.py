@@ -62,15 +62,11 @@ class ImageBank:
     ----------
     references : mapping of str to str or None
         Image files, at least 38x38 pixels each, with the file that each is compared with; None for an undistorted one.
-    measure : DifferenceMeasure
-        How a difference is measured.
     progress : callable, optional
         Called with ``(images read, images in all)``.
 
     Attributes
     ----------
-    values : torch.Tensor
-        float16, ``(pixels, 4)``.
     start, height, width : numpy.ndarray of int
         For each image, its first pixel in `values` and the sides of what is known of it: a border of three pixels,
         whose neighbourhood is incomplete, is left out.
@@ -103,8 +99,6 @@ class ImageBank:
 
         Parameters
         ----------
-        images : numpy.ndarray of int
-            An image for each patch.
         draws : numpy.ndarray
             Uniform in [0, 1), shape ``(2, patches)``.
 
@@ -122,8 +116,6 @@ class ImageBank:
 
         Parameters
         ----------
-        images : numpy.ndarray of int
-            An image for each patch.
         corners : (numpy.ndarray of int, numpy.ndarray of int)
             First rows and columns.
         orientations : numpy.ndarray of int
@@ -147,11 +139,6 @@ class ImageBank:
 
     def tiles(self, image: int) -> Tensor:
         """Cut an image into patches that do not overlap; a rest at the right and below is left out.
-
-        Parameters
-        ----------
-        image : int
-            Which.
 
         Returns
         -------
@@ -186,13 +173,6 @@ class DifferenceMeasure:
     ) -> npt.NDArray[np.float32]:
         """Measure.
 
-        Parameters
-        ----------
-        test, reference : numpy.ndarray
-            float32 luminance.
-        name : str
-            What to call the test image in errors.
-
         Returns
         -------
         numpy.ndarray
@@ -213,18 +193,7 @@ class DifferenceMeasure:
 
 
 def measure_of(config: TrainingConfig) -> DifferenceMeasure:
-    """Give the measure of a recipe.
-
-    Parameters
-    ----------
-    config : TrainingConfig
-        The recipe.
-
-    Returns
-    -------
-    DifferenceMeasure
-        What its images have to be read with.
-    """
+    """Give the measure of a recipe."""
     return DifferenceMeasure(config.gains, config.exponent)
 
 
@@ -237,8 +206,6 @@ def statistics_of(
     ----------
     luminance : numpy.ndarray
         float32, ``(height, width)``, 0..255.
-    name : str
-        What to call the image in errors.
     difference : numpy.ndarray, optional
         float32, of the same shape: what the last channel holds; None is no difference.
 
@@ -283,14 +250,8 @@ class ScoredImages:
 
     Parameters
     ----------
-    table : pandas.DataFrame
-        From `manifest.pooled`.
     bank : ImageBank
         Holds all files and references of the table, and the photographs.
-    measure : DifferenceMeasure
-        Of the bank.
-    photographs : tuple of str
-        Further undistorted images, for what is learnt without scores.
     """
 
     table: pd.DataFrame
@@ -310,24 +271,8 @@ class ScoredImages:
 
         Parameters
         ----------
-        table : pandas.DataFrame
-            From `manifest.pooled`.
-        measure : DifferenceMeasure
-            How differences are measured.
-        photographs : sequence of str
-            Further undistorted images.
         progress : callable, optional
             Called with ``(images read, images in all)``.
-
-        Returns
-        -------
-        ScoredImages
-            The table with its images.
-
-        Raises
-        ------
-        InputError
-            If an image cannot be read, is smaller than 38 pixels, or not of its reference's size.
         """
         ordered = table.sort_values("reference", kind="stable")
         references: dict[str, str | None] = dict(zip(ordered["file"], ordered["reference"], strict=True))

@@ -16,14 +16,8 @@ def schedule_of(
 
     Parameters
     ----------
-    optimizer : torch.optim.Optimizer
-        Whose learning rates to set at each step.
-    rates : sequence of float
-        The highest learning rate of each of its groups.
     kind : {"one-cycle", "cosine", "constant"}
         How it runs after the rise: as torch's one-cycle policy, as half a cosine down to 0, or not at all.
-    steps : int
-        Of the run.
     warm_up : float
         Share of the steps over which the rate rises.
 

@@ -39,21 +39,10 @@ def visibility_scores(
 
     Parameters
     ----------
-    table : pandas.DataFrame
-        With the columns file and reference.
-    model : {"pnet", "contrast"}
-        What gives the thresholds.
     weights : str or pathlib.Path, optional
         Name or path; None takes the model's default.
-    stride, device : optional
-        As in `visibility_map`.
     progress : callable, optional
         Called with ``(images done, images in all)``.
-
-    Returns
-    -------
-    numpy.ndarray
-        The maps' scores, one for each row.
     """
 
     def score(test: npt.NDArray[np.float32], reference: npt.NDArray[np.float32]) -> float:
@@ -83,21 +72,10 @@ def patch_scores(
 
     Parameters
     ----------
-    data : ScoredImages
-        The images.
-    rows : numpy.ndarray of int
-        Which rows of its table.
-    weights : pathlib.Path
-        Of the recipe's network.
     config : TrainingConfig
         The recipe, which says whose thresholds count and how differences are measured.
     progress : callable, optional
         Called with ``(images done, images in all)``.
-
-    Returns
-    -------
-    numpy.ndarray
-        A score for each row.
 
     Notes
     -----
@@ -136,15 +114,8 @@ def baseline_scores(table: pd.DataFrame, progress: Progress | None = None) -> pd
 
     Parameters
     ----------
-    table : pandas.DataFrame
-        With the columns file and reference.
     progress : callable, optional
         Called with ``(images done, images in all)``.
-
-    Returns
-    -------
-    pandas.DataFrame
-        A column for each, a row for each row.
     """
     return pd.DataFrame(each_pair(table, list(BASELINES.values()), progress), columns=list(BASELINES))
 
@@ -158,17 +129,10 @@ def each_pair(
 
     Parameters
     ----------
-    table : pandas.DataFrame
-        With the columns file and reference.
     measures : sequence of callable
         Called with the luminance, 0..255, of an image and of its reference.
     progress : callable, optional
         Called with ``(images done, images in all)``.
-
-    Returns
-    -------
-    numpy.ndarray
-        ``(images, measures)``.
     """
     scores = np.full((len(table), len(measures)), np.nan)
     path, reference = None, None

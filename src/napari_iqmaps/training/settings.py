@@ -19,32 +19,14 @@ def setting(default: Any, text: str, **limits: Any) -> Any:
     ----------
     default : bool, int, float, str or tuple of str
         Its value if nothing is said; its type is that of every value.
-    text : str
-        Its help text.
     **limits
         ``choices``, or ``least`` and ``most``; whatever else a recipe wants to know of a field.
-
-    Returns
-    -------
-    dataclasses.Field
-        With text and limits as its metadata.
     """
     return field(default=default, metadata={"help": text, **limits})
 
 
 def check(recipe: Any) -> None:
-    """Refuse a recipe with a value that is not of its field's type or outside its limits.
-
-    Parameters
-    ----------
-    recipe : dataclass
-        Of fields that `setting` declared.
-
-    Raises
-    ------
-    InputError
-        Which field, what it is, and what it may be.
-    """
+    """Refuse a recipe with a value that is not of its field's type or outside its limits."""
     for entry in fields(recipe):
         _check(entry.name, getattr(recipe, entry.name), entry.metadata, type(entry.default))
 

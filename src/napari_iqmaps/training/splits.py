@@ -36,8 +36,6 @@ class Shares:
 
     Parameters
     ----------
-    count : int
-        How many divisions.
     test_share : float
         Share of the scenes that is tested on, above 0 and below 1; at least one scene of every database is on either
         side, so that small databases may be off it.
@@ -60,20 +58,10 @@ class Shares:
     def folds(self, table: pd.DataFrame) -> list[Fold]:
         """Divide the rows of a table.
 
-        Parameters
-        ----------
-        table : pandas.DataFrame
-            With the columns scene and database.
-
         Returns
         -------
         list of Fold
             One for each division, which no scene crosses, whatever databases it is in.
-
-        Raises
-        ------
-        InputError
-            If a database has a single scene, or if its scenes cannot be divided together with those of the others.
         """
         holders = _holders(table)
         folds = []
@@ -87,15 +75,7 @@ class Shares:
 
 @dataclass(frozen=True, eq=False)
 class Fold:
-    """One division of the rows of a table.
-
-    Attributes
-    ----------
-    name : str
-        Says what is held out; fit for a folder's name.
-    train, test : numpy.ndarray of int
-        Row numbers. They share no scene.
-    """
+    """One division of the rows of a table."""
 
     name: str
     train: npt.NDArray[np.intp]
@@ -103,18 +83,7 @@ class Fold:
 
 
 def leave_one_scene_out(table: pd.DataFrame) -> list[Fold]:
-    """Hold out each scene in turn.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        With a column scene.
-
-    Returns
-    -------
-    list of Fold
-        One for each scene.
-    """
+    """Hold out each scene in turn."""
     return _by_scenes(table, [[scene] for scene in _scenes(table)], "scene")
 
 
@@ -123,15 +92,8 @@ def scenes_in_folds(table: pd.DataFrame, folds: int = 4) -> list[Fold]:
 
     Parameters
     ----------
-    table : pandas.DataFrame
-        With the columns scene and database.
     folds : int
         How many groups. Scenes that several databases share are dealt out first, so that each group has its part.
-
-    Returns
-    -------
-    list of Fold
-        One for each group.
     """
     scenes = _scenes(table)
     if not 2 <= folds <= len(scenes):
@@ -148,8 +110,6 @@ def leave_types_out(table: pd.DataFrame, groups: Sequence[Sequence[str]] = TYPE_
 
     Parameters
     ----------
-    table : pandas.DataFrame
-        With the columns scene and type.
     groups : sequence of sequence of str
         Types that are held out together. A type in no group is one by itself.
 

@@ -27,8 +27,6 @@ class Agreement:
 
     Attributes
     ----------
-    images, scenes : int
-        How many there were.
     srcc, plcc : Figure
         Spearman's and Pearson's correlation. Their sign tells the direction; both are given as they are.
     plcc_logistic, rmse : Figure
@@ -46,20 +44,6 @@ class Agreement:
 
 def agreement(scores: Floats, judged: Floats, scenes: npt.NDArray[np.object_], *, seed: int = 0) -> Agreement:
     """Compare scores with people's.
-
-    Parameters
-    ----------
-    scores, judged : numpy.ndarray
-        A method's and people's score of each image.
-    scenes : numpy.ndarray of str
-        The photograph of each image.
-    seed : int
-        Of the intervals' draws.
-
-    Returns
-    -------
-    Agreement
-        The figures.
 
     Notes
     -----
@@ -96,11 +80,6 @@ def agreement(scores: Floats, judged: Floats, scenes: npt.NDArray[np.object_], *
 
 def point(scores: Floats, judged: Floats) -> tuple[dict[str, float], str]:
     """Compare scores with people's, without intervals.
-
-    Parameters
-    ----------
-    scores, judged : numpy.ndarray
-        A method's and people's score of each image.
 
     Returns
     -------
@@ -158,8 +137,6 @@ def fit_logistic(scores: Floats, judged: Floats) -> tuple[Callable[[Floats], Flo
     -------
     curve : callable or None
         ``b2 + (b1 - b2) / (1 + exp(-(x - b3) / b4))``; None if the fit did not converge.
-    problem : str
-        Why not.
     """
     middle, spread = float(np.mean(scores)), float(np.std(scores))
     direction = 1.0 if _pearson(scores, judged) >= 0 else -1.0

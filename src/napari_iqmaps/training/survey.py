@@ -16,38 +16,17 @@ from .manifest import check_names
 def survey(listings: Sequence[Listing]) -> dict[str, Any]:
     """Report what databases hold and what they lack.
 
-    Parameters
-    ----------
-    listings : sequence of Listing
-        The databases, of different names.
-
     Returns
     -------
     dict
         Fit for JSON: databases (a record each) and shared_scenes (name of the scene to names of databases).
-
-    Raises
-    ------
-    InputError
-        If two databases have one name.
     """
     check_names([listing.name for listing in listings])
     return {"databases": [_record(listing) for listing in listings], "shared_scenes": _shared(listings)}
 
 
 def in_words(found: dict[str, Any]) -> list[str]:
-    """Write a survey as lines for a terminal.
-
-    Parameters
-    ----------
-    found : dict
-        From `survey`.
-
-    Returns
-    -------
-    list of str
-        The lines.
-    """
+    """Write a survey as lines for a terminal."""
     lines = []
     for record in found["databases"]:
         kinds = ", ".join(f"{name} {count}" for name, count in record["types"].items())
@@ -70,18 +49,7 @@ def in_words(found: dict[str, Any]) -> list[str]:
 
 
 def is_complete(found: dict[str, Any]) -> bool:
-    """Tell whether no image is missing.
-
-    Parameters
-    ----------
-    found : dict
-        From `survey`.
-
-    Returns
-    -------
-    bool
-        Whether the databases can be used as they are.
-    """
+    """Tell whether no image is missing."""
     return not any(record["missing"]["files"] for record in found["databases"])
 
 

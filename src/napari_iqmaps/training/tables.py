@@ -34,18 +34,7 @@ MEDIAN_HEADINGS = {
 
 
 def flat(table: pd.DataFrame) -> pd.DataFrame:
-    """Turn figures into plain columns, for files.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        As for `for_screen`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        With columns such as srcc, srcc_low, srcc_high.
-    """
+    """Turn figures into plain columns, for files."""
     columns: dict[str, Any] = {}
     for name in table.columns:
         if len(table) and isinstance(table[name].iloc[0], Figure):
@@ -65,13 +54,6 @@ def _reasons(row: pd.Series) -> str:
 
 def for_screen(table: pd.DataFrame, by: str = "database") -> list[Table]:
     """Lay figures out for a terminal, a table or two for each database.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        From `agreements.agreements`, from `agreements.agreements_over_splits`, or both joined.
-    by : str
-        The column that divides it into tables.
 
     Returns
     -------
@@ -107,20 +89,7 @@ def _laid_out(title: str, rows: pd.DataFrame, headings: Mapping[str, str]) -> Ta
 
 
 def as_markdown(table: pd.DataFrame, by: str = "database") -> str:
-    """Write figures as Markdown.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        As for `for_screen`.
-    by : str
-        As in `for_screen`; its first column.
-
-    Returns
-    -------
-    str
-        One table for all databases.
-    """
+    """Write figures as Markdown."""
     over_splits = {name: f"{word}, median" for name, word in MEDIAN_HEADINGS.items() if name != "method"}
     names = {by: by, "type": "type", **HEADINGS, **over_splits}
     names = {name: word for name, word in names.items() if name in table}
@@ -137,15 +106,7 @@ def _notes(table: pd.DataFrame) -> list[str]:
 def write_tables(
     table: pd.DataFrame, csv: Path | None = None, json_file: Path | None = None, markdown: Path | None = None
 ) -> None:
-    """Write figures into files.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        As for `for_screen`.
-    csv, json_file, markdown : pathlib.Path, optional
-        Where to.
-    """
+    """Write figures into files."""
     plain = flat(table)
     records = json.loads(plain.to_json(orient="records"))  # by pandas first, which writes NaN as null
     contents = (

@@ -36,29 +36,10 @@ def make_trainer(
 
     Parameters
     ----------
-    folder : pathlib.Path
-        Of the run.
-    steps : int
-        Of the whole run.
-    first : int
-        The step to begin with.
     averaging : float
         Decay of the running mean of the weights; 0 is off.
-    device : torch.device
-        Where to train.
-    precision : str
-        In Lightning's words.
-    keeper : Keeper
-        Of the checkpoint.
-    bar : bool
-        Show Lightning's progress bar.
     devices : int
         How many devices of this kind share each step (distributed data parallel).
-
-    Returns
-    -------
-    lightning.pytorch.Trainer
-        Ready to fit.
     """
     logger = CSVLogger(folder, name="", version="", flush_logs_every_n_steps=50)
     rows = runs.metrics_until(folder, first)
@@ -100,15 +81,6 @@ def is_main_process() -> bool:
 def log_step(module: pl.LightningModule, loss: Tensor, parts: Mapping[str, Tensor]) -> None:
     """Show a step's loss on the bar, and write it with its parts into the run's table if a row is due.
 
-    Parameters
-    ----------
-    module : lightning.pytorch.LightningModule
-        In its training step.
-    loss : torch.Tensor
-        A number.
-    parts : mapping of str to torch.Tensor
-        Names to numbers.
-
     Notes
     -----
     Lightning's own logging writes the row after the callbacks, so that a run which a callback stops, or which is
@@ -122,23 +94,7 @@ def log_step(module: pl.LightningModule, loss: Tensor, parts: Mapping[str, Tenso
 
 
 def step_of(checkpoint: Path) -> int:
-    """Read how many steps a checkpoint has behind it.
-
-    Parameters
-    ----------
-    checkpoint : pathlib.Path
-        The file.
-
-    Returns
-    -------
-    int
-        Steps done.
-
-    Raises
-    ------
-    InputError
-        If it cannot be read.
-    """
+    """Read how many steps a checkpoint has behind it."""
     try:
         return int(torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)["global_step"])
     except Exception as error:  # torch's reader raises many kinds on a damaged file

@@ -14,35 +14,13 @@ from ..core.io.atomic import written_whole
 
 
 def write_weights(path: Path, name: str, network: nn.Module, header: Mapping[str, str]) -> None:
-    """Write a network's weights, whole or not at all.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        The file.
-    name : str
-        Of the network, as `napari_iqmaps.core.models` asks for it.
-    network : torch.nn.Module
-        Whose parameters to write.
-    header : mapping of str to str
-        What else to say in the header.
-    """
+    """Write a network's weights, whole or not at all."""
     tensors = {key: tensor.detach().cpu().contiguous() for key, tensor in network.state_dict().items()}
     write_tensors(path, tensors, {"network": name, **header, "version": __version__})
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, str]) -> None:
-    """Write tensors, whole or not at all, and the same bytes for the same tensors.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        The file.
-    tensors : mapping of str to torch.Tensor
-        What to write.
-    header : mapping of str to str
-        What to say of them.
-    """
+    """Write tensors, whole or not at all, and the same bytes for the same tensors."""
     content = save(dict(tensors), metadata=dict(header))
     with written_whole(path) as part:
         part.write_bytes(_with_sorted_header(content))

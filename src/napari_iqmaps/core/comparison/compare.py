@@ -44,11 +44,6 @@ class FilePair:
 def in_order(paths: Sequence[Path]) -> list[Path]:
     """Sort files by the numbers in their names.
 
-    Parameters
-    ----------
-    paths : sequence of pathlib.Path
-        In any order.
-
     Returns
     -------
     list of pathlib.Path
@@ -75,11 +70,6 @@ def against_first(paths: Sequence[Path]) -> list[FilePair]:
     -------
     list of FilePair
         The first is the fixed one of all.
-
-    Raises
-    ------
-    InputError
-        If there are fewer than two.
     """
     ordered = _enough(in_order(paths))
     return [FilePair(path, ordered[0]) for path in ordered[1:]]
@@ -101,11 +91,6 @@ def drawn_pairs(paths: Sequence[Path], count: int | None = None, *, seed: int = 
     -------
     list of FilePair
         No image with itself, and no two images twice; the one that comes first in the order is the moving one.
-
-    Raises
-    ------
-    InputError
-        If there are fewer than two images, or `count` is below 1.
 
     Notes
     -----
@@ -141,11 +126,6 @@ def read_pairs(path: str | Path) -> list[FilePair]:
     -------
     list of FilePair
         In its order. Whether the images are there is seen when they are read.
-
-    Raises
-    ------
-    InputError
-        If the file cannot be read, lacks a column or a cell, names no pair, or names one twice.
     """
     path = Path(path)
     try:
@@ -351,18 +331,7 @@ def outcome_of(
     rules: Rules,
     progress: Progress | None = None,
 ) -> list[Outcome]:
-    """Register and judge one pair; what is wrong with its images becomes an outcome of each scoring.
-
-    Parameters
-    ----------
-    frames, images, names, one, scorings, rules, progress
-        As for `napari_iqmaps.core.comparison.judge.judged`.
-
-    Returns
-    -------
-    list of Outcome
-        One for each scoring.
-    """
+    """Register and judge one pair; what is wrong with its images becomes an outcome of each scoring."""
     try:
         return judged(frames, images, names, one, scorings, rules, progress=progress)
     except (InputError, OSError, MemoryError) as error:
@@ -375,20 +344,8 @@ def methods_of(names: Sequence[str | Method], registration: str) -> list[Method]
 
     Parameters
     ----------
-    names : sequence of str or Method
-        See `napari_iqmaps.core.comparison.methods.method`.
     registration : str
         Of those that name none.
-
-    Returns
-    -------
-    list of Method
-        Each once.
-
-    Raises
-    ------
-    InputError
-        If there is none, one is unknown, or two different ones have the same name.
     """
     found: dict[str, Method] = {}
     for name in names:
@@ -415,20 +372,6 @@ def baseline_of(name: str | None, chosen: Sequence[Method], registration: str) -
     ----------
     name : str or None
         None for the first.
-    chosen : sequence of Method
-        The methods.
-    registration : str
-        Of a name without one.
-
-    Returns
-    -------
-    str
-        Its name as the methods have it.
-
-    Raises
-    ------
-    InputError
-        If it is none of them.
     """
     if name is None:
         return chosen[0].name
@@ -442,20 +385,7 @@ def baseline_of(name: str | None, chosen: Sequence[Method], registration: str) -
 
 
 def favoured(chosen: Sequence[Method], scorings: Sequence[Preprocessing]) -> list[tuple[str, str]]:
-    """Find the methods that are judged on the very images which they registered.
-
-    Parameters
-    ----------
-    chosen : sequence of Method
-        The methods.
-    scorings : sequence of Preprocessing
-        On what is judged.
-
-    Returns
-    -------
-    list of (str, str)
-        Names of method and scoring.
-    """
+    """Find the methods that are judged on the very images which they registered."""
     return [
         (one.name, scoring.name)
         for scoring in scorings for one in chosen if one.preprocessing == scoring and one.matches is None

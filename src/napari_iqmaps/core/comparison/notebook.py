@@ -81,11 +81,6 @@ def global_statistics(scores: Sequence[float], counts: Sequence[int]) -> GlobalS
     GlobalStatistics
         Six numbers; standard deviations divide by the number of pairs.
 
-    Raises
-    ------
-    InputError
-        If there is no pair, or the lists differ in length.
-
     Notes
     -----
     "changed" leaves out a sentinel that no score ever has, so that it holds all pairs, unscored ones as 0.5. The last
@@ -102,20 +97,10 @@ def global_statistics(scores: Sequence[float], counts: Sequence[int]) -> GlobalS
 def block_statistics(scores: Sequence[float], counts: Sequence[int]) -> BlockStatistics:
     """Sum up block scores as the notebook does.
 
-    Parameters
-    ----------
-    scores, counts : sequence
-        As for `global_statistics`.
-
     Returns
     -------
     BlockStatistics
         Thirteen numbers; NaN for the mean of no pair.
-
-    Raises
-    ------
-    InputError
-        If there is no pair, or the lists differ in length.
 
     Notes
     -----
@@ -134,11 +119,6 @@ def block_statistics(scores: Sequence[float], counts: Sequence[int]) -> BlockSta
 
 def extremes(scores: Sequence[float], counts: Sequence[int]) -> Extremes:
     """Find the best and the worst pair as the notebook does: the first of equal ones, of more than one pixel.
-
-    Parameters
-    ----------
-    scores, counts : sequence
-        As for `global_statistics`.
 
     Returns
     -------

@@ -38,40 +38,20 @@ class Outcome:
 
     Attributes
     ----------
-    moving, fixed : str
-        The two images.
-    method : str
-        The way of registering; see `napari_iqmaps.core.comparison.methods.Method`.
-    scoring : str
-        Name of the preprocessing on which it was judged.
-    registration : str
-        The ``method`` of `napari_iqmaps.register`.
-    accepted : bool
-        Whether the registration trusts its matrix.
     reason : str
         Why it was refused, why there is no score, or what speaks against the verdict; ``""`` if nothing does.
-    error : str
-        What was wrong with the images; ``""`` if nothing was.
     score, score_low, score_high : float
         Share of the changed pixels that got better, 0..1, and its 90 % interval; NaN if not scored.
     scored : bool
         Whether enough pixels changed for a score.
-    verdict : str
-        As `napari_iqmaps.DiffDiffScore.verdict`; ``""`` if nothing was judged.
     soft, gain, evidence : float
         As `napari_iqmaps.DiffDiffScore`, -1..1; NaN if nothing was judged.
-    better, worse, count, n_valid : int
-        Pixels.
     valid_fraction : float
         Share of the fixed image that was compared.
     tol : float
         Tolerance in grey levels of 255.
-    blocks_better, blocks_worse : int
-        Blocks of the grid.
     local_ncc_before, local_ncc_after : float
         Mean local correlation with the fixed image, -1..1.
-    inliers : int or None
-        Matched points that agree with the matrix.
     matrix : tuple of float
         Nine numbers, row by row: from the moving image as it came to the fixed one; the identity if refused, empty if
         it failed.
@@ -153,11 +133,6 @@ class Outcome:
         ----------
         row : mapping
             As `row` gave it, or as it comes back from a file, where what is not known may be left out.
-
-        Returns
-        -------
-        Outcome
-            The same.
         """
         values: dict[str, Any] = {"moving": str(row["file"]), "fixed": str(row["fixed"])}
         for field in fields(cls):
@@ -214,8 +189,6 @@ class Views:
     moving, registered, fixed : numpy.ndarray
         float32, the preprocessed fixed image's shape, 0 to 255; the moving image is put on the fixed one's grid as it
         is, with NaN where it has no pixel.
-    valid : numpy.ndarray
-        bool; where `registered` is whole.
     """
 
     moving: npt.NDArray[np.float32]
@@ -231,14 +204,6 @@ def find_matrix(
 
     Parameters
     ----------
-    frames : Frames
-        Gives the images.
-    pair : tuple
-        The moving and the fixed image, paths or arrays.
-    method : Method
-        How.
-    rules : Rules
-        The rest.
     progress : callable, optional
         Called as ``progress(done, total)``; may raise `napari_iqmaps.Cancelled`.
 
@@ -246,13 +211,6 @@ def find_matrix(
     -------
     matrix : numpy.ndarray
         Shape ``(3, 3)``, from the moving image as it came to the fixed one; the identity if it was refused.
-    facts : dict
-        ``accepted``, ``reason`` and ``inliers``, as an `Outcome` has them.
-
-    Raises
-    ------
-    InputError
-        If an image cannot be used.
     """
     moving, fixed = (frames.prepared(source, method.preprocessing) for source in pair)
     scale = float(fixed.matrix[0, 0])
@@ -278,20 +236,11 @@ def views(frames: Frames, pair: tuple[Any, Any], scoring: Preprocessing, matrix:
 
     Parameters
     ----------
-    frames : Frames
-        Gives the images.
-    pair : tuple
-        The moving and the fixed image, paths or arrays.
     scoring : Preprocessing
         Done to both images before the moving one is resampled, so that the border of what was resampled never leaks
         into it.
     matrix : numpy.ndarray
         From the moving image as it came to the fixed one.
-
-    Returns
-    -------
-    Views
-        Three images on one grid.
     """
     moving, fixed = (frames.prepared(source, scoring) for source in pair)
     there = fixed.matrix @ matrix @ np.linalg.inv(moving.matrix)
@@ -337,18 +286,6 @@ def judged(
 
     Parameters
     ----------
-    frames : Frames
-        Gives the images.
-    pair : tuple
-        The moving and the fixed image, paths or arrays.
-    names : (str, str)
-        What to call them.
-    method : Method
-        How to register.
-    scorings : sequence of Preprocessing
-        On what to judge.
-    rules : Rules
-        The rest.
     progress : callable, optional
         Called as ``progress(done, total)`` while it is registered; may raise `napari_iqmaps.Cancelled`.
 
@@ -356,11 +293,6 @@ def judged(
     -------
     list of Outcome
         One for each scoring; a registration that was refused is not judged.
-
-    Raises
-    ------
-    InputError
-        If an image cannot be used.
     """
     matrix, facts = find_matrix(frames, pair, method, rules, progress)
     return [judged_matrix(frames, pair, names, method, scoring, rules, matrix, facts) for scoring in scorings]
@@ -419,19 +351,8 @@ def write_pair(seen: Views, outcome: Outcome, rules: Rules, path: Path) -> Path:
 
     Parameters
     ----------
-    seen : Views
-        The images as they were judged.
-    outcome : Outcome
-        Whose.
-    rules : Rules
-        How it was judged.
     path : pathlib.Path
         A PNG; written whole or not at all. It is one plane's sheet of ``iqmaps diffdiff --sheet``.
-
-    Returns
-    -------
-    pathlib.Path
-        The file.
     """
     found = assess(seen, rules)
     # A picture to be published should not show folders.

@@ -50,12 +50,8 @@ class Step:
 
     Attributes
     ----------
-    name : str
-        How it is asked for.
     apply : callable
         From a plane without holes, and the number asked for, to the new plane.
-    meaning : str
-        What it does, in words.
     number : int or None
         The number that may follow the name after a colon, if none is given; None if the step takes no number.
     """
@@ -131,15 +127,7 @@ STEPS: Mapping[str, Step] = MappingProxyType({
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """A sequence of steps with a name.
-
-    Attributes
-    ----------
-    name : str
-        The steps, joined by ``+``.
-    steps : tuple of (Step, int)
-        Each with its number.
-    """
+    """A sequence of steps with a name."""
 
     name: str
     steps: tuple[tuple[Step, int], ...]
@@ -156,11 +144,6 @@ class Preprocessing:
         -------
         Prepared
             The new plane and the matrix to its grid. A pixel that a hole reaches by downsampling is a hole.
-
-        Raises
-        ------
-        InputError
-            If downsampling leaves too few pixels.
 
         Notes
         -----
@@ -193,11 +176,6 @@ def preprocessing(name: str) -> Preprocessing:
     Preprocessing
         With its name in one form: no blanks, numbers that are the default left out.
 
-    Raises
-    ------
-    InputError
-        If there is no such step, or a number is not one it can take.
-
     Examples
     --------
     >>> preprocessing("downsample:2 + clahe-light").name
@@ -217,8 +195,6 @@ def bring_back(matrix: npt.NDArray[Any], moving: Matrix, fixed: Matrix) -> Matri
     ----------
     matrix : numpy.ndarray
         Shape ``(3, 3)``, from the preprocessed moving plane to the preprocessed fixed one.
-    moving, fixed : numpy.ndarray
-        The matrices of their `Prepared`.
 
     Returns
     -------
@@ -275,15 +251,8 @@ class Method:
         The preprocessing's, and the registration's behind an ``@`` unless it is that of the comparison.
     preprocessing : Preprocessing
         What is done to both images first.
-    registration : str
-        A ``method`` of `napari_iqmaps.register`.
     matches : pathlib.Path or None
         Folder of the matched points, if they were found elsewhere; see `matched`.
-
-    Raises
-    ------
-    InputError
-        If the registration needs a package that is not installed.
     """
 
     name: str
@@ -295,23 +264,7 @@ class Method:
         check_installed(self.registration)  # once, and not for each pair
 
     def matches_of(self, moving: Path, fixed: Path) -> Path:
-        """Name the file with the matched points of a pair; of a method with a folder of them.
-
-        Parameters
-        ----------
-        moving, fixed : pathlib.Path
-            The images.
-
-        Returns
-        -------
-        pathlib.Path
-            ``MOVING_to_FIXED.csv`` in the folder.
-
-        Raises
-        ------
-        InputError
-            If there is no such file.
-        """
+        """Name the file with the matched points of a pair; of a method with a folder of them."""
         assert self.matches is not None
         path = self.matches / f"{moving.stem}_to_{fixed.stem}.csv"
         if not path.is_file():
@@ -324,21 +277,9 @@ def matched(name: str, folder: Path) -> Method:
 
     Parameters
     ----------
-    name : str
-        What to call it.
     folder : pathlib.Path
         With a table ``MOVING_to_FIXED.csv`` a pair, as `napari_iqmaps.MatchTable` reads it: in pixels of the images as
         they came, or with the sizes that they had.
-
-    Returns
-    -------
-    Method
-        Of any pair of files.
-
-    Raises
-    ------
-    InputError
-        If the name is empty, or there is no such folder.
     """
     if not name or not folder.is_dir():
         raise InputError(f"{name!r} should be a name, and {folder} a folder of matches. Say NAME=FOLDER.")
@@ -346,25 +287,7 @@ def matched(name: str, folder: Path) -> Method:
 
 
 def method(name: str, registration: str = "auto") -> Method:
-    """Find a method by its name.
-
-    Parameters
-    ----------
-    name : str
-        A preprocessing, such as ``"clahe-light"``; with another registration, ``"clahe-light@fast"``.
-    registration : str
-        The registration of names without an ``@``.
-
-    Returns
-    -------
-    Method
-        The method.
-
-    Raises
-    ------
-    InputError
-        If either is unknown.
-    """
+    """Find a method by its name."""
     first, at, own = name.partition("@")
     steps = preprocessing(first.strip() or NONE)
     chosen = own.strip() if at else registration
@@ -383,10 +306,6 @@ class Frames:
     ----------
     data_range : float or (float, float), optional
         The values of black and of white, as for `napari_iqmaps.register`; None for what the file says.
-    channel_axis : int, optional
-        Of arrays; a file says itself.
-    read : callable
-        From a path to the image.
     """
 
     def __init__(
@@ -405,22 +324,10 @@ class Frames:
     def prepared(self, source: Any, steps: Preprocessing) -> Prepared:
         """Give an image preprocessed.
 
-        Parameters
-        ----------
-        source : pathlib.Path or array_like
-            One image.
-        steps : Preprocessing
-            What is done to it.
-
         Returns
         -------
         Prepared
             Not to be written into: it is kept.
-
-        Raises
-        ------
-        InputError
-            If the image cannot be read, holds several planes, has no value, or is too small.
         """
         key = (self._key(source), steps.name)
         found = self._kept.pop(key, None)

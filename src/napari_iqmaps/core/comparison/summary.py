@@ -54,16 +54,8 @@ class Paired:
 
     Attributes
     ----------
-    scoring, method, baseline : str
-        What is compared with what.
-    measure : str
-        A key of `MEASURES`.
-    pairs : int
-        Pairs for which both have the measure.
     difference : Figure
         Mean of method less baseline, with its 95 % interval.
-    median : float
-        Of the differences.
     higher, lower, equal : int
         Pairs on which the method has more than the baseline, less, and the same.
     p_value : float
@@ -91,26 +83,10 @@ def paired(
 ) -> list[Paired]:
     """Compare every method with one, pair by pair.
 
-    Parameters
-    ----------
-    outcomes : sequence of Outcome
-        Of all methods and scorings.
-    baseline : str
-        The method that the others are compared with.
-    measures : sequence of str
-        Keys of `MEASURES`.
-    seed : int
-        Of the draws.
-
     Returns
     -------
     list of Paired
         Scorings, methods and measures in the order in which they came.
-
-    Raises
-    ------
-    InputError
-        If the baseline or a measure is unknown.
 
     Notes
     -----
@@ -147,21 +123,10 @@ def paired(
 def mean_figure(values: Floats, pairs: Sequence[tuple[str, str]], *, seed: int = 0) -> tuple[Figure, str]:
     """Average over pairs, with a 95 % interval.
 
-    Parameters
-    ----------
-    values : numpy.ndarray
-        One for each pair, finite.
-    pairs : sequence of (str, str)
-        The two images of each.
-    seed : int
-        Of the draws.
-
     Returns
     -------
     figure : Figure
         The mean with percentiles of its bootstrap; no interval under five pairs or images, NaN for none.
-    resampled : str
-        ``"pairs"`` or ``"images"``: what was drawn; see `paired`.
     """
     images = _shared_images(pairs)
     resampled = "images" if images else "pairs"
@@ -240,12 +205,6 @@ class Summary:
 
     Attributes
     ----------
-    scoring, method : str
-        On what it was judged, and which.
-    pairs : int
-        How many there are.
-    better, worse, tie, unscored, refused, failed : int
-        Pairs of each of `napari_iqmaps.core.comparison.outcome.CATEGORIES`.
     clearly_better, clearly_worse : int
         Pairs whose verdict says so, which asks for more evidence; see `napari_iqmaps.DiffDiffScore`.
     mean_better, std_better, mean_worse, std_worse : float
@@ -281,10 +240,6 @@ class Choice:
 
     Attributes
     ----------
-    scoring : str
-        On what the methods were judged.
-    moving, fixed : str
-        The pair.
     method : str
         The method whose outcome got better by most; ``""`` if none got better, and the image is best left as it is.
     score, soft : float
@@ -305,8 +260,6 @@ class Order:
 
     Attributes
     ----------
-    scoring : str
-        On what they were judged.
     methods : tuple of str
         Best first, by ``soft_or_unchanged``.
     agreement : float
@@ -324,13 +277,6 @@ class Order:
 def summaries(outcomes: Sequence[Outcome], *, seed: int = 0) -> list[Summary]:
     """Sum up every method.
 
-    Parameters
-    ----------
-    outcomes : sequence of Outcome
-        Of all methods and scorings.
-    seed : int
-        Of the intervals' draws.
-
     Returns
     -------
     list of Summary
@@ -345,11 +291,6 @@ def summaries(outcomes: Sequence[Outcome], *, seed: int = 0) -> list[Summary]:
 
 def best_of_methods(outcomes: Sequence[Outcome]) -> list[Choice]:
     """Choose for every pair the method that made it better by most.
-
-    Parameters
-    ----------
-    outcomes : sequence of Outcome
-        Of all methods and scorings.
 
     Returns
     -------
@@ -379,11 +320,6 @@ def best_of_methods(outcomes: Sequence[Outcome]) -> list[Choice]:
 
 def sensitivity(outcomes: Sequence[Outcome]) -> list[Order]:
     """Tell how the order of the methods depends on what they are judged on.
-
-    Parameters
-    ----------
-    outcomes : sequence of Outcome
-        Of all methods and scorings.
 
     Returns
     -------
@@ -417,13 +353,6 @@ def _agreement(values: Mapping[str, float], others: Mapping[str, float]) -> floa
 
 def extremes(outcomes: Sequence[Outcome], scoring: str, method: str) -> tuple[Outcome, Outcome] | None:
     """Find the pairs with the best and the worst score of a method.
-
-    Parameters
-    ----------
-    outcomes : sequence of Outcome
-        Of all methods and scorings.
-    scoring, method : str
-        Which.
 
     Returns
     -------
@@ -485,11 +414,6 @@ _SPECIAL = re.compile("|".join(map(re.escape, _LATEX)))
 def flat(record: Any) -> dict[str, Any]:
     """Turn a record into plain cells.
 
-    Parameters
-    ----------
-    record : dataclass instance
-        Such as a `Summary`, or `napari_iqmaps.core.comparison.statistics.Paired`.
-
     Returns
     -------
     dict
@@ -512,11 +436,6 @@ def flat(record: Any) -> dict[str, Any]:
 def as_csv(records: Sequence[Any]) -> str:
     """Write records as CSV.
 
-    Parameters
-    ----------
-    records : sequence of dataclass instances
-        All of one kind; see `flat`.
-
     Returns
     -------
     str
@@ -537,13 +456,6 @@ def as_markdown(summaries: Sequence[Summary], names: Mapping[str, str] | None = 
     ----------
     summaries : sequence of Summary
         In the order of the lines.
-    names : mapping, optional
-        What to call a method, by its name.
-
-    Returns
-    -------
-    str
-        With a line of explanation.
     """
     heads = (
         "method", "pairs", "better", "score of the better", "worse", "score of the worse", "tie", "unscored", "refused",

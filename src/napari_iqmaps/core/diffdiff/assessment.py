@@ -32,19 +32,7 @@ _DENSE = 0.5  # share of the valid pixels
 
 @dataclass(frozen=True, eq=False)
 class Passed:
-    """What a pass gives.
-
-    Attributes
-    ----------
-    values : numpy.ndarray
-        float32, the map.
-    counter : Counter
-        Makes the score of it.
-    tols : list of float
-        Tolerance of each plane.
-    info : dict
-        Where the numbers come from.
-    """
+    """What a pass gives."""
 
     values: Plane
     counter: Counter
@@ -64,29 +52,7 @@ def passed(
     channel_axis: int | None,
     progress: Progress | None,
 ) -> Passed:
-    """Go over all planes.
-
-    Parameters
-    ----------
-    images : tuple
-        moving, registered, fixed.
-    options : Options
-        What was chosen.
-    judges : bool
-        Whether evidence and local correlations are wanted.
-    valid, weight, region, data_range, channel_axis, progress : optional
-        As in `napari_iqmaps.diff_diff`.
-
-    Returns
-    -------
-    Passed
-        Map, counter and tolerances.
-
-    Raises
-    ------
-    InputError
-        If an image, a mask or an option cannot be used.
-    """
+    """Go over all planes."""
     trio = trio_of(*images, valid=valid, data_range=data_range, channel_axis=channel_axis)
     shape = (*trio.lead, *trio.size)
     weights = None if weight is None else weights_for(weight, shape)

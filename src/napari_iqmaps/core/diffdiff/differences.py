@@ -36,8 +36,6 @@ def answers(work: Callable[[Part], Answer], parts: Sequence[Part], pixels: int) 
     ----------
     work : callable
         From a part to its answer; may run in another thread.
-    parts : sequence
-        What to work on.
     pixels : int
         How many there are in all parts; of few, one thread takes care.
 
@@ -203,10 +201,6 @@ class CellFacts:
 
     Attributes
     ----------
-    row, column : int
-        Place in the grid.
-    box : Box
-        Place in the image.
     n_valid : int
         Pixels that are compared.
     shift : float
@@ -219,8 +213,6 @@ class CellFacts:
         Sums of the weights, of weight times dd, and of weight times its square, dd of locally normalised images.
     grey_squares : float
         Sum of weight times the square of dd in true grey levels, brought back by the contrast of the fixed image.
-    tally : Tally, optional
-        What was counted on the way at `Looking.tol`.
     """
 
     row: int
@@ -270,8 +262,6 @@ class Looking:
         How a difference of light is taken out of the map.
     smooth : float
         Standard deviation in pixels of the Gaussian before the map.
-    judges : bool
-        Whether evidence and local correlations are wanted.
     together : bool
         Whether the light is corrected for all cells at once, instead of for each.
     tol : float, optional
@@ -305,16 +295,8 @@ def differences(
 
     Parameters
     ----------
-    trio : Trio
-        The images.
-    plane : tuple of int
-        Index of the plane.
     masks : PlaneMasks
         Which pixels there are, which of them are compared, and how much they count.
-    cells : dict
-        (row, column) to the cell.
-    looking : Looking
-        Correction, smoothing, judgement.
     out : numpy.ndarray
         float32 ``(height, width)``: each cell is written when its facts are yielded, NaN where it is not valid. Grey
         levels of 255, or, normalised locally, numbers without a unit.
@@ -488,8 +470,6 @@ def smoothed(windows: Windows, sigma: float) -> Windows:
 
     Parameters
     ----------
-    windows : Windows
-        The images.
     sigma : float
         Standard deviation in pixels; 0 gives the windows back.
 

@@ -42,38 +42,14 @@ class Box:
         return slice(self.top, self.bottom), slice(self.left, self.right)
 
     def tiles(self, side: int = TILE) -> Iterator[Box]:
-        """Cut the box into boxes of about one size, of at most `side` pixels to each side.
-
-        Parameters
-        ----------
-        side : int
-            Pixels.
-
-        Yields
-        ------
-        Box
-            From the top left, row by row.
-        """
+        """Cut the box into boxes of about one size, of at most `side` pixels to each side."""
         rows, columns = _cuts(self.top, self.bottom, side), _cuts(self.left, self.right, side)
         for top, bottom in pairwise(rows):
             for left, right in pairwise(columns):
                 yield Box(top, bottom, left, right)
 
     def widened(self, margin: int, shape: tuple[int, int]) -> Box:
-        """Add a margin to all sides, as far as the image goes.
-
-        Parameters
-        ----------
-        margin : int
-            Pixels.
-        shape : (int, int)
-            Height and width of the image.
-
-        Returns
-        -------
-        Box
-            The larger box.
-        """
+        """Add a margin to all sides, as far as the image goes."""
         return Box(
             max(self.top - margin, 0),
             min(self.bottom + margin, shape[0]),
@@ -113,20 +89,7 @@ def edges(start: int, stop: int, parts: int) -> list[int]:
 
 
 def blocks(frame: Box, grid: tuple[int, int]) -> dict[tuple[int, int], Box]:
-    """Divide a frame into a grid of blocks.
-
-    Parameters
-    ----------
-    frame : Box
-        What to divide.
-    grid : (int, int)
-        Rows and columns of blocks.
-
-    Returns
-    -------
-    dict
-        (row, column) to its box, row by row.
-    """
+    """Divide a frame into a grid of blocks."""
     rows, columns = edges(frame.top, frame.bottom, grid[0]), edges(frame.left, frame.right, grid[1])
     return {
         (i, j): Box(rows[i], rows[i + 1], columns[j], columns[j + 1])
@@ -140,8 +103,6 @@ def frame_of(shape: tuple[int, int], border: int, region: npt.NDArray[np.bool_] 
 
     Parameters
     ----------
-    shape : (int, int)
-        Height and width of the image.
     border : int
         Pixels to leave out at each side.
     region : numpy.ndarray of bool, optional
@@ -151,11 +112,6 @@ def frame_of(shape: tuple[int, int], border: int, region: npt.NDArray[np.bool_] 
     -------
     Box
         With at least one pixel.
-
-    Raises
-    ------
-    InputError
-        If border and region leave nothing.
     """
     height, width = shape
     if 2 * border >= min(shape):
@@ -230,18 +186,7 @@ class Trio:
         return np.ndindex(*self.lead)
 
     def mask_of(self, plane: tuple[int, ...]) -> Mask | None:
-        """Give the valid pixels of a plane, as far as masks say; None means all.
-
-        Parameters
-        ----------
-        plane : tuple of int
-            Its index.
-
-        Returns
-        -------
-        numpy.ndarray of bool or None
-            ``(height, width)``.
-        """
+        """Give the valid pixels of a plane, as far as masks say; None means all."""
         if self.finds_border:
             return inside_black_border(self._read(1, plane, Box(0, self.size[0], 0, self.size[1])))
         if self.valid is None or self.valid.ndim == 2:
@@ -254,10 +199,6 @@ class Trio:
 
         Parameters
         ----------
-        plane : tuple of int
-            Index of the plane.
-        box : Box
-            Which part.
         mask : numpy.ndarray of bool, optional
             Valid pixels of the plane, from `mask_of`.
 
@@ -316,18 +257,6 @@ def trio_of(
         Of one height and width; stacks of one leading shape, or one plane against stacks.
     valid : array_like of bool, "border" or None
         Pixels of the registered image that come from the moving one.
-    data_range, channel_axis : optional
-        As in `napari_iqmaps.core.images.as_planes`; shared by all three.
-
-    Returns
-    -------
-    Trio
-        Nothing has been copied or computed.
-
-    Raises
-    ------
-    InputError
-        If an image cannot be used, the sizes differ, or the mask is none of the image.
     """
     images = tuple(
         as_planes(image, data_range=data_range, channel_axis=channel_axis, name=name)
@@ -360,18 +289,6 @@ def mask_for(mask: Any, shape: tuple[int, ...], name: str) -> Mask:
         ``(height, width)``, or the shape of the stack.
     shape : tuple of int
         ``(..., height, width)`` of the images.
-    name : str
-        What to call it in messages.
-
-    Returns
-    -------
-    numpy.ndarray of bool
-        The mask.
-
-    Raises
-    ------
-    InputError
-        If it is not of bool (or of integers 0 and 1 or 255) or of another size.
     """
     array = np.asarray(mask)
     _check_mask_size(array, shape, name)
@@ -391,16 +308,6 @@ def weights_for(weight: Any, shape: tuple[int, ...]) -> Plane:
         bool or real, 0 or more, ``(height, width)`` or the shape of the stack.
     shape : tuple of int
         ``(..., height, width)`` of the images.
-
-    Returns
-    -------
-    numpy.ndarray
-        float32.
-
-    Raises
-    ------
-    InputError
-        If it has another size, negative or not finite values, or nothing but zeros.
     """
     array = np.asarray(weight)
     _check_mask_size(array, shape, "weight")

@@ -27,8 +27,6 @@ def comparable(
     ----------
     moving, fixed : numpy.ndarray
         float32, grey levels on the 0..255 scale, NaN in holes.
-    illumination : {"none", "frame", "before", "local"}
-        How a difference of lighting is taken out; see `evened`.
     tol : float or "auto"
         Grey levels, 0 or more; "auto" is what suits the planes, as in `napari_iqmaps.core.diffdiff.tolerance`.
     smooth : float
@@ -39,11 +37,6 @@ def comparable(
     -------
     tuple
         The two planes and the tolerance in grey levels.
-
-    Raises
-    ------
-    InputError
-        If there is no such way, or the tolerance is negative, not finite, or no number.
     """
     first, second = evened(moving, fixed, illumination)
     if not (isinstance(tol, str) and tol == "auto"):
@@ -69,16 +62,6 @@ def evened(moving: Plane, fixed: Plane, illumination: str) -> tuple[Plane, Plane
         blocks, as the score does it. "local": each image less its blurred version (Gaussian, 7 pixels), over its
         local standard deviation and 2 grey levels, times the mean of that of the fixed image: grey levels, had light
         and contrast been the same everywhere. "none": nothing.
-
-    Returns
-    -------
-    tuple of numpy.ndarray
-        The planes that shifts are judged on.
-
-    Raises
-    ------
-    InputError
-        If there is no such way.
     """
     if illumination not in ILLUMINATIONS:
         raise InputError(f"illumination is {illumination!r}; choose one of {', '.join(ILLUMINATIONS)}.")

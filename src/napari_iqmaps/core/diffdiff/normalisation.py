@@ -30,15 +30,8 @@ def aligned(box: Box, shape: tuple[int, int]) -> Box:
 
     Parameters
     ----------
-    box : Box
-        Any box of the image.
     shape : (int, int)
         Height and width of the image, which the box may not leave.
-
-    Returns
-    -------
-    Box
-        The box on the lattice.
     """
     return Box(
         box.top - box.top % STEP,

@@ -44,12 +44,8 @@ def notebook_score(
     ----------
     moving, registered, fixed : array_like
         Grey images ``(height, width)`` of whole numbers; their values are taken as they are.
-    compat : str
-        "notebook".
     tol : float or "auto"
         Grey levels; "auto" takes 50.
-    grid : (5, 5) or None
-        Which of the original's two scores.
     border : int
         Its crop: pixels at each side that are set to 0, and for sub-blocks cut off, where the original measures the
         columns by the rows.
@@ -61,11 +57,6 @@ def notebook_score(
     DiffDiffScore
         Score and count are the original's, bit for bit: .5 and 0 where it has no score. Interval and local correlations
         are NaN.
-
-    Raises
-    ------
-    InputError
-        If the original stops with an error, or has no such option.
     """
     if compat != "notebook":
         raise InputError(f"compat is {compat!r}; give 'notebook' or None.")

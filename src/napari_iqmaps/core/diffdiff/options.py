@@ -26,8 +26,6 @@ class Options:
         Grey levels of 255; None finds it from the images.
     grid : (int, int) or None
         Rows and columns of blocks; None takes the frame as one.
-    illumination : {"local", "before", "each", "none"}
-        How a difference of light is taken out.
     smooth : float or None
         Standard deviation in pixels of the Gaussian that all images are smoothed with; 0 is none. None takes what suits
         the correction of the light; see `used_smooth`.
@@ -39,11 +37,6 @@ class Options:
         Changed pixels that a block and all blocks together have to have.
     min_valid : float
         Share of the frame that has to be valid.
-
-    Raises
-    ------
-    InputError
-        If an option is out of its range.
     """
 
     tol: float | None = None
@@ -96,18 +89,6 @@ def options_of(tol: float | str | None, **others: Any) -> Options:
     ----------
     tol : float or "auto"
         Grey levels of 255.
-    **others
-        As the attributes of `Options`.
-
-    Returns
-    -------
-    Options
-        The checked options.
-
-    Raises
-    ------
-    InputError
-        If an option cannot be used.
     """
     if isinstance(tol, str):
         if tol != "auto":

@@ -54,12 +54,8 @@ def judge_shifts(
         ``(dy, dx)`` in pixels, down and to the right.
     tol : float
         Tolerance, 0 or more.
-    soft : bool
-        Whether the clipped sum is wanted.
     usable : numpy.ndarray, optional
         bool, the window's shape: pixels to judge by.
-    progress : callable, optional
-        Called as ``progress(done, total)`` several times a second.
 
     Returns
     -------

@@ -197,11 +197,6 @@ def shift_scores(
     ShiftSurface
         Counts and soft sums of all ``(2 radius + 1) ** 2`` shifts, (0, 0) among them.
 
-    Raises
-    ------
-    InputError
-        If the radius leaves less than 8 x 8 pixels, or holes leave none.
-
     Notes
     -----
     All shifts are judged by the pixels at least `radius` from every side, and by those of them that are no hole under
@@ -236,43 +231,14 @@ def shift_scores(
 
 
 def check_objective(objective: str) -> str:
-    """Refuse an objective that there is not.
-
-    Parameters
-    ----------
-    objective : str
-        A name.
-
-    Returns
-    -------
-    str
-        The same name.
-
-    Raises
-    ------
-    InputError
-        If it is none of `OBJECTIVES`.
-    """
+    """Refuse an objective that there is not."""
     if objective not in OBJECTIVES:
         raise InputError(f"objective is {objective!r}; choose one of {', '.join(OBJECTIVES)}.")
     return objective
 
 
 def check_radius(radius: int, shape: tuple[int, int]) -> None:
-    """Refuse a radius that is none, or that leaves too little of the images.
-
-    Parameters
-    ----------
-    radius : int
-        Pixels.
-    shape : (int, int)
-        Height and width that both images have.
-
-    Raises
-    ------
-    InputError
-        If it is negative, no whole number, or leaves under 8 x 8 pixels.
-    """
+    """Refuse a radius that is none, or that leaves too little of the images."""
     if isinstance(radius, bool) or not isinstance(radius, int | np.integer) or radius < 0:
         raise InputError(f"radius is {radius!r}; give a whole number of pixels, 0 or more.")
     most = (min(shape) - SMALLEST_WINDOW) // 2

@@ -80,11 +80,6 @@ def tallied(
         float32, of the same shape.
     voted : (numpy.ndarray, numpy.ndarray), optional
         Masks of better and worse to take instead of the tolerance's own.
-
-    Returns
-    -------
-    Tally
-        The counts.
     """
     cv2 = opencv()
     limit = np.float32(tol)

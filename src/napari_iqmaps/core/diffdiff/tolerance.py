@@ -181,13 +181,6 @@ def tolerance_of(planes: Sequence[Plane], smooth: float = 0.0) -> tuple[float, s
         Grey levels of 255: float32, NaN where not valid, or uint8; before they were smoothed.
     smooth : float
         Standard deviation in pixels of the Gaussian that they are smoothed with.
-
-    Returns
-    -------
-    tol : float
-        As `auto_tolerance` gives it.
-    found : {"contrast", "noise"}
-        What decided.
     """
     for fewest in (_FEWEST, 0.0):  # of what has no window with enough pixels the others have to do
         tols = [_summed_up(window_moments(plane, WINDOW, fewest)).tolerance for plane in planes]
@@ -216,8 +209,6 @@ def local_tolerance(contrast: float, planes: Sequence[Plane], smooth: float) -> 
     -------
     tol : float
         `LOCAL_SLOPE` times the contrast, and at least twice the noise that smoothing leaves in the difference of two.
-    found : {"local contrast", "noise"}
-        What decided.
     """
     tol, noise = LOCAL_SLOPE * contrast, 2 * noise_left(planes, smooth)
     return (noise, "noise") if noise > tol else (tol, "local contrast")
@@ -248,8 +239,6 @@ def window_moments(plane: Plane, window: int, fewest: float = _FEWEST) -> Iterat
     ----------
     plane : numpy.ndarray
         ``(height, width)``: float32, NaN in holes, or uint8.
-    window : int
-        Side in pixels.
     fewest : float
         Share of a window that has to be valid, 0..1; one pixel in any case.
 

@@ -87,11 +87,6 @@ def score_interval(clusters: Sequence[Tally]) -> tuple[float, float]:
 def evidence_of(cells: Sequence[CellFacts]) -> float:
     """Say how one-sided the changes are.
 
-    Parameters
-    ----------
-    cells : sequence of CellFacts
-        What was found in each part.
-
     Returns
     -------
     float
@@ -139,8 +134,6 @@ def decide(judged: DiffDiffScore, *, min_valid: float, noise: float) -> tuple[Ve
 
     Parameters
     ----------
-    judged : DiffDiffScore
-        The numbers; its own verdict does not matter.
     min_valid : float
         Share of the frame that has to be valid.
     noise : float
@@ -148,8 +141,6 @@ def decide(judged: DiffDiffScore, *, min_valid: float, noise: float) -> tuple[Ve
 
     Returns
     -------
-    verdict : str
-        One of `napari_iqmaps.core.diffdiff.VERDICTS`.
     reason : str
         Full sentences without a capital, with their stop; ``""`` if nothing is to be said.
     """
@@ -233,12 +224,8 @@ class PlaneFacts:
 
     Attributes
     ----------
-    index : tuple of int
-        Of the plane in the stack.
     cells : tuple of CellFacts
         Its blocks, or, without a grid, the parts that the evidence is judged by.
-    frame : Box
-        What is judged of the image.
     area : int
         Pixels of the frame that are to be compared if they are valid.
     noise : float
@@ -266,12 +253,8 @@ class Counter:
 
     Attributes
     ----------
-    planes : tuple of PlaneFacts
-        Of the map.
     weight : numpy.ndarray or None
         float32, ``(height, width)`` or the map's shape.
-    options : Options
-        What was chosen.
     lead : tuple of int
         Leading shape of the map.
     """
@@ -283,15 +266,6 @@ class Counter:
 
     def score(self, values: Plane, tols: Sequence[float], info: Mapping[str, Any]) -> DiffDiffScore:
         """Count all planes.
-
-        Parameters
-        ----------
-        values : numpy.ndarray
-            The map, float32.
-        tols : sequence of float
-            One tolerance for each plane.
-        info : mapping
-            Where the numbers come from.
 
         Returns
         -------

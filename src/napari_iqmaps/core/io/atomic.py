@@ -25,11 +25,6 @@ def written_whole(path: str | Path) -> Iterator[Path]:
     ------
     pathlib.Path
         Where to write, in the same folder (moving within a folder cannot stop halfway).
-
-    Raises
-    ------
-    InputError
-        If the folder is missing, or the system refuses to write (rights, space).
     """
     target = Path(os.path.realpath(path))
     if not target.parent.is_dir():

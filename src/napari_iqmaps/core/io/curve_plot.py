@@ -33,15 +33,7 @@ _STYLE: list[str | dict[str, Any]] = ["default", {"text.parse_math": False}]  # 
 
 
 class NamedCurve(NamedTuple):
-    """A curve and the image that it is of.
-
-    Attributes
-    ----------
-    image : str
-        Its name.
-    curve : MachineCurve
-        Score against severity.
-    """
+    """A curve and the image that it is of."""
 
     image: str
     curve: MachineCurve
@@ -61,11 +53,6 @@ def write_curves(curves: Sequence[NamedCurve], path: str | Path) -> Path:
         At least one; all of the same severities and `fails_below`.
     path : str or pathlib.Path
         A PNG; written whole or not at all. It carries a record of what it is, as pictures of maps do.
-
-    Returns
-    -------
-    pathlib.Path
-        The file.
 
     Notes
     -----

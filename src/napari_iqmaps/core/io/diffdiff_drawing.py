@@ -48,12 +48,8 @@ def draw_picture(axes: Any, colours: Colours, title: str) -> None:
 
     Parameters
     ----------
-    axes : matplotlib.axes.Axes
-        Where.
     colours : numpy.ndarray
         uint8, ``(height, width, 3)``. Axes keep the coordinates of its pixels, however it is reduced.
-    title : str
-        Above it.
     """
     height, width = colours.shape[:2]
     axes.imshow(reduced(colours), extent=(-0.5, width - 0.5, height - 0.5, -0.5))
@@ -65,21 +61,12 @@ def draw_map(axes: Any, values: Plane, tol: float, title: str = KIND.title, limi
 
     Parameters
     ----------
-    axes : matplotlib.axes.Axes
-        Where; the bar stands to the right of it.
     values : numpy.ndarray
         The map, float, ``(height, width)``, grey levels; NaN is drawn in grey.
     tol : float
         The tolerance, grey levels.
-    title : str
-        Above it.
     limit : float, optional
         Grey levels of the last colour to either side; without it, what the kind of map says.
-
-    Returns
-    -------
-    matplotlib.image.AxesImage
-        The picture.
     """
     height, width = values.shape
     # Wide enough for the tolerance to be on it: what changed by less shall look so.
@@ -103,14 +90,10 @@ def draw_marks(axes: Any, backdrop: Plane, better: Mask, worse: Mask, title: str
 
     Parameters
     ----------
-    axes : matplotlib.axes.Axes
-        Where.
     backdrop : numpy.ndarray
         The fixed image, ``(height, width)``, 0 to 255.
     better, worse : numpy.ndarray
         Of bool, the same shape.
-    title : str
-        Above it.
     """
     draw_picture(axes, marked(backdrop, better, worse), title)
 
@@ -210,16 +193,10 @@ def draw_histogram(axes: Any, values: Plane, tol: float, title: str = "", ink: s
 
     Parameters
     ----------
-    axes : matplotlib.axes.Axes
-        Where.
     values : numpy.ndarray
         The map, any shape; NaN is left out.
     tol : float
         Grey levels, 0 or more.
-    title : str
-        Above it.
-    ink : str
-        Colour of lines and text.
 
     Notes
     -----
@@ -258,15 +235,11 @@ def draw_blocks(axes: Any, backdrop: Plane, blocks: Sequence[BlockScore], title:
 
     Parameters
     ----------
-    axes : matplotlib.axes.Axes
-        Where.
     backdrop : numpy.ndarray
         The fixed image, ``(height, width)``, 0 to 255.
     blocks : sequence of BlockScore
         Of a `DiffDiffScore`. Each is coloured by its evidence, which is written into it with the share of its changed
         pixels that got better; a dash stands for what there is not.
-    title : str
-        Above it.
     """
     from matplotlib.patches import Rectangle
 

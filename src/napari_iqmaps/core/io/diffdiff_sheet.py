@@ -62,10 +62,6 @@ class Shown:
         Grey, ``(height, width)``, 0 to 255.
     values : numpy.ndarray
         The map, float32, the same shape; NaN where there is no answer.
-    score : DiffDiffScore
-        Of the same planes by the same options.
-    title : str
-        Above the picture, such as the names of the files.
     """
 
     moving: Plane
@@ -87,15 +83,8 @@ def write_diffdiff_sheet(shown: Shown, path: str | Path) -> Path:
 
     Parameters
     ----------
-    shown : Shown
-        What to draw.
     path : str or pathlib.Path
         A PNG; written whole or not at all. It carries the scores as a record.
-
-    Returns
-    -------
-    pathlib.Path
-        The file.
 
     Notes
     -----
@@ -141,16 +130,6 @@ def write_ladder(shown: Shown, path: str | Path, tolerances: Sequence[float] | N
         A PNG; written whole or not at all.
     tolerances : sequence of float, optional
         Grey levels, 0 or more each. None takes nine that suit the map; the original had 10, 20 .. 90.
-
-    Returns
-    -------
-    pathlib.Path
-        The file.
-
-    Raises
-    ------
-    InputError
-        If there are no tolerances, or one is negative or not finite, or the file cannot be written.
     """
     if tolerances is None:
         tolerances = ladder_tolerances(shown.values)
@@ -181,13 +160,6 @@ def write_overlays(pictures: Mapping[str, npt.NDArray[np.uint8]], path: str | Pa
         one, all of one shape.
     path : str or pathlib.Path
         A PNG; written whole or not at all.
-    title : str
-        Above them.
-
-    Returns
-    -------
-    pathlib.Path
-        The file.
     """
     with _pictures(next(iter(pictures.values())).shape, list(pictures), title, len(pictures)) as (figure, grid):
         for axes, (name, colours) in zip(grid, pictures.items(), strict=True):
@@ -215,11 +187,6 @@ def _pictures(
 
 def verdict_words(score: DiffDiffScore) -> list[tuple[str, str]]:
     """Say what a score rests on, number by number.
-
-    Parameters
-    ----------
-    score : DiffDiffScore
-        Of one plane.
 
     Returns
     -------

@@ -35,28 +35,17 @@ def distortion_sheet(
     ----------
     image : array_like or dask.array.Array
         As `distort` takes it; of a stack, the first plane is shown.
-    names : sequence of str
-        Distortions, from the top.
     severities : sequence of float
         1 to 5 each, from the left; before them stands the image itself.
-    seed : int
-        0 or more.
     data_range : float or (float, float), optional
         The values of black and of white; needed for every dtype but uint8 and uint16.
     channel_axis : int, optional
         Which axis holds the channels; None means grey.
-    progress : callable, optional
-        Called with the copies made and their number.
 
     Returns
     -------
     Sheet
         To be written by `napari_iqmaps.core.io.legend.write_sheet`.
-
-    Raises
-    ------
-    InputError
-        If there are no distortions or severities, or `distort` refuses the image or one of them.
 
     Notes
     -----
@@ -83,13 +72,6 @@ def distortion_sheet(
 
 def strength_words(row: Distortion, severity: float) -> str:
     """Say a severity as the strength that it stands for.
-
-    Parameters
-    ----------
-    row : Distortion
-        A row of the bank.
-    severity : float
-        1 to 5.
 
     Returns
     -------

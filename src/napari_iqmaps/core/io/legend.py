@@ -40,22 +40,7 @@ def write_png(quality_map: QualityMap, path: Path) -> None:
 
 
 def write_sheet(sheet: Sheet, path: str | Path, text: Mapping[str, str] | None = None) -> Path:
-    """Write a composed picture as PNG, whole or not at all.
-
-    Parameters
-    ----------
-    sheet : Sheet
-        What to write.
-    path : str or pathlib.Path
-        Where to.
-    text : mapping, optional
-        Text chunks of the file.
-
-    Returns
-    -------
-    pathlib.Path
-        The file.
-    """
+    """Write a composed picture as PNG, whole or not at all."""
     with written_whole(path) as part:
         sheet.save(part, dict(text or {}))
     return Path(path)
@@ -116,10 +101,6 @@ def map_panel(
     ----------
     plane : numpy.ndarray
         Shape ``(height, width)``; NaN is shown in the scale's grey.
-    scale : Scale
-        Which value has which colour.
-    title, caption : str
-        Text above and below.
     has_bar : bool
         Whether the scale stands beside it.
     limit : int
@@ -137,13 +118,6 @@ def map_panel(
 def scale_of(values: npt.NDArray[Any], kind: Kind) -> Scale:
     """Choose the colour scale of a map.
 
-    Parameters
-    ----------
-    values : numpy.ndarray
-        The map, any number of planes.
-    kind : Kind
-        What its numbers mean.
-
     Returns
     -------
     Scale
@@ -159,11 +133,6 @@ def scale_of(values: npt.NDArray[Any], kind: Kind) -> Scale:
 
 def provenance(info: Mapping[str, Any]) -> str:
     """Say in a line where a map comes from.
-
-    Parameters
-    ----------
-    info : mapping
-        A map's `info`.
 
     Returns
     -------

@@ -34,8 +34,6 @@ def mappable(kind: Kind, low: float, high: float) -> ScalarMappable:
 
     Parameters
     ----------
-    kind : Kind
-        Names the colormap.
     low, high : float
         Values of the first and the last colour.
 

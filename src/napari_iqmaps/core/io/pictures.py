@@ -30,11 +30,6 @@ _PNG_HEADER = 33
 def lossless_suffix(file: ImageFile) -> tuple[str, str]:
     """Choose the format in which an image can be written without loss, its own where that has none.
 
-    Parameters
-    ----------
-    file : ImageFile
-        As it was read.
-
     Returns
     -------
     suffix, reason : str
@@ -58,22 +53,13 @@ def write_picture(array: npt.NDArray[Any], path: Path, source: ImageFile, info: 
     ----------
     array : numpy.ndarray
         Shape, axes and dtype of ``source.array``.
-    path : pathlib.Path
-        Ends in what `lossless_suffix` gave.
     source : ImageFile
         What it was made from; a colour profile, the orientation and the resolution are taken over from PNG and JPEG.
-    info : mapping
-        How it was made; kept inside the file.
 
     Returns
     -------
     pathlib.Path
         The file, written whole or not at all.
-
-    Raises
-    ------
-    InputError
-        If the suffix is another, or the system refuses to write.
     """
     array = np.ma.getdata(array)
     record = {"version": __version__, "info": plain(info)}

@@ -203,11 +203,6 @@ def _with_opencv(path: Path, head: bytes) -> ImageFile:
 def opencv_pages(path: Path) -> list[npt.NDArray[Any]]:
     """Decode a file with OpenCV, in the order red, green, blue.
 
-    Parameters
-    ----------
-    path : pathlib.Path
-        A file.
-
     Returns
     -------
     list of numpy.ndarray

@@ -26,21 +26,11 @@ _REC709 = (0.64, 0.33, 0.3, 0.6, 0.15, 0.06)  # red, green and blue, as x, y
 def read_exr_image(path: Path) -> ImageFile:
     """Read the picture of an OpenEXR file; see `napari_iqmaps.core.io.read_image`.
 
-    Parameters
-    ----------
-    path : pathlib.Path
-        A file that starts as OpenEXR does.
-
     Returns
     -------
     ImageFile
         Linear light: ``(height, width, 3)`` for red, green and blue, ``(height, width)`` for a luminance, in the type
         of the file (half, float or uint). `ImageFile.notes` tells what was left out.
-
-    Raises
-    ------
-    InputError
-        If the file is damaged or cut short, or holds no flat picture.
 
     Notes
     -----

@@ -25,20 +25,10 @@ _DAMAGE = (OSError, ValueError, LookupError, TypeError, AttributeError, struct.e
 def read_tiff_image(path: Path) -> ImageFile:
     """Read a TIFF file's first series; see `napari_iqmaps.core.io.read_image`.
 
-    Parameters
-    ----------
-    path : pathlib.Path
-        A file that starts as a TIFF does.
-
     Returns
     -------
     ImageFile
         Image axes last, colours after them (or where the file has them), whatever else in front.
-
-    Raises
-    ------
-    InputError
-        If the file is damaged, cut short, or compressed in a way that nothing installed decodes.
     """
     try:
         with tifffile.TiffFile(path) as file:

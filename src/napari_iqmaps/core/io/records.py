@@ -33,11 +33,6 @@ _CLASSIC_LIMIT = 2**32 - 2**25
 def record_of(quality_map: QualityMap) -> dict[str, Any]:
     """Describe a map in what JSON holds.
 
-    Parameters
-    ----------
-    quality_map : QualityMap
-        A map in memory.
-
     Returns
     -------
     dict
@@ -55,11 +50,6 @@ def record_of(quality_map: QualityMap) -> dict[str, Any]:
 
 def plain(value: Any) -> Any:
     """Turn a value into what JSON holds: numpy numbers into Python's, NaN and infinities into None, tuples into lists.
-
-    Parameters
-    ----------
-    value : object
-        Anything; what JSON has no form for becomes its text.
 
     Returns
     -------
@@ -121,11 +111,6 @@ def read_tiff(path: Path) -> QualityMap:
 
 def read_record(path: Path) -> dict[str, Any] | None:
     """Read what a file says of the map in it, without its pixels.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        Any file.
 
     Returns
     -------

@@ -158,13 +158,6 @@ def row_of_record(record: Mapping[str, Any], **more: Any) -> dict[str, Any]:
 def quality_row(quality: QualityScore, **more: Any) -> dict[str, Any]:
     """Sum up a quality score as a row of the table.
 
-    Parameters
-    ----------
-    quality : QualityScore
-        Of an image or a stack.
-    **more
-        Further cells, such as ``file``.
-
     Returns
     -------
     dict
@@ -231,21 +224,11 @@ def write_scores(rows: Iterable[Mapping[str, Any]], path: str | Path) -> Path:
 def read_scores(path: str | Path) -> list[dict[str, Any]]:
     """Read a table back that `write_scores` wrote.
 
-    Parameters
-    ----------
-    path : str or pathlib.Path
-        Ends in ``.csv`` or ``.json``.
-
     Returns
     -------
     list of dict
         The rows, with numbers as numbers and lists as lists. An empty cell of a CSV is left out, but for a score or
         an uncertainty, which is then None.
-
-    Raises
-    ------
-    InputError
-        If there is no such file, or it is no table of rows.
     """
     path = Path(path)
     try:

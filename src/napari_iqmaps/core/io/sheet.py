@@ -31,8 +31,6 @@ class Scale:
 
     Attributes
     ----------
-    kind : Kind
-        What the numbers mean.
     low, high : float
         Values of the first and the last colour.
     has_below, has_above : bool
@@ -50,11 +48,6 @@ class Scale:
 
     def colours(self, plane: npt.NDArray[Any]) -> Colours:
         """Colour a plane.
-
-        Parameters
-        ----------
-        plane : numpy.ndarray
-            Shape ``(height, width)``.
 
         Returns
         -------
@@ -77,10 +70,6 @@ class Panel:
     ----------
     pixels : numpy.ndarray
         uint8, ``(height, width, 3)``.
-    title, caption : str
-        Above and below it.
-    scale : Scale or None
-        The colour bar beside it.
     """
 
     pixels: Colours
@@ -94,14 +83,6 @@ class Sheet:
 
     Parameters
     ----------
-    panels : sequence of Panel
-        Row by row.
-    columns : int
-        How many stand side by side.
-    caption : str
-        A sentence below all of them.
-    footer : str
-        Where the numbers come from; small.
     enlarge_to : int
         Side in pixels towards which smaller panels are enlarged, by a whole number.
     """
@@ -123,15 +104,7 @@ class Sheet:
         """Where each panel's pixels are in the picture: left, top, width, height."""
 
     def save(self, path: Path, text: Mapping[str, str]) -> None:
-        """Draw the sheet and write it as PNG.
-
-        Parameters
-        ----------
-        path : pathlib.Path
-            Where to.
-        text : mapping
-            Text chunks of the file.
-        """
+        """Draw the sheet and write it as PNG."""
         self.draw().save(path, text)
 
     def draw(self) -> Pen:

@@ -93,17 +93,7 @@ class ErrorTrunk(nn.Module):
 
 
 class BlindNetwork(nn.Module):
-    """Base of `DIQA` and `DeepBQA`: the trunk, and the pass over a window.
-
-    Attributes
-    ----------
-    trunk : ErrorTrunk
-        Predicts the error.
-    evidence : Evidence
-        How far an image is from those of the training.
-    uncertainty : Uncertainty
-        How far a score is off.
-    """
+    """Base of `DIQA` and `DeepBQA`: the trunk, and the pass over a window."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -138,11 +128,6 @@ class BlindNetwork(nn.Module):
 
 def pooled(cells: Cells) -> Tensor:
     """Reduce whole images to what scores and distances from the training are made of.
-
-    Parameters
-    ----------
-    cells : Cells
-        Of images without holes.
 
     Returns
     -------

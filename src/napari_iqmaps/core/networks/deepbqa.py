@@ -62,8 +62,6 @@ class DeepBQA(BlindNetwork):
 
     Attributes
     ----------
-    sensitivity : SensitivityNet
-        Learns from scores how much each error matters.
     hidden, output : torch.nn.Linear
         The regression of the mean perceptual error: 1 to 4 with rectifiers, to 1.
 

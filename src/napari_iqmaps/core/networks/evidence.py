@@ -15,11 +15,6 @@ KNOTS = 6
 class Evidence(nn.Module):
     """How far an image is from those the network was trained on.
 
-    Parameters
-    ----------
-    length : int
-        Of the vectors that images are pooled to.
-
     Attributes
     ----------
     mean : torch.Tensor
@@ -46,11 +41,6 @@ class Evidence(nn.Module):
 
     def distance(self, pooled: Tensor) -> Tensor:
         """Give the Mahalanobis distance of pooled images from the training images.
-
-        Parameters
-        ----------
-        pooled : torch.Tensor
-            ``(images, length)``.
 
         Returns
         -------

@@ -22,8 +22,6 @@ class Step(nn.Sequential):
 
     Parameters
     ----------
-    inputs, outputs : int
-        Channels.
     stride : int
         1, or 2 to halve the resolution.
     """
@@ -35,13 +33,7 @@ class Step(nn.Sequential):
 
 
 class Residual(nn.Module):
-    """Adds a step to what it was given, whose border the step has no answer for.
-
-    Parameters
-    ----------
-    channels : int
-        Of input and output.
-    """
+    """Adds a step to what it was given, whose border the step has no answer for."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()

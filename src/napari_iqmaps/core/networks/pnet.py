@@ -119,8 +119,6 @@ class PNet(nn.Module):
 
         Parameters
         ----------
-        features : Tensor, shape (N, 32, H - 10, W - 10)
-            From `features`.
         stride : int
             Distance of neighbouring patches in pixels.
 

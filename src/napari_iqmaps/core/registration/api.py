@@ -24,13 +24,6 @@ from .warp import find_holes, valid_pixels, warp_image
 def judgement(pair: Pair, matrix: Matrix) -> dict[str, Any]:
     """Compare the images before and after a motion.
 
-    Parameters
-    ----------
-    pair : Pair
-        The images.
-    matrix : numpy.ndarray
-        moving (x, y) -> fixed (x, y).
-
     Returns
     -------
     dict
@@ -187,21 +180,6 @@ def conclude(
     channel_axis: int | None = None,
 ) -> Registration:
     """Make the record of a registration from its trials.
-
-    Parameters
-    ----------
-    moving : array_like
-        As it was given.
-    pair : Pair
-        The images.
-    trials : list of Trial
-        The best first.
-    options : Options
-        What the caller asked for.
-    method : str
-        What the caller called it.
-    data_range, channel_axis : optional
-        As they were given.
 
     Returns
     -------

@@ -20,18 +20,12 @@ class Options:
 
     Attributes
     ----------
-    transform : str
-        One of `geometry.TRANSFORMS`.
     max_shift : float or None
         The largest movement of a corner in pixels that is allowed; None for any.
     min_overlap : float
         The smallest share of the smaller image that must overlap, 0..1.
-    min_inliers : int
-        The fewest matched points that must agree.
     matches : Any
         Matched points that the caller has (a ``MatchTable``), or None.
-    seed : int
-        Of everything random.
     steps : Steps
         Where to report progress; call ``options.steps.tick()`` in loops and ``options.steps.wait(...)`` around a
         library's calls of more than a fifth of a second.
@@ -52,8 +46,6 @@ class Candidate:
 
     Attributes
     ----------
-    method : str
-        What found it, such as ``"sift"``.
     matrix : numpy.ndarray or None
         float64, shape ``(3, 3)``, moving ``(x, y)`` to fixed ``(x, y)`` at full size; None if there is none.
     reason : str

@@ -64,13 +64,6 @@ def normalise(plane: Plane, *, window: float = _WINDOW, floor: float = _FLOOR) -
 def propose_ecc(pair: Pair, options: Options) -> list[Candidate]:
     """Propose what enhanced correlation finds from the identity, coarse to fine.
 
-    Parameters
-    ----------
-    pair : Pair
-        The images.
-    options : Options
-        Transform and progress.
-
     Returns
     -------
     list of Candidate
@@ -86,11 +79,6 @@ def propose_ecc(pair: Pair, options: Options) -> list[Candidate]:
 def pyramid_depth(pair: Pair) -> int:
     """Count how many times both images can be halved.
 
-    Parameters
-    ----------
-    pair : Pair
-        The images.
-
     Returns
     -------
     int
@@ -105,12 +93,6 @@ def refine(pair: Pair, matrix: Matrix, options: Options, *, start: int = 1) -> M
 
     Parameters
     ----------
-    pair : Pair
-        The images.
-    matrix : numpy.ndarray
-        Where to begin, moving to fixed.
-    options : Options
-        Transform and progress.
     start : int
         How many times the images are halved at the coarsest level; 0 begins at the finest.
 
@@ -190,13 +172,6 @@ def _iterate(moving: Plane, fixed: Plane, matrix: Matrix, known: Mask, transform
 def resized(side: Side, scale: float) -> tuple[Plane, Mask]:
     """Resize an image by one factor for both directions, averaging pixels before they are dropped.
 
-    Parameters
-    ----------
-    side : Side
-        The image; its stretched plane is taken.
-    scale : float
-        At most 1.
-
     Returns
     -------
     plane, known : numpy.ndarray
@@ -227,13 +202,6 @@ _FEWEST = 8
 
 def propose_flow(pair: Pair, options: Options) -> list[Candidate]:
     """Propose what the flow's points agree on.
-
-    Parameters
-    ----------
-    pair : Pair
-        The images.
-    options : Options
-        Transform, seed, progress.
 
     Returns
     -------
@@ -318,8 +286,6 @@ def propose_phase(pair: Pair, options: Options) -> list[Candidate]:
     ----------
     pair : Pair
         The images. What one has beyond the other's height or width is filled with the middle of the scale.
-    options : Options
-        Progress.
 
     Returns
     -------

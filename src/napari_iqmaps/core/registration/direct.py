@@ -64,12 +64,8 @@ class SoftObjective:
 
         Parameters
         ----------
-        moving, fixed : numpy.ndarray
-            float32 planes, finite.
         start : numpy.ndarray
             Shape ``(3, 3)``: the motion to be beaten, such as the identity.
-        tol : float
-            Tolerance, above 0.
         min_overlap : float
             Smallest share of the fixed image.
 
@@ -127,10 +123,6 @@ def motion(transform: str, shape: tuple[int, int], start: Matrix) -> Callable[[N
 
     Parameters
     ----------
-    transform : str
-        One of `geometry.TRANSFORMS`.
-    shape : (int, int)
-        Height and width of the moving image.
     start : numpy.ndarray
         Shape ``(3, 3)``: the matrix that zeros give.
 
@@ -235,8 +227,6 @@ def propose_dd(pair: Pair, options: Options) -> list[Candidate]:
 
     Parameters
     ----------
-    pair : Pair
-        The images.
     options : Options
         Transform, max_shift, min_overlap, seed, progress.
 

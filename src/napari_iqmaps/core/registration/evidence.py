@@ -85,11 +85,6 @@ def search_blocks(registered: Plane, fixed: Plane, valid: Mask, *, reach: int | 
         bool, the same shape: blocks that are not wholly valid are left out.
     reach : int, optional
         How far to look, in pixels; None chooses by the size of the image.
-
-    Returns
-    -------
-    Blocks
-        One row for each block.
     """
     cv2 = opencv()
 
@@ -127,11 +122,6 @@ def search_blocks(registered: Plane, fixed: Plane, valid: Mask, *, reach: int | 
 
 def near_rival(surface: Array) -> float:
     """Compare the best other place within the blocks' reach with their own place.
-
-    Parameters
-    ----------
-    surface : numpy.ndarray
-        See `Blocks`.
 
     Returns
     -------
@@ -253,8 +243,6 @@ def corner_drift(places: Points, found: Points, matrix: Matrix, shape: tuple[int
         float64, shape ``(n, 2)``: places of blocks in the fixed image, and from there where they fit best.
     matrix : numpy.ndarray
         float64, shape ``(3, 3)``: where the corners are now.
-    shape : (int, int)
-        Height and width of the moving image.
 
     Returns
     -------
@@ -327,8 +315,6 @@ class Evidence:
         Share of the smaller image that overlaps, 0..1.
     area_ratio : float
         Area of the moved image over its area before.
-    upright : bool
-        Whether the moved image is neither mirrored nor folded.
     largest_shift : float
         Pixels: movement of the corner that moves most.
     blocks, found, agree : int
@@ -367,11 +353,6 @@ class Evidence:
 
     def objection(self, options: Options) -> str:
         """Say why the matrix cannot be accepted.
-
-        Parameters
-        ----------
-        options : Options
-            The caller's limits.
 
         Returns
         -------
@@ -436,8 +417,6 @@ class Judgement:
     ----------
     matrix : numpy.ndarray
         float64, shape ``(3, 3)``.
-    evidence : Evidence
-        The numbers.
     starts, ends : numpy.ndarray
         float64, shape ``(n, 2)``: where blocks that found something are in the moving image, and where they were found
         in the fixed one, in pixels.
@@ -460,12 +439,8 @@ def judge(pair: Pair, matrix: Matrix, options: Options) -> Judgement:
 
     Parameters
     ----------
-    pair : Pair
-        The images.
     matrix : numpy.ndarray
         float64, shape ``(3, 3)``, moving to fixed.
-    options : Options
-        For its progress.
 
     Returns
     -------

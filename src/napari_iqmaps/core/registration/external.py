@@ -23,18 +23,7 @@ INSTALL = "pip install 'napari-iqmaps[registration]'"
 
 
 def check_installed(method: str) -> None:
-    """Refuse a method whose package is missing, before any work is done.
-
-    Parameters
-    ----------
-    method : str
-        A ``method`` of `napari_iqmaps.register`.
-
-    Raises
-    ------
-    InputError
-        With the line that installs it.
-    """
+    """Refuse a method whose package is missing, before any work is done."""
     module, package = PACKAGES.get(method, ("", ""))
     if module and find_spec(module) is None:
         raise InputError(f"method={method!r} needs the package {package}. Install it: {INSTALL}")
@@ -48,20 +37,8 @@ def propose_elastix(pair: Pair, options: Options) -> list[Candidate]:
 
     Parameters
     ----------
-    pair : Pair
-        The images.
     options : Options
         Transform (a homography is beyond elastix: it gives the affine motion), seed and progress.
-
-    Returns
-    -------
-    list of Candidate
-        One, to be refined.
-
-    Raises
-    ------
-    InputError
-        If itk-elastix is not installed.
 
     Notes
     -----
@@ -146,16 +123,6 @@ def propose_stackreg(pair: Pair, options: Options) -> list[Candidate]:
         The images; they are cut to the size that both have, as StackReg takes one size only.
     options : Options
         Transform (a homography is beyond StackReg: it gives the affine motion) and progress.
-
-    Returns
-    -------
-    list of Candidate
-        One, to be refined.
-
-    Raises
-    ------
-    InputError
-        If pystackreg is not installed.
 
     Notes
     -----

@@ -48,13 +48,6 @@ class Found:
 def propose_features(pair: Pair, options: Options) -> list[Candidate]:
     """Propose candidates from SIFT: first on equalised images, then with all key points of the plain ones.
 
-    Parameters
-    ----------
-    pair : Pair
-        The images.
-    options : Options
-        Transform, seed, progress.
-
     Returns
     -------
     list of Candidate
@@ -64,38 +57,12 @@ def propose_features(pair: Pair, options: Options) -> list[Candidate]:
 
 
 def propose_equalised(pair: Pair, options: Options) -> Candidate:
-    """Propose from SIFT on images with equalised local contrast (CLAHE, limit 2, 8x8 tiles), the 3000 strongest.
-
-    Parameters
-    ----------
-    pair : Pair
-        The images.
-    options : Options
-        Transform, seed, progress.
-
-    Returns
-    -------
-    Candidate
-        Without a matrix where points are too few.
-    """
+    """Propose from SIFT on images with equalised local contrast (CLAHE, limit 2, 8x8 tiles), the 3000 strongest."""
     return _from_sift("sift-clahe", pair, options, equalised=True, count=_EQUALISED_POINTS)
 
 
 def propose_plain(pair: Pair, options: Options) -> Candidate:
-    """Propose from SIFT on the images as they are, with nearly all key points (the 8000 strongest).
-
-    Parameters
-    ----------
-    pair : Pair
-        The images.
-    options : Options
-        Transform, seed, progress.
-
-    Returns
-    -------
-    Candidate
-        Without a matrix where points are too few.
-    """
+    """Propose from SIFT on the images as they are, with nearly all key points (the 8000 strongest)."""
     return _from_sift("sift", pair, options, equalised=False, count=_PLAIN_POINTS)
 
 
@@ -135,8 +102,6 @@ def match(moving: Found, fixed: Found, *, ratio: float = _RATIO) -> npt.NDArray[
 
     Parameters
     ----------
-    moving, fixed : Found
-        Key points of the two images.
     ratio : float
         How much nearer the best match must be than the second best.
 
@@ -172,16 +137,10 @@ def candidate_of(
 
     Parameters
     ----------
-    name : str
-        Of the method.
     points : tuple of numpy.ndarray
         Matched points of the moving and of the fixed image, float64, shape ``(n, 2)``.
     scales : tuple of float
         Working size over full size of the moving and of the fixed image.
-    pair : Pair
-        The images; points in holes are left out.
-    options : Options
-        Transform and seed.
 
     Returns
     -------
@@ -211,13 +170,9 @@ def working_size(image: Bytes, pixels: int = WORKING_PIXELS) -> tuple[Bytes, flo
     ----------
     image : numpy.ndarray
         uint8, shape ``(height, width)``.
-    pixels : int
-        How many are enough.
 
     Returns
     -------
-    numpy.ndarray
-        The image, or a smaller one.
     float
         Side of the smaller image over side of the image, exactly.
     """
@@ -237,8 +192,6 @@ def detect_once(side: Side, *, equalised: bool, count: int) -> tuple[Found, floa
 
     Parameters
     ----------
-    side : Side
-        The image.
     equalised : bool
         Whether to equalise the local contrast first.
     count : int
@@ -248,8 +201,6 @@ def detect_once(side: Side, *, equalised: bool, count: int) -> tuple[Found, floa
     -------
     Found
         Points in pixels of the working size.
-    float
-        The working size over the full size.
     """
     key = ("key points", equalised, count)
     if key not in side.memory:
@@ -292,20 +243,7 @@ _NEARLY_POINTS = 3000
 
 
 def propose_views(pair: Pair, options: Options) -> list[Candidate]:
-    """Propose from simulated views of each image against the other.
-
-    Parameters
-    ----------
-    pair : Pair
-        The images.
-    options : Options
-        Transform, seed, progress.
-
-    Returns
-    -------
-    list of Candidate
-        One; without a matrix where points are too few.
-    """
+    """Propose from simulated views of each image against the other."""
     moving, moving_scale = working_size(pair.moving.bytes, _VIEWED_PIXELS)
     fixed, fixed_scale = working_size(pair.fixed.bytes, _VIEWED_PIXELS)
     plain = [options.steps.wait(partial(_plain, image)) for image in (moving, fixed)]
@@ -325,15 +263,6 @@ def propose_views(pair: Pair, options: Options) -> list[Candidate]:
 
 def match_again(pair: Pair, candidate: Candidate, options: Options) -> Candidate:
     """Match once more, between the fixed image and the moving one as a candidate registers it.
-
-    Parameters
-    ----------
-    pair : Pair
-        The images.
-    candidate : Candidate
-        With a matrix that is nearly right.
-    options : Options
-        Transform, seed, progress.
 
     Returns
     -------

@@ -29,8 +29,6 @@ class Fit(NamedTuple):
         float64, shape ``(3, 3)``; None if there is none.
     inliers : numpy.ndarray
         bool, one for each match: whether it agrees with the matrix.
-    reason : str
-        Why there is no matrix, or ``""``.
     """
 
     matrix: Matrix | None
@@ -52,8 +50,6 @@ def fit_matrix(
     ----------
     moving_points, fixed_points : array_like
         Shape ``(n, 2)``, ``(x, y)``; row by row the same point.
-    transform : str
-        One of `geometry.TRANSFORMS`.
     threshold : float
         How far, in pixels, a moved point may lie from its match to agree.
     seed : int

@@ -48,11 +48,6 @@ def as_matrix(matrix: Any) -> Matrix:
     -------
     numpy.ndarray
         float64, shape ``(3, 3)``.
-
-    Raises
-    ------
-    InputError
-        If it is of another shape, not finite, not invertible, or sends the origin to infinity.
     """
     try:
         array = np.array(matrix, dtype=np.float64)
@@ -77,8 +72,6 @@ def map_points(matrix: Matrix, points: npt.ArrayLike) -> Points:
 
     Parameters
     ----------
-    matrix : numpy.ndarray
-        Shape ``(3, 3)``.
     points : array_like
         Shape ``(n, 2)``, each ``(x, y)``.
 
@@ -115,13 +108,6 @@ def corners(shape: tuple[int, int]) -> Points:
 def corner_shifts(matrix: Matrix, shape: tuple[int, int]) -> npt.NDArray[np.float64]:
     """Measure how far a matrix moves each corner.
 
-    Parameters
-    ----------
-    matrix : numpy.ndarray
-        Shape ``(3, 3)``.
-    shape : (int, int)
-        Height and width of the moving image.
-
     Returns
     -------
     numpy.ndarray
@@ -134,13 +120,6 @@ def corner_shifts(matrix: Matrix, shape: tuple[int, int]) -> npt.NDArray[np.floa
 
 def corner_error(first: Matrix, second: Matrix, shape: tuple[int, int]) -> float:
     """Measure how far apart two matrices put the corners of an image, in the mean.
-
-    Parameters
-    ----------
-    first, second : numpy.ndarray
-        Shape ``(3, 3)``.
-    shape : (int, int)
-        Height and width of the moving image.
 
     Returns
     -------
@@ -174,13 +153,6 @@ def scaled(matrix: Matrix, moving_scale: float, fixed_scale: float) -> Matrix:
 def area_ratio(matrix: Matrix, shape: tuple[int, int]) -> float:
     """Compare the area of a moved image with its area before; negative if it is turned over or folded.
 
-    Parameters
-    ----------
-    matrix : numpy.ndarray
-        Shape ``(3, 3)``.
-    shape : (int, int)
-        Height and width of the moving image.
-
     Returns
     -------
     float
@@ -192,13 +164,6 @@ def area_ratio(matrix: Matrix, shape: tuple[int, int]) -> float:
 
 def is_convex(matrix: Matrix, shape: tuple[int, int]) -> bool:
     """Tell whether a moved image is a convex quadrilateral with its corners in their old order.
-
-    Parameters
-    ----------
-    matrix : numpy.ndarray
-        Shape ``(3, 3)``.
-    shape : (int, int)
-        Height and width of the moving image.
 
     Returns
     -------

@@ -73,13 +73,7 @@ class Side:
 
 @dataclass(frozen=True, eq=False)
 class Pair:
-    """The moving and the fixed image, which may differ in size.
-
-    Attributes
-    ----------
-    moving, fixed : Side
-        The images.
-    """
+    """The moving and the fixed image, which may differ in size."""
 
     moving: Side
     fixed: Side
@@ -92,21 +86,8 @@ def as_pair(moving: Any, fixed: Any, *, data_range: DataRange = None, channel_ax
     ----------
     moving, fixed : array_like
         One plane each, ``(height, width)``, or with channels along `channel_axis` (either may be grey all the same).
-    data_range : float or (float, float), optional
-        See `napari_iqmaps.core.images.as_planes`; for both.
     channel_axis : int, optional
         The axis of the colours in those images that have three axes.
-
-    Returns
-    -------
-    Pair
-        The images as planes.
-
-    Raises
-    ------
-    InputError
-        If either is no image, a stack, smaller than 16 pixels, or without a single value, or if one range cannot suit
-        both.
     """
     named = {"moving image": moving, "fixed image": fixed}
     planes = [
@@ -119,13 +100,6 @@ def as_pair(moving: Any, fixed: Any, *, data_range: DataRange = None, channel_ax
 
 def plane_channel_axis(image: Any, channel_axis: int | None) -> int | None:
     """Give the channel axis of one of the images: None if it is grey although the other has colours.
-
-    Parameters
-    ----------
-    image : array_like
-        One of the two images.
-    channel_axis : int or None
-        As the caller gave it, for both.
 
     Returns
     -------

@@ -176,18 +176,6 @@ def propose_matches(pair: Pair, options: Options) -> list[Candidate]:
     ----------
     pair : Pair
         The images; matches of resized versions of them are brought to their size.
-    options : Options
-        With `matches`.
-
-    Returns
-    -------
-    list of Candidate
-        One.
-
-    Raises
-    ------
-    InputError
-        If there are no matches, or they belong to other images.
     """
     table = options.matches
     if not isinstance(table, MatchTable):
@@ -269,27 +257,7 @@ def read_deepmatching(
 def parse_matches(
     text: str, name: str, *, moving_shape: tuple[int, int] | None = None, fixed_shape: tuple[int, int] | None = None
 ) -> MatchTable:
-    """Read matched points from text; see `read_deepmatching`.
-
-    Parameters
-    ----------
-    text : str
-        The rows.
-    name : str
-        What to call the text in messages.
-    moving_shape, fixed_shape : (int, int), optional
-        Height and width of the images.
-
-    Returns
-    -------
-    MatchTable
-        The matches.
-
-    Raises
-    ------
-    InputError
-        If a line cannot be read, or sizes are missing or contradict those in the text.
-    """
+    """Read matched points from text; see `read_deepmatching`."""
     lines = [(number, _fields(line)) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
     header = lines.pop(0)[1] if lines and not all(_is_number(field) for field in lines[0][1]) else None
     if header is not None and not set(POINT_COLUMNS) <= set(header):

@@ -53,8 +53,6 @@ class Trial:
         As it is after refinement.
     judgement : Judgement or None
         The evidence; None without a matrix.
-    objection : str
-        Why it cannot be accepted; ``""`` if it can.
     start : numpy.ndarray or None
         The matrix as it was before refinement.
     """
@@ -104,15 +102,6 @@ class Trial:
 def search(pair: Pair, method: str, options: Options) -> list[Trial]:
     """Try the candidates of a method, or of one after the other.
 
-    Parameters
-    ----------
-    pair : Pair
-        The images.
-    method : str
-        A name of `register.METHODS`.
-    options : Options
-        What the caller asked for.
-
     Returns
     -------
     list of Trial
@@ -135,19 +124,8 @@ def attempt(pair: Pair, candidate: Candidate, options: Options, *, refused: Sequ
 
     Parameters
     ----------
-    pair : Pair
-        The images.
-    candidate : Candidate
-        Of any method.
-    options : Options
-        What the caller asked for.
     refused : sequence of numpy.ndarray
         Matrices that were refined and refused already: what comes near one of them is judged, but not refined again.
-
-    Returns
-    -------
-    Trial
-        The best that came of it.
     """
     if candidate.matrix is None:
         return Trial(candidate, None, candidate.reason or "no motion was found.")
@@ -166,13 +144,6 @@ def attempt(pair: Pair, candidate: Candidate, options: Options, *, refused: Sequ
 
 def agreeing(trials: list[Trial], pair: Pair) -> int:
     """Count the other candidates that came within 5 pixels of the first, found in ways of their own.
-
-    Parameters
-    ----------
-    trials : list of Trial
-        The best first.
-    pair : Pair
-        The images.
 
     Returns
     -------

@@ -132,8 +132,6 @@ def propose_translation(pair: Pair, options: Options) -> list[Candidate]:
 
     Parameters
     ----------
-    pair : Pair
-        The images.
     options : Options
         `min_overlap`, and `max_shift`, which is the radius where it is given: at most a quarter of the shorter side,
         and 64 pixels.
@@ -176,12 +174,6 @@ def choose(surface: ShiftSurface, pair: Pair, objective: str, min_overlap: float
 
     Parameters
     ----------
-    surface : ShiftSurface
-        All of them.
-    pair : Pair
-        The images.
-    objective : str
-        What shall be highest.
     min_overlap : float
         The smallest share of the fixed image to be covered, 0..1.
 
@@ -189,11 +181,6 @@ def choose(surface: ShiftSurface, pair: Pair, objective: str, min_overlap: float
     -------
     tuple
         The shift ``(dy, dx)``, and why it cannot be trusted, or ``""``.
-
-    Raises
-    ------
-    InputError
-        If `min_overlap` is no share.
     """
     _check_share(min_overlap)
     steps = np.arange(-surface.radius, surface.radius + 1)
@@ -332,11 +319,6 @@ def search_as_notebook(moving: Any, fixed: Any, compat: str, *, tol: float | str
         With ``dx``, ``dy``, ``scores`` and ``counts`` in `info`, each in the notebook's order. The second search takes
         the highest number among scores **and** counts, as the notebook does; where that lies beyond its list, the
         notebook stops with an IndexError, and the registration is refused.
-
-    Raises
-    ------
-    InputError
-        If the mode is unknown, or the images are not what the notebook can read.
     """
     if compat not in _MODES:
         raise InputError(f"compat is {compat!r}; choose one of {', '.join(_MODES)}, or None.")

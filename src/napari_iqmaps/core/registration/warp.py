@@ -36,8 +36,6 @@ def warp_image(
         pixels are holes.
     matrix : array_like
         Shape ``(3, 3)``: a pixel ``(x, y)`` of the image to the new grid.
-    shape : (int, int)
-        Height and width of the new grid.
     valid : numpy.ndarray, optional
         What `valid_pixels` gives for the same arguments, if it is at hand.
     has_channels : bool
@@ -47,11 +45,6 @@ def warp_image(
     -------
     numpy.ndarray
         The image's dtype and channels on the new grid; 0, or NaN for floating point, in every pixel that is not valid.
-
-    Raises
-    ------
-    InputError
-        If the matrix is unusable, or a side is longer than 32766 pixels.
 
     Notes
     -----
@@ -92,20 +85,8 @@ def valid_pixels(
     ----------
     matrix : array_like
         Shape ``(3, 3)``, moving to fixed.
-    moving_shape, fixed_shape : (int, int)
-        Heights and widths.
     holes : numpy.ndarray, optional
         bool, `moving_shape`: pixels of the moving image without a value; a footprint that touches one is not whole.
-
-    Returns
-    -------
-    numpy.ndarray
-        bool, `fixed_shape`.
-
-    Raises
-    ------
-    InputError
-        If the matrix is unusable, or a side is longer than 32766 pixels.
 
     Notes
     -----

@@ -22,14 +22,8 @@ class Layout:
 
     Attributes
     ----------
-    title : str
-        Of the database.
     parts : tuple of str
         What its folder must hold, in words; folders end in a slash.
-    has : callable
-        Tells for each part whether a folder holds it.
-    read : callable
-        Lists the database in a folder that holds all parts.
     """
 
     title: str
@@ -73,12 +67,6 @@ def list_database(path: str | Path) -> Listing:
     -------
     Listing
         What the database's own files say; no image has been looked for.
-
-    Raises
-    ------
-    InputError
-        If there is nothing, if the folder has no known layout (the message says what each lacks), or if the scores
-        cannot be read.
     """
     path = Path(path)
     if path.is_file():

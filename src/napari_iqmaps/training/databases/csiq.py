@@ -50,20 +50,10 @@ Row = Sequence[str]
 def read(folder: Path) -> Listing:
     """List the images of CSIQ.
 
-    Parameters
-    ----------
-    folder : pathlib.Path
-        Holds `PARTS`.
-
     Returns
     -------
     Listing
         Scenes are called csiq_1600 and so on.
-
-    Raises
-    ------
-    InputError
-        If no table of scores can be read, or one of its lines.
     """
     inside = Folder(folder)
     references, distorted = Folder(inside.where("src_imgs")), Folder(inside.where("dst_imgs"), depth=1)
@@ -88,11 +78,6 @@ def read(folder: Path) -> Listing:
 
 def scores_in(folder: Folder) -> Path | None:
     """Find the table of scores.
-
-    Parameters
-    ----------
-    folder : Folder
-        Of the database.
 
     Returns
     -------

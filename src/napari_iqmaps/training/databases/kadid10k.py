@@ -59,20 +59,10 @@ _NAME = re.compile(r"(I\d\d)_(\d\d)_(\d\d)\.png", re.IGNORECASE)
 def read(folder: Path) -> Listing:
     """List the images of KADID-10k.
 
-    Parameters
-    ----------
-    folder : pathlib.Path
-        Holds `PARTS`.
-
     Returns
     -------
     Listing
         Scenes are called kadid10k_I01 and so on.
-
-    Raises
-    ------
-    InputError
-        If a column is missing or a line cannot be read.
     """
     inside = Folder(folder)
     images, path = Folder(inside.where("images")), inside.where("dmos.csv")

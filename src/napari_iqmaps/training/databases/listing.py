@@ -24,12 +24,6 @@ class Listing:
     ----------
     layout : str
         Which of the published layouts, such as ``"TID2013"``, or ``"CSV"``.
-    name : str
-        The name of the database in tables.
-    path : pathlib.Path
-        The folder, or the CSV file.
-    sources : tuple of pathlib.Path
-        The files that the scores were read from.
     measure : str
         What the scores are: ``"MOS"`` (mean opinion score), ``"DMOS"`` (difference mean opinion score) or ``"score"``.
     best, worst : float
@@ -38,8 +32,6 @@ class Listing:
         No score may lie beyond; those between a limit and `best` or `worst` count as that one.
     table : pandas.DataFrame
         A row per image: file and reference (absolute paths, not looked for yet), score, type, scene, weight.
-    pristine : int
-        Rows left out because they show the reference itself.
     notes : tuple of str
         What a person should know of this copy of the database.
     """
@@ -102,13 +94,6 @@ class Folder:
     """The files of a folder by name, whatever the case of their letters.
 
     The published lists say ``i01_01_1.bmp`` where some copies hold ``I01_01_1.BMP``.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        A folder; it may be missing.
-    depth : int
-        How many levels of subfolders belong to it.
     """
 
     def __init__(self, path: Path, depth: int = 0) -> None:
@@ -139,11 +124,6 @@ class Folder:
 def listed(rows: Iterable[tuple[Path, Path, float, str, str]]) -> pd.DataFrame:
     """Make a listing's table.
 
-    Parameters
-    ----------
-    rows : iterable of (file, reference, score, type, scene)
-        The images.
-
     Returns
     -------
     pandas.DataFrame
@@ -157,27 +137,7 @@ def listed(rows: Iterable[tuple[Path, Path, float, str, str]]) -> pd.DataFrame:
 
 
 def without_repeats(table: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """Drop rows that say the same twice.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        From `listed`.
-    path : pathlib.Path
-        Where it was read, for errors.
-
-    Returns
-    -------
-    table : pandas.DataFrame
-        A row per image file.
-    notes : tuple of str
-        How many rows were dropped, if any.
-
-    Raises
-    ------
-    InputError
-        If a file has several scores.
-    """
+    """Drop rows that say the same twice."""
     once = table.drop_duplicates(["file", "reference", "score"], ignore_index=True)
     several = once.loc[once["file"].duplicated(keep=False), "file"]
     if len(several):
@@ -198,15 +158,6 @@ def number(text: str) -> float | None:
 
 def unreadable(path: Path, lines: Sequence[tuple[int, str]], form: str) -> InputError:
     """Make the error of lines that are not of the right form.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        Where they were read.
-    lines : sequence of (int, str)
-        Number and text of each.
-    form : str
-        What a line should be like.
 
     Returns
     -------

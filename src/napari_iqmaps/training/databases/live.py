@@ -68,11 +68,6 @@ def read(folder: Path) -> Listing:
     -------
     Listing
         Realigned scores where they are there. Scenes are Kodak's where the photograph is.
-
-    Raises
-    ------
-    InputError
-        If a file of scores cannot be read, or if it does not fit the lists of images.
     """
     inside = Folder(folder)
     folders = {name: Folder(inside.where(name)) for name in ("refimgs", *TYPES)}

@@ -28,20 +28,10 @@ REQUIRED = ("file", "reference", "score")
 def read(path: Path) -> Listing:
     """List the images of a CSV file.
 
-    Parameters
-    ----------
-    path : pathlib.Path
-        The file.
-
     Returns
     -------
     Listing
         Its rows but for those that are their own reference.
-
-    Raises
-    ------
-    InputError
-        If its header or a column is missing, or a field cannot be read.
     """
     best, worst = _range_of(path)
     table = _columns(path)

@@ -46,11 +46,6 @@ KODAK_COUNT = 24
 def live_scene(reference: str) -> str:
     """Name the photograph of a reference of LIVE.
 
-    Parameters
-    ----------
-    reference : str
-        Stem of its file.
-
     Returns
     -------
     str
@@ -62,11 +57,6 @@ def live_scene(reference: str) -> str:
 
 def tid_scene(reference: int) -> str:
     """Name the photograph of a reference of TID2013.
-
-    Parameters
-    ----------
-    reference : int
-        Its number, 1..25.
 
     Returns
     -------

@@ -57,20 +57,10 @@ _NAME = re.compile(r"i(\d\d)_(\d\d)_(\d)\.bmp", re.IGNORECASE)
 def read(folder: Path) -> Listing:
     """List the images of TID2013.
 
-    Parameters
-    ----------
-    folder : pathlib.Path
-        Holds `PARTS`.
-
     Returns
     -------
     Listing
         Scenes are Kodak's but for the artificial 25th.
-
-    Raises
-    ------
-    InputError
-        If a line of the scores cannot be read or names an unknown type.
     """
     inside = Folder(folder)
     references = Folder(inside.where("reference_images"))

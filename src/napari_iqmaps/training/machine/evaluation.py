@@ -55,21 +55,12 @@ def with_other_labels(labels: pd.DataFrame, others: Mapping[str, pd.DataFrame]) 
     ----------
     labels : pandas.DataFrame
         Image, distortion, severity, seed, and labels.
-    others : mapping of str to pandas.DataFrame
-        Further tables, under names such as their files'.
 
     Returns
     -------
     rows : pandas.DataFrame
         The first table with further columns p_NAME and c_NAME, and, of a table of several workers, mean (TABLE),
         consistency (TABLE) and top1 (TABLE); NaN where a table has no such picture.
-    joined : list of str
-        The columns' names.
-
-    Raises
-    ------
-    InputError
-        If a worker is in two tables, or a table has none of the pictures.
     """
     rows, joined = labels.copy(), list[str]()
     for table, other in others.items():
@@ -115,16 +106,6 @@ def found_weights(weights: Sequence[str | Path | None]) -> list[WeightsRecord]:
     ----------
     weights : sequence of (str or pathlib.Path or None)
         Names or paths; None is the default.
-
-    Returns
-    -------
-    list of WeightsRecord
-        In that order.
-
-    Raises
-    ------
-    WeightsError
-        If weights are unknown, missing, changed or of another network.
     """
     return [find(default_name(NETWORK) if name is None else name, NETWORK) for name in weights]
 
@@ -145,8 +126,6 @@ def scored(
     ----------
     rows : pandas.DataFrame
         Image, distortion, severity, seed, and labels.
-    remake : callable
-        Gives the pictures of rows; see `evaluation_scores.Remake`.
     weights : sequence of (str or pathlib.Path or None)
         Of metrifiers; None is the default.
     data : str
@@ -154,24 +133,6 @@ def scored(
     folder : pathlib.Path, optional
         Keeps the scores as they are made; what is there is not done again. Also ``residuals_HASH.csv`` for each
         metrifier, see `write_residuals`.
-    device : str
-        As in `machine_quality`.
-    report : callable, optional
-        Told of the progress.
-
-    Returns
-    -------
-    rows : pandas.DataFrame
-        With a column for each metrifier and measure.
-    scores : list of str
-        Names of the metrifiers' columns.
-
-    Raises
-    ------
-    InputError
-        If a picture cannot be made again.
-    WeightsError
-        If weights cannot be used.
     """
     weights = list(dict.fromkeys(weights))
     records = found_weights(weights)
@@ -214,19 +175,10 @@ def scored(
 def answered(rows: pd.DataFrame, scores: Sequence[str]) -> tuple[pd.DataFrame, int]:
     """Leave out the pictures that a metrifier has no answer for: nearly uniform ones.
 
-    Parameters
-    ----------
-    rows : pandas.DataFrame
-        From `scored`.
-    scores : sequence of str
-        Names of the metrifiers' columns.
-
     Returns
     -------
     rows : pandas.DataFrame
         Those that all metrifiers answer, so that all methods are judged by the same pictures.
-    silent : int
-        How many were left out.
     """
     has_answer = rows[list(scores)].notna().all(axis=1)
     return rows[has_answer].reset_index(drop=True), int((~has_answer).sum())
@@ -239,12 +191,6 @@ def write_residuals(path: Path, rows: pd.DataFrame, score: str, target: str) -> 
     ----------
     path : pathlib.Path
         A CSV file: score, label, distortion, severity and image. Pictures without an answer are left out.
-    rows : pandas.DataFrame
-        From `scored`.
-    score : str
-        The metrifier's column.
-    target : str
-        The label's column, which it was trained to tell.
     """
     table = rows.rename(columns={score: "score", target: "label"})
     with written_whole(path) as part:

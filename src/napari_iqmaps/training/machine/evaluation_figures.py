@@ -26,8 +26,6 @@ class RowFigures:
 
     Attributes
     ----------
-    srcc, plcc : Figure
-        Spearman's and Pearson's correlation.
     plcc_logistic, rmse : Figure
         Pearson's correlation and root mean square error after the logistic of `statistics.fit_logistic`.
     """
@@ -41,17 +39,8 @@ class RowFigures:
 class Draws:
     """Draws of undistorted pictures with replacement, each as how often it took which picture.
 
-    Parameters
-    ----------
-    images : numpy.ndarray of str
-        The undistorted picture that each row comes from.
-    seed : int
-        Of the draws.
-
     Attributes
     ----------
-    codes : numpy.ndarray of int
-        Number of the picture of each row.
     counts : numpy.ndarray
         ``(1 + draws, pictures)``: how often each picture was drawn. The first row takes each once: the rows as they
         are. No others where there are fewer than three pictures.
@@ -75,11 +64,6 @@ class Draws:
     def sums(self, rows: Floats) -> Floats:
         """Give a sum over the rows of every draw.
 
-        Parameters
-        ----------
-        rows : numpy.ndarray
-            ``(rows,)``.
-
         Returns
         -------
         numpy.ndarray
@@ -97,8 +81,6 @@ def row_figures(methods: dict[str, Floats], label: Floats, draws: Draws) -> dict
         Scores, ``(rows,)`` each, all finite.
     label : numpy.ndarray
         What they should tell, ``(rows,)``, finite.
-    draws : Draws
-        Of the pictures of the rows.
 
     Returns
     -------
@@ -133,13 +115,6 @@ def distance(scores: Floats, label: Floats, draws: Draws) -> Figure:
     ----------
     scores, label : numpy.ndarray
         ``(rows,)``, finite, on one scale.
-    draws : Draws
-        Of the pictures of the rows.
-
-    Returns
-    -------
-    Figure
-        With its interval.
     """
     return _figure(np.sqrt(draws.sums((scores - label) ** 2) / draws.sums(np.ones(len(label)))), draws)
 
@@ -182,15 +157,7 @@ def _from_sums(
 
 
 class _Ranks:
-    """Middle ranks of one column in every draw.
-
-    Parameters
-    ----------
-    values : numpy.ndarray
-        ``(rows,)``.
-    draws : Draws
-        Of its pictures.
-    """
+    """Middle ranks of one column in every draw."""
 
     def __init__(self, values: Floats, draws: Draws) -> None:
         levels, self.level = np.unique(values, return_inverse=True)

@@ -46,8 +46,6 @@ class Distorted:
     ----------
     rows : pandas.DataFrame
         All that may be asked for: image, distortion, severity and seed.
-    remake : callable
-        Makes them, such as `labels.distorted_batch` of some pictures.
     """
 
     def __init__(self, rows: pd.DataFrame, remake: Remake) -> None:
@@ -58,11 +56,6 @@ class Distorted:
 
     def __call__(self, places: npt.NDArray[np.intp]) -> Pixels:
         """Give some pictures.
-
-        Parameters
-        ----------
-        places : numpy.ndarray of int
-            Which rows, by position.
 
         Returns
         -------
@@ -82,18 +75,7 @@ class Distorted:
         return self._kept[places]
 
     def undistorted(self, places: npt.NDArray[np.intp]) -> Pixels:
-        """Give what some pictures were made from.
-
-        Parameters
-        ----------
-        places : numpy.ndarray of int
-            Which rows, by position.
-
-        Returns
-        -------
-        numpy.ndarray
-            As `__call__`.
-        """
+        """Give what some pictures were made from."""
         rows = self.rows.iloc[places].assign(distortion=UNDISTORTED, severity=0)
         images, back = np.unique(rows["image"].to_numpy(dtype=str), return_inverse=True)
         one_each = rows.iloc[[int(np.flatnonzero(back == number)[0]) for number in range(len(images))]]
@@ -112,14 +94,8 @@ def metrifier_scores(
 
     Parameters
     ----------
-    pictures : Distorted
-        Where they come from.
-    places : numpy.ndarray of int
-        Which rows of it.
     weights : str or pathlib.Path, optional
         Name or path; None takes the default.
-    device : str
-        As in `machine_quality`.
     progress : callable, optional
         Called with ``(pictures done, pictures in all)``; raise `Cancelled` in it to stop.
 
@@ -148,15 +124,6 @@ def metrifier_scores(
 
 def measured(pictures: Distorted, places: npt.NDArray[np.intp], progress: Progress | None = None) -> Floats:
     """Score pictures by `MEASURES`, of their luminance.
-
-    Parameters
-    ----------
-    pictures : Distorted
-        Where they come from.
-    places : numpy.ndarray of int
-        Which rows of it.
-    progress : callable, optional
-        As in `metrifier_scores`.
 
     Returns
     -------

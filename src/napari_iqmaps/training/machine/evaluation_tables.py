@@ -54,18 +54,8 @@ def figures(
 
     Parameters
     ----------
-    rows : pandas.DataFrame
-        From `evaluation.answered`.
-    scores : sequence of str
-        Names of the metrifiers' columns.
-    targets : sequence of str
-        Names of the labels' columns.
     others : sequence of str
         Those of them that are of other workers than the first table's.
-    left_out : sequence of str
-        Distortions that the training did not know.
-    seed : int
-        Of the intervals' draws.
     progress : callable, optional
         Called with ``(labels and types done, in all)``.
 
@@ -132,13 +122,6 @@ def _methods(rows: pd.DataFrame, scores: Sequence[str], *, with_workers: bool) -
 def falls(rows: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
     """Tell how scores and labels fall with severity, distortion by distortion.
 
-    Parameters
-    ----------
-    rows : pandas.DataFrame
-        From `evaluation.answered`.
-    columns : sequence of str
-        Which scores and labels.
-
     Returns
     -------
     pandas.DataFrame
@@ -190,20 +173,7 @@ def _rank_correlation(first: pd.Series, second: pd.Series) -> float:
 
 
 def by_type(table: pd.DataFrame, target: str) -> pd.DataFrame:
-    """Set one label's rank correlations out, a row for each type and a column for each method.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        From `figures`.
-    target : str
-        The label.
-
-    Returns
-    -------
-    pandas.DataFrame
-        type, images, and the methods' SRCC as words.
-    """
+    """Set one label's rank correlations out, a row for each type and a column for each method."""
     some = table[table["target"] == target]
     wide = some.assign(srcc=some["srcc"].map(lambda figure: number(figure.value))).pivot_table(
         index=["type", "images"], columns="method", values="srcc", aggfunc="first", sort=False
@@ -213,13 +183,6 @@ def by_type(table: pd.DataFrame, target: str) -> pd.DataFrame:
 
 def fall_words(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
     """Set the falls out for reading.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        From `falls`.
-    columns : sequence of str
-        Which scores and labels.
 
     Returns
     -------
@@ -241,20 +204,7 @@ def number(value: float) -> str:
 
 
 def laid_out(title: str, words: pd.DataFrame) -> Table:
-    """Lay a table of words out for a terminal.
-
-    Parameters
-    ----------
-    title : str
-        Above it.
-    words : pandas.DataFrame
-        Its cells.
-
-    Returns
-    -------
-    rich.table.Table
-        The table.
-    """
+    """Lay a table of words out for a terminal."""
     shown = Table(title=title)
     for place, name in enumerate(words):
         shown.add_column(str(name), justify="right" if place else "left")
@@ -264,31 +214,13 @@ def laid_out(title: str, words: pd.DataFrame) -> Table:
 
 
 def write_csv(path: Path, table: pd.DataFrame) -> None:
-    """Write a table of plain columns.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        A CSV file.
-    table : pandas.DataFrame
-        Such as of `falls`.
-    """
+    """Write a table of plain columns."""
     with written_whole(path) as part:
         table.to_csv(part, index=False)
 
 
 def write_markdown(path: Path, table: pd.DataFrame, others: Mapping[str, pd.DataFrame]) -> None:
-    """Write the figures over groups, and tables of words below them.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        The file.
-    table : pandas.DataFrame
-        From `figures`.
-    others : mapping of str to pandas.DataFrame
-        Titles and tables, such as those of `by_type` and `fall_words`.
-    """
+    """Write the figures over groups, and tables of words below them."""
     parts = [as_markdown(table[table["type"].isin(GROUPS)], "target")]
     for title, words in others.items():
         lines = [f"\n{title}\n", "| " + " | ".join(map(str, words)) + " |", "|" + "---|" * words.shape[1]]

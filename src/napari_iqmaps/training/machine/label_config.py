@@ -35,8 +35,6 @@ class Variant(NamedTuple):
         A name of the bank, or "none".
     severity : float
         1 to 5; 0 for "none".
-    seed : int
-        With which `napari_iqmaps.distort` makes the picture again.
     """
 
     distortion: str
@@ -54,14 +52,8 @@ class LabelRequest:
         Names of the bank; none stands for all of it.
     left_out : tuple of str
         Those of them that are not used after all.
-    variants : int
-        Distorted copies of each picture, besides the undistorted one.
-    grid : bool
-        Every distortion at every severity instead.
     severities : tuple of float
         From which severities are drawn, evenly, 1 to 5.
-    seed : int
-        Of the draws and of the distortions.
     answers : bool
         Keep what the workers say of each class, a column a class.
     """
@@ -101,13 +93,7 @@ class LabelRequest:
         return 1 + (len(self.used) * len(self.severities) if self.grid else self.variants)
 
     def record(self) -> dict[str, Any]:
-        """Say what decides the table.
-
-        Returns
-        -------
-        dict
-            Of JSON's types.
-        """
+        """Say what decides the table."""
         return {
             "distortions": list(self.used),
             "severities": list(self.severities),
@@ -118,11 +104,6 @@ class LabelRequest:
 
     def variants_of(self, image: str) -> Iterator[Variant]:
         """Say what is done to a picture, row by row; the first is the undistorted one.
-
-        Parameters
-        ----------
-        image : str
-            The picture's name.
 
         Yields
         ------
@@ -152,8 +133,6 @@ def made(
     ----------
     pictures : sequence of numpy.ndarray
         The undistorted picture of each row, uint8 ``(height, width, 3)``.
-    variants : sequence of Variant
-        What is done to each.
     progress : callable, optional
         Called with ``(pictures made, pictures in all)``; raise `Cancelled` in it to stop.
 

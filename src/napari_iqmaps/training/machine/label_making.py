@@ -69,28 +69,12 @@ def make_labels(
     ----------
     pictures : LabelledPictures
         Pictures of known classes that the workers were not trained on.
-    workers : sequence of Worker
-        Whom to ask; see `opening.open_worker`.
-    request : LabelRequest
-        Which distorted copies to show.
     path : str or pathlib.Path
         The table: CSV, or Parquet if it ends in ``.parquet``. Its record is written beside it, as ``.json``.
     jobs : int
         Processes that distort; the workers run in this one. The table does not depend on it.
     progress : callable, optional
         Called with ``(rows done, rows in all)``; raise `Cancelled` in it to stop. What is done is kept.
-
-    Returns
-    -------
-    LabelTable
-        As `labels.read_labels` reads it.
-
-    Raises
-    ------
-    InputError
-        If a worker's classes are not the pictures', or if the path holds labels of another request.
-    Cancelled
-        If `progress` raised it; called once more, the rest is done.
     """
     path = Path(path)
     if isinstance(jobs, bool) or not isinstance(jobs, int) or jobs < 1:

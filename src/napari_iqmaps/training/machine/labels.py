@@ -46,10 +46,6 @@ class LabelTable:
         spread (population standard deviation) of the probabilities over workers, mean consistency, and top1, the share
         of workers that are right. All from 0 (worst) to 1 (best), but for the spread. Where they were asked for, also
         ``a_CLASS``, the workers' mean probability of each class.
-    record : dict
-        How it was made: pictures, request, workers.
-    path : pathlib.Path
-        The file.
     """
 
     frame: pd.DataFrame
@@ -67,15 +63,8 @@ def columns_for(workers: Sequence[str], answers: Sequence[str] = ()) -> list[str
 
     Parameters
     ----------
-    workers : sequence of str
-        Their names.
     answers : sequence of str
         The classes, if the table has what the workers say of each.
-
-    Returns
-    -------
-    list of str
-        In their order.
     """
     own = [f"{prefix}{name}" for name in workers for prefix in (PROBABILITY, CONSISTENCY)]
     return [*KEYS, *own, *SUMMARY, *(f"{ANSWER}{name}" for name in answers)]
@@ -93,16 +82,6 @@ def read_labels(path: str | Path) -> LabelTable:
     ----------
     path : str or pathlib.Path
         CSV or Parquet, as ``iqmaps label`` has written it, with its record (``.json``) beside it.
-
-    Returns
-    -------
-    LabelTable
-        The table.
-
-    Raises
-    ------
-    InputError
-        If it is not there, is not finished, or is no table of labels.
     """
     path = Path(path)
     if not path.is_file():
@@ -128,11 +107,6 @@ def read_labels(path: str | Path) -> LabelTable:
 def read_frame(path: Path) -> pd.DataFrame:
     """Read the columns of a table with their types.
 
-    Parameters
-    ----------
-    path : pathlib.Path
-        CSV (whatever its suffix) or Parquet.
-
     Returns
     -------
     pandas.DataFrame
@@ -146,15 +120,7 @@ def read_frame(path: Path) -> pd.DataFrame:
 
 
 def write_frame(frame: pd.DataFrame, path: Path) -> None:
-    """Write a table, whole or not at all.
-
-    Parameters
-    ----------
-    frame : pandas.DataFrame
-        The table.
-    path : pathlib.Path
-        CSV, or Parquet if it ends so.
-    """
+    """Write a table, whole or not at all."""
     with written_whole(path) as part:
         if path.suffix == PARQUET:
             frame.to_parquet(part, index=False)
@@ -163,13 +129,7 @@ def write_frame(frame: pd.DataFrame, path: Path) -> None:
 
 
 def need_parquet(path: Path) -> None:
-    """Say what to install if a Parquet file cannot be handled here.
-
-    Raises
-    ------
-    InputError
-        If pyarrow is not installed.
-    """
+    """Say what to install if a Parquet file cannot be handled here."""
     if find_spec("pyarrow") is None:
         raise InputError(f"{path.name} needs pyarrow, which is not installed: pip install pyarrow, or use .csv.")
 
@@ -184,22 +144,8 @@ def pictures_of(table: LabelTable, data: str | Path, *, progress: Progress | Non
 
     Parameters
     ----------
-    table : LabelTable
-        The labels.
     data : str or pathlib.Path
         The data set that they were made of, as for `pictures.read_pictures`.
-    progress : callable, optional
-        As for `pictures.read_pictures`.
-
-    Returns
-    -------
-    LabelledPictures
-        The same part of it, at the same size.
-
-    Raises
-    ------
-    InputError
-        If the data set has not the same pictures any more.
     """
     made: Mapping[str, Any] = table.record["pictures"]
     pictures = read_pictures(data, part=tuple(made["part"]), size=made["asked_size"], progress=progress)
@@ -216,8 +162,6 @@ def distorted_batch(pictures: LabelledPictures, rows: pd.DataFrame, progress: Pr
 
     Parameters
     ----------
-    pictures : LabelledPictures
-        Undistorted, those of the table.
     rows : pandas.DataFrame
         With the columns image, distortion, severity and seed.
     progress : callable, optional
@@ -228,11 +172,6 @@ def distorted_batch(pictures: LabelledPictures, rows: pd.DataFrame, progress: Pr
     numpy.ndarray
         uint8 ``(rows, height, width, 3)``; each is
         ``distort(picture, distortion, severity, seed=seed, channel_axis=-1)``, or the picture itself for "none".
-
-    Raises
-    ------
-    InputError
-        If a picture is not there.
     """
     return made(*rows_of(pictures, rows), progress)
 
@@ -242,20 +181,8 @@ def rows_of(pictures: LabelledPictures, rows: pd.DataFrame) -> tuple[list[Pixels
 
     Parameters
     ----------
-    pictures : LabelledPictures
-        Undistorted, those of the table.
     rows : pandas.DataFrame
         One or more, with the columns image, distortion, severity and seed.
-
-    Returns
-    -------
-    list of numpy.ndarray, list of Variant
-        For `label_config.made`.
-
-    Raises
-    ------
-    InputError
-        If there are no rows, or a picture is not there.
     """
     if rows.empty:
         raise InputError("There are no rows to make pictures of.")

@@ -30,25 +30,7 @@ _ORDER, _DRAWS = 0, 1
 
 
 def learnt_rows(table: pd.DataFrame, config: MetrifierConfig) -> pd.DataFrame:
-    """Give the rows of a table of labels that a recipe learns from.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        As `labels.read_labels` gives it.
-    config : MetrifierConfig
-        The recipe: which distortions it leaves out.
-
-    Returns
-    -------
-    pandas.DataFrame
-        With a new index.
-
-    Raises
-    ------
-    InputError
-        If no rows are left, or a label is no number from 0 to 1.
-    """
+    """Give the rows of a table of labels that a recipe learns from."""
     rows = table[~table["distortion"].isin(config.left_out)].reset_index(drop=True)
     if rows.empty:
         raise InputError("The table of labels has no rows to learn from. Make one that has, or leave out less.")
@@ -89,12 +71,6 @@ class MetrifierBank:
 
         Parameters
         ----------
-        undistorted : LabelledPictures
-            That the table was made of.
-        rows : pandas.DataFrame
-            From `learnt_rows`.
-        target : {"mean", "consistency", "top1"}
-            The column that is learnt.
         progress : callable, optional
             Called with ``(pictures made, pictures in all)``; raise `Cancelled` in it to stop.
 
@@ -102,11 +78,6 @@ class MetrifierBank:
         -------
         MetrifierBank
             Takes 3 bytes a pixel: 370 MB for 120,000 pictures of 32x32.
-
-        Raises
-        ------
-        InputError
-            If a picture is not there.
         """
         pictures = distorted_batch(undistorted, rows, _now_and_then(progress))
         return cls(pictures, rows[target].to_numpy(dtype=np.float32), _answers(rows, undistorted.classes))
@@ -134,11 +105,6 @@ def check_size(size: tuple[int, int]) -> None:
     ----------
     size : (int, int)
         Height and width in pixels.
-
-    Raises
-    ------
-    InputError
-        If they are under 19 pixels a side.
     """
     least = Metrifier.REACH + 1
     if min(size) < least:
@@ -165,10 +131,6 @@ class MetrifierSteps:
 
     Parameters
     ----------
-    bank : MetrifierBank
-        The pictures.
-    config : MetrifierConfig
-        The recipe.
     first : int
         The step to begin with; what a resumed run continues from.
 

@@ -22,11 +22,6 @@ class MetrifierConfig:
     """Everything that decides what comes out of training the metrifier, besides the data.
 
     Each field's help text, which the command line shows, is in its metadata, as are its limits.
-
-    Attributes
-    ----------
-    network : {"metrifier"}
-        What is trained.
     """
 
     network: str = setting("metrifier", "What is trained.", choices=("metrifier",))
@@ -73,33 +68,11 @@ class MetrifierConfig:
         check(self)
 
     def check_classes(self, classes: int) -> None:
-        """Refuse to tell classes apart where there are none to tell.
-
-        Parameters
-        ----------
-        classes : int
-            Of the pictures.
-
-        Raises
-        ------
-        InputError
-            If there is one class, and `auxiliary` is not 0.
-        """
+        """Refuse to tell classes apart where there are none to tell."""
         if self.auxiliary and classes < len(("one", "other")):
             raise InputError("The pictures are of one class, so there is nothing to tell apart. Set auxiliary to 0.")
 
     @classmethod
     def default(cls, network: str = "metrifier") -> MetrifierConfig:
-        """Give the recipe that the shipped weights were trained with.
-
-        Parameters
-        ----------
-        network : {"metrifier"}
-            What is trained.
-
-        Returns
-        -------
-        MetrifierConfig
-            Its defaults.
-        """
+        """Give the recipe that the shipped weights were trained with."""
         return replace(cls(), network=network)

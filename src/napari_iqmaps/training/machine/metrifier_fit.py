@@ -57,38 +57,16 @@ def fit_metrifier(
 
     Parameters
     ----------
-    config : MetrifierConfig
-        The recipe.
     table : LabelTable
         From ``iqmaps label``: how well workers did on which distorted pictures.
-    pictures : LabelledPictures
-        What the table was made of, undistorted; see `labels.pictures_of`.
-    folder : str or pathlib.Path
-        Of the run; see `runs`.
     resume : bool
         Continue the run that the folder holds, if it has the same recipe and table.
-    device : {"auto", "cpu", "cuda", "mps"}
-        Where to train.
-    checkpoint_every : int
-        Steps between checkpoints.
     command : str
         What to write into the weights' header as the command that trained them.
     progress : callable, optional
         Called with ``(steps done, steps in all)``; raise `Cancelled` in it to stop with a checkpoint.
     making : callable, optional
         Called before the steps with ``(pictures distorted, pictures in all)``; raise `Cancelled` in it to stop.
-
-    Returns
-    -------
-    pathlib.Path
-        ``folder/metrifier.safetensors``.
-
-    Raises
-    ------
-    InputError
-        If the table, a picture or the folder cannot be used.
-    Cancelled
-        On Ctrl-C or if a callback raised it; the run can be continued.
 
     Notes
     -----
@@ -150,18 +128,9 @@ def set_metrifier_uncertainty(weights: str | Path, residuals: str | Path) -> Non
 
     Parameters
     ----------
-    weights : str or pathlib.Path
-        Of a metrifier; replaced, whole or not at all.
     residuals : str or pathlib.Path
         A CSV file with the columns score and label, both from 0 to 1, of pictures that neither the workers nor the
         metrifier were trained on.
-
-    Raises
-    ------
-    InputError
-        If the file has no such columns, or fewer than 20 rows that count.
-    WeightsError
-        If the weights are none of a metrifier.
 
     Notes
     -----

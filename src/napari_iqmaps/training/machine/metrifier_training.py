@@ -29,17 +29,11 @@ class MetrifierTraining(ClipsGradients):
 
     Parameters
     ----------
-    config : MetrifierConfig
-        The recipe.
-    classes : int
-        Of the pictures.
     half : bool
         Whether the convolutions are in bfloat16.
 
     Attributes
     ----------
-    network : Metrifier
-        The result.
     classifier : torch.nn.Linear or None
         From the features' means over a picture to the logits of its classes; dropped. How well a worker does depends as
         much on what the picture shows as on its distortion, and a network that knows what the workers take a picture
@@ -58,20 +52,7 @@ class MetrifierTraining(ClipsGradients):
         self.to(memory_format=torch.channels_last)
 
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
-        """Give the loss of one step.
-
-        Parameters
-        ----------
-        batch : dict of torch.Tensor
-            From `MetrifierSteps.step`.
-        batch_idx : int
-            Not used; Lightning's.
-
-        Returns
-        -------
-        torch.Tensor
-            A number.
-        """
+        """Give the loss of one step."""
         loss, parts = self.losses(batch)
         log_step(self, loss, parts)
         return loss
@@ -79,15 +60,8 @@ class MetrifierTraining(ClipsGradients):
     def losses(self, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         """Give the loss of a step, and its parts before they are weighed.
 
-        Parameters
-        ----------
-        batch : dict of torch.Tensor
-            From `MetrifierSteps.step`.
-
         Returns
         -------
-        loss : torch.Tensor
-            A number.
         parts : dict of torch.Tensor
             Names to numbers. ``deviation`` is no part but the root mean square deviation of score and label.
         """

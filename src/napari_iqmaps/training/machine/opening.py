@@ -71,20 +71,6 @@ def open_worker(
         Pixels a side, or height and width, that pictures are brought to.
     mean, std : sequence of float, optional
         Taken off red, green and blue from 0 to 1, and what that is divided by.
-    gives : {"logits", "probabilities"}, optional
-        What comes out of the network.
-
-    Returns
-    -------
-    Recogniser
-        The worker.
-
-    Raises
-    ------
-    InputError
-        If it cannot be opened: what is missing, and how to get it.
-    WeightsError
-        If a safetensors file is damaged or belongs to another network.
 
     Notes
     -----

@@ -36,20 +36,12 @@ class LabelledPictures:
 
     Attributes
     ----------
-    path : pathlib.Path
-        The folder or archive.
     names : tuple of str
         Of the pictures, as ``"class/file.jpg"``, sorted.
     classes : tuple of str
         All classes of the data set, sorted, also those of which this part has no picture.
-    labels : numpy.ndarray of int64
-        Each picture's class, as a position in `classes`.
     pixels : numpy.ndarray of uint8
         RGB, ``(pictures, height, width, 3)``.
-    part : (float, float)
-        Which part of the data set was read.
-    skipped : tuple of str
-        Names of files that no picture could be read from.
     asked_size : int, optional
         Pixels a side that they were brought to, if they were.
     """
@@ -84,13 +76,7 @@ class LabelledPictures:
         return digest.hexdigest()
 
     def record(self) -> dict[str, Any]:
-        """Say what was read, for the record of what is made of it.
-
-        Returns
-        -------
-        dict
-            Of JSON's types; without this machine's folders.
-        """
+        """Say what was read, for the record of what is made of it."""
         return {
             "data": self.path.resolve().name,
             "part": list(self.part),
@@ -131,12 +117,6 @@ def read_pictures(
     LabelledPictures
         Grey pictures as three equal channels. Files that cannot be read are skipped and named in `skipped`.
 
-    Raises
-    ------
-    InputError
-        If there is no such data set, if it has fewer than two classes, if the part is empty, if no picture could be
-        read, or if the pictures differ in size and none is given.
-
     Notes
     -----
     All pictures are kept in memory: 3 kB each at 32x32 pixels, 150 kB at 224x224.
@@ -166,11 +146,6 @@ def read_pictures(
 def share_of(name: str) -> float:
     """Give a picture's name a number from 0 to 1 by which parts are made.
 
-    Parameters
-    ----------
-    name : str
-        Such as ``"cat/0001.jpg"``.
-
     Returns
     -------
     float
@@ -180,23 +155,7 @@ def share_of(name: str) -> float:
 
 
 def checked_part(part: Sequence[float]) -> tuple[float, float]:
-    """Give the two ends of a part, or say what a part is.
-
-    Parameters
-    ----------
-    part : (float, float)
-        As for `read_pictures`.
-
-    Returns
-    -------
-    (float, float)
-        The same.
-
-    Raises
-    ------
-    InputError
-        If they are not two rising numbers from 0 to 1.
-    """
+    """Give the two ends of a part, or say what a part is."""
     try:
         low, high = (float(end) for end in part)
     except (TypeError, ValueError):

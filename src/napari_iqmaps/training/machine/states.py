@@ -19,15 +19,8 @@ def load_state(network: nn.Module, file: Path) -> None:
 
     Parameters
     ----------
-    network : torch.nn.Module
-        Takes them, in place.
     file : pathlib.Path
         safetensors, or what ``torch.save`` has written of a state dict, by itself or under ``"state_dict"``.
-
-    Raises
-    ------
-    InputError
-        If the file cannot be read, or does not fit.
     """
     try:
         if file.suffix.lower() == ".safetensors":

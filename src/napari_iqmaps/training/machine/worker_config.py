@@ -56,11 +56,6 @@ class WorkerConfig:
     def steps(self, pictures: int) -> int:
         """Give the optimiser steps of a run.
 
-        Parameters
-        ----------
-        pictures : int
-            How many there are to learn from.
-
         Returns
         -------
         int
@@ -75,16 +70,5 @@ class WorkerConfig:
 
     @classmethod
     def default(cls, network: str = "worker") -> WorkerConfig:
-        """Give the recipe of a network, as the other recipes do.
-
-        Parameters
-        ----------
-        network : {"worker"}
-            What is trained.
-
-        Returns
-        -------
-        WorkerConfig
-            Its defaults.
-        """
+        """Give the recipe of a network, as the other recipes do."""
         return cls()

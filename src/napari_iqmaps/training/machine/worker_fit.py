@@ -45,36 +45,14 @@ def fit_worker(
 
     Parameters
     ----------
-    config : WorkerConfig
-        The recipe.
     pictures : LabelledPictures
         What to learn from, at least 24 pixels a side.
-    folder : str or pathlib.Path
-        Of the run; see `runs`.
     resume : bool
         Continue the run that the folder holds, if it has the same recipe and pictures.
-    device : {"auto", "cpu", "cuda", "mps"}
-        Where to train.
-    checkpoint_every : int
-        Steps between checkpoints.
     command : str
         What to write into the weights' header as the command that trained them.
-    bar : bool
-        Show Lightning's progress bar.
     progress : callable, optional
         Called with ``(steps done, steps in all)``; raise `Cancelled` in it to stop with a checkpoint.
-
-    Returns
-    -------
-    pathlib.Path
-        ``worker.safetensors``, whose header names the classes.
-
-    Raises
-    ------
-    InputError
-        If the pictures are too small or show one class alone, or if the folder cannot be used.
-    Cancelled
-        On Ctrl-C or if `progress` raised it; the run can be continued.
     """
     if checkpoint_every < 1:
         raise InputError(f"checkpoint_every is {checkpoint_every}; give a number of steps, at least 1.")
@@ -122,17 +100,8 @@ def describe(config: WorkerConfig, classes: tuple[str, ...], size: tuple[int, in
 
     Parameters
     ----------
-    config : WorkerConfig
-        The recipe, with its width.
     classes : tuple of str
         In the order of its answers.
-    size : (int, int)
-        Height and width of the pictures it learnt from.
-
-    Returns
-    -------
-    dict of str to str
-        architecture and width; classes and size as JSON.
     """
     return {
         "architecture": config.architecture,
@@ -145,22 +114,10 @@ def describe(config: WorkerConfig, classes: tuple[str, ...], size: tuple[int, in
 def load_worker(path: str | Path) -> tuple[WorkerNetwork, tuple[str, ...]]:
     """Read a recogniser that was trained here.
 
-    Parameters
-    ----------
-    path : str or pathlib.Path
-        Result of `fit_worker`.
-
     Returns
     -------
-    network : WorkerNetwork
-        In evaluation, on the CPU.
     classes : tuple of str
         In the order of its answers.
-
-    Raises
-    ------
-    WeightsError
-        If the file cannot be read, or holds something else.
     """
     record = models.find(path, NETWORK)
     try:
@@ -174,13 +131,6 @@ def load_worker(path: str | Path) -> tuple[WorkerNetwork, tuple[str, ...]]:
 
 def accuracy(network: WorkerNetwork, pictures: LabelledPictures) -> float:
     """Give the share of pictures that a recogniser gets right.
-
-    Parameters
-    ----------
-    network : WorkerNetwork
-        With the pictures' classes, in their order.
-    pictures : LabelledPictures
-        Which it has not learnt from.
 
     Returns
     -------

@@ -108,17 +108,8 @@ class WorkerNetwork(nn.Module):
 
     Parameters
     ----------
-    architecture : {"plain", "residual", "separable", "patches"}
-        How it is built.
-    classes : int
-        How many there are, two or more.
     width : int, optional
         Channels of its first step; by default what the command line has for the architecture.
-
-    Raises
-    ------
-    InputError
-        If there is no such architecture, or one class only.
 
     Notes
     -----
@@ -142,16 +133,6 @@ class WorkerNetwork(nn.Module):
         ----------
         colours : torch.Tensor
             ``(batch, 3, height, width)``, RGB from 0 (black) to 1 (white), at least 24 pixels a side.
-
-        Returns
-        -------
-        torch.Tensor
-            ``(batch, classes)``.
-
-        Raises
-        ------
-        InputError
-            If a side is shorter.
         """
         height, width = colours.shape[-2:]
         if min(height, width) < SMALLEST_SIDE:
@@ -168,12 +149,8 @@ def predicted(network: nn.Module, pictures: Tensor, batch: int = 500) -> Tensor:
 
     Parameters
     ----------
-    network : torch.nn.Module
-        From pictures to logits; in evaluation.
     pictures : torch.Tensor
         uint8, ``(number, 3, height, width)``.
-    batch : int
-        How many at once.
 
     Returns
     -------

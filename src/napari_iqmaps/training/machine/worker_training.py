@@ -25,10 +25,6 @@ class WorkerSteps:
 
     Parameters
     ----------
-    pictures : LabelledPictures
-        What is learnt from.
-    config : WorkerConfig
-        The recipe.
     first : int
         The step to begin with; what a resumed run continues from.
 
@@ -106,12 +102,6 @@ class WorkerTraining(ClipsGradients):
 
     Parameters
     ----------
-    config : WorkerConfig
-        The recipe.
-    classes : int
-        How many there are.
-    steps : int
-        Of the run.
     half : bool
         Whether the convolutions are in bfloat16.
     """
@@ -126,20 +116,7 @@ class WorkerTraining(ClipsGradients):
         self.to(memory_format=torch.channels_last)
 
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
-        """Give the loss of one step.
-
-        Parameters
-        ----------
-        batch : dict of torch.Tensor
-            From `WorkerSteps.step`.
-        batch_idx : int
-            Not used; Lightning's.
-
-        Returns
-        -------
-        torch.Tensor
-            The cross-entropy with the smoothed labels.
-        """
+        """Give the loss of one step."""
         colours = (batch["colours"].float() / 255).contiguous(memory_format=torch.channels_last)
         with torch.autocast(colours.device.type, torch.bfloat16, enabled=self.half_precision):
             logits = self.network(colours)

@@ -64,8 +64,6 @@ class Preprocessing:
         Height and width that pictures are brought to (bilinear, antialiased); None leaves them as they are.
     mean, std : tuple of float
         Taken off each of red, green and blue from 0 to 1, and what that is divided by.
-    gives : {"logits", "probabilities"}
-        What comes out of it.
     """
 
     size: tuple[int, int] | None = None
@@ -82,18 +80,7 @@ class Preprocessing:
             raise InputError(f"gives is {self.gives!r}; choose logits or probabilities.")
 
     def prepared(self, colours: Tensor) -> Tensor:
-        """Bring pictures to what the network wants.
-
-        Parameters
-        ----------
-        colours : torch.Tensor
-            As a worker takes them.
-
-        Returns
-        -------
-        torch.Tensor
-            Of `size`, mean and spread taken off.
-        """
+        """Bring pictures to what the network wants."""
         if self.size is not None and tuple(colours.shape[-2:]) != self.size:
             colours = nn.functional.interpolate(colours, self.size, mode="bilinear", antialias=True)
         return (colours - colours.new_tensor(self.mean)[:, None, None]) / colours.new_tensor(self.std)[:, None, None]
@@ -107,12 +94,8 @@ class Recogniser:
     ----------
     network : callable
         From prepared pictures to logits or probabilities, ``(batch, classes)``.
-    name : str
-        Its name.
     classes : tuple of str or None
         In the order of its answers.
-    preprocessing : Preprocessing
-        What the network wants and gives.
     sha256 : str
         Of the file it came from; empty for one that is only in memory.
     """
@@ -131,18 +114,7 @@ class Recogniser:
 
 
 def check_names(workers: Sequence[Worker]) -> None:
-    """Refuse workers whose columns could not be told apart.
-
-    Parameters
-    ----------
-    workers : sequence of Worker
-        Who will be asked.
-
-    Raises
-    ------
-    InputError
-        If there are none, if two have one name, or if a name has other signs than letters, digits and ``._-``.
-    """
+    """Refuse workers whose columns could not be told apart."""
     names = [worker.name for worker in workers]
     if not names:
         raise InputError("There are no workers to ask. Give at least one.")
@@ -160,18 +132,6 @@ def columns_of(worker: Worker, classes: Sequence[str]) -> npt.NDArray[np.intp]:
     ----------
     worker : Worker
         Who is asked. It may know more classes than the pictures have.
-    classes : sequence of str
-        Of the pictures.
-
-    Returns
-    -------
-    numpy.ndarray of int
-        A column for each class.
-
-    Raises
-    ------
-    InputError
-        If the worker does not know one of them.
     """
     if worker.classes is None:
         return np.arange(len(classes))
@@ -191,10 +151,6 @@ def answers(worker: Worker, colours: Tensor, classes: Sequence[str]) -> npt.NDAr
 
     Parameters
     ----------
-    worker : Worker
-        Who is asked.
-    colours : torch.Tensor
-        As a worker takes them.
     classes : sequence of str
         Of the pictures; as many answers are expected of a worker that names none of its own.
 
@@ -202,11 +158,6 @@ def answers(worker: Worker, colours: Tensor, classes: Sequence[str]) -> npt.NDAr
     -------
     numpy.ndarray
         ``(batch, classes)``, each row sums to 1.
-
-    Raises
-    ------
-    InputError
-        If the answers have another shape, or are none from 0 to 1 that sum to 1.
     """
     said = worker(colours).detach().cpu().double().numpy()
     wanted = (len(colours), len(classes if worker.classes is None else worker.classes))

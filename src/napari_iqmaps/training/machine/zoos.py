@@ -36,11 +36,6 @@ def torchvision(name: str, file: Path | None, classes: Sequence[str] | None) -> 
     -------
     network, described, file
         In evaluation; classes, size, mean and std of the weights; the file of the weights.
-
-    Raises
-    ------
-    InputError
-        If torchvision, the network or its weights are not there.
     """
     models = _installed("torchvision", "torchvision.models")
     try:
@@ -74,11 +69,6 @@ def timm(name: str, file: Path | None, classes: Sequence[str] | None) -> Opened:
     -------
     network, described, file
         In evaluation; classes, size, mean and std of the weights; the file of the weights.
-
-    Raises
-    ------
-    InputError
-        If timm, the network or its weights are not there.
     """
     package = _installed("timm", "timm")
     try:
@@ -119,11 +109,6 @@ def onnx(file: Path) -> tuple[Network, dict[str, Any]]:
     network, described
         On the CPU; the size, where the file fixes it, and what its metadata says as JSON under classes, size, mean
         and std, and as text under gives.
-
-    Raises
-    ------
-    InputError
-        If onnxruntime is not there, or the file is no such network.
     """
     import json
 

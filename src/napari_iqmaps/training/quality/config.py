@@ -28,11 +28,6 @@ class QualityConfig:
     Each field's help text, which the command line shows, is in its metadata, as are its limits. A field whose
     metadata names a ``stage`` counts in that stage only; the others count in both.
 
-    Attributes
-    ----------
-    network : {"diqa", "deepbqa"}
-        What is trained.
-
     Notes
     -----
     The published first stage [1]_ has the error map alone: ``within=0, visible=0, pseudo=0``, on the database whose
@@ -166,35 +161,13 @@ class QualityConfig:
             raise InputError("error, visible and pseudo are all 0, so nothing would be learnt. Give one a weight.")
 
     def of_stage(self, stage: int | str) -> dict[str, Any]:
-        """Give what counts in one stage, so that a change of the other does not make its run another one.
-
-        Parameters
-        ----------
-        stage : {1, "sensitivity", 2}
-            Which.
-
-        Returns
-        -------
-        dict
-            Field to value.
-        """
+        """Give what counts in one stage, so that a change of the other does not make its run another one."""
         metadata = {name: entry.metadata for name, entry in self.__dataclass_fields__.items()}
         return {name: value for name, value in asdict(self).items() if metadata[name].get("stage", stage) == stage}
 
     @classmethod
     def default(cls, network: str) -> QualityConfig:
-        """Give the recipe that the shipped weights of a network were trained with.
-
-        Parameters
-        ----------
-        network : {"diqa", "deepbqa"}
-            What is trained.
-
-        Returns
-        -------
-        QualityConfig
-            Its defaults.
-        """
+        """Give the recipe that the shipped weights of a network were trained with."""
         if network == "deepbqa":
             # The function from mean perceptual error to score is fitted before the first step. Sixty steps on windows,
             # the sensitivity's among them, drew the scores of undistorted and of blurred photographs together.

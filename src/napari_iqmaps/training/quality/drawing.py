@@ -82,21 +82,10 @@ def draw(seed: int, photograph: str, variant: int, *, left_out: Sequence[str] = 
 
     Parameters
     ----------
-    seed : int
-        Of the run.
-    photograph : str
-        Its file name.
-    variant : int
-        Which of its variants.
     left_out : sequence of str
         Distortions that are drawn anew instead; all other draws stay as they would be.
     colour : bool
         Whether the photograph has colours; if not, what needs them is drawn anew as well.
-
-    Returns
-    -------
-    Drawn
-        The same for the same arguments.
     """
     rng = np.random.default_rng((seed, zlib.crc32(photograph.encode()), variant))
     weights = drawing_weights()

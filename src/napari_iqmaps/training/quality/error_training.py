@@ -41,8 +41,6 @@ class ErrorTraining(ClipsGradients):
 
     Parameters
     ----------
-    config : QualityConfig
-        The recipe.
     half : bool
         Whether the convolutions are in bfloat16.
 
@@ -50,8 +48,6 @@ class ErrorTraining(ClipsGradients):
     ----------
     network : DIQA or DeepBQA
         The result. Its score head is not trained here, except for DIQA's first layer.
-    visible_head : torch.nn.Conv2d
-        From the features to what is visible; dropped.
     first_layer, numbers_head : torch.nn.Linear
         From the pooled features to what measures with a reference say. The first layer is DIQA's own, as a start for
         its score; for DeepBQA both are dropped.
@@ -93,20 +89,7 @@ class ErrorTraining(ClipsGradients):
         return self.network.get_submodule("hidden") if self.beside is None else self.beside
 
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
-        """Give the loss of one step.
-
-        Parameters
-        ----------
-        batch : dict of torch.Tensor
-            From `Steps.step`.
-        batch_idx : int
-            Not used; Lightning's.
-
-        Returns
-        -------
-        torch.Tensor
-            A number.
-        """
+        """Give the loss of one step."""
         loss, parts = self.losses(batch)
         log_step(self, loss, parts)
         return loss
@@ -114,15 +97,8 @@ class ErrorTraining(ClipsGradients):
     def losses(self, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         """Give the loss of a step, and its parts before they are weighed.
 
-        Parameters
-        ----------
-        batch : dict of torch.Tensor
-            From `Steps.step`.
-
         Returns
         -------
-        loss : torch.Tensor
-            A number.
         parts : dict of torch.Tensor
             Names to numbers. ``inside`` is no part but the mean correlation of the predicted and the measured error
             inside the images.
@@ -172,11 +148,6 @@ class ErrorTraining(ClipsGradients):
 
 def measured_errors(batch: dict[str, Tensor]) -> Tensor:
     """Measure the error of each variant of a step against its reference.
-
-    Parameters
-    ----------
-    batch : dict of torch.Tensor
-        From `Steps.step`.
 
     Returns
     -------

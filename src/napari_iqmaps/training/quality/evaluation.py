@@ -45,21 +45,10 @@ def fixed_scores(
 
     Parameters
     ----------
-    manifests : sequence of Manifest
-        The images.
     weights : sequence of (str, str or pathlib.Path or None)
         A network (``"diqa"`` or ``"deepbqa"``) and its weights each; None is the network's default.
     folder : pathlib.Path, optional
         Keeps the scores as they are made; what is there is not done again.
-    device : str
-        As in `quality`.
-    report : callable, optional
-        Told of the progress.
-
-    Returns
-    -------
-    pandas.DataFrame
-        The manifests' rows with a column for each method.
     """
     table = pooled(manifests)
     if folder is not None:
@@ -100,10 +89,6 @@ def held_out_scores(
     ----------
     manifests : sequence of Manifest
         The images; the first one's scores are the scale.
-    configs : sequence of QualityConfig
-        A recipe for each network.
-    protocol : str
-        A key of `evaluation_folds.PROTOCOLS`, or ``"splits"``.
     folder : pathlib.Path
         Keeps a run for each network and fold, with the scores in it; what is there is not done again. Also
         ``residuals_NETWORK.csv``, each score beside people's.
@@ -111,15 +96,9 @@ def held_out_scores(
         Results of first stages; see `start_for` for which of them starts what.
     photographs : sequence of pathlib.Path
         Undistorted pictures that the second stage learns from besides, distorted, with pseudo-scores.
-    shares : Shares, optional
-        With ``"splits"``: how many there are, and how large.
-    device : {"auto", "cpu", "cuda", "mps"}
-        Where to train and to score.
     scoring : {"image", "seen"}
         Score held-out images as `quality` does, or by what the first stage has said of them for the training, which
         takes no time, in the precision of the training and without a look at the evidence.
-    report : callable, optional
-        Told of the progress.
 
     Returns
     -------
@@ -127,11 +106,6 @@ def held_out_scores(
         The manifests' rows that were held out, with a column for each method; with ``"splits"`` a row for each split
         and image in it, with the column split. Across databases, a network has a column for each that it learnt from,
         NaN for the images of that one.
-
-    Raises
-    ------
-    InputError
-        If the protocol, a start, or an image cannot be used.
 
     Notes
     -----
@@ -181,11 +155,6 @@ def types_seen(
 ) -> dict[str, list[str]]:
     """Tell which types are held out of a second stage only, because the first has seen them on photographs.
 
-    Parameters
-    ----------
-    manifests, configs, protocol, starts
-        As in `held_out_scores`.
-
     Returns
     -------
     dict of str to list of str
@@ -204,20 +173,7 @@ def types_seen(
 
 
 def answered(scores: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
-    """Leave out images that some network has no answer for, so that all methods are judged by the same images.
-
-    Parameters
-    ----------
-    scores : pandas.DataFrame
-        From `fixed_scores` or `held_out_scores`.
-
-    Returns
-    -------
-    scores : pandas.DataFrame
-        The other rows.
-    left_out : dict of str to int
-        Database to number of rows.
-    """
+    """Leave out images that some network has no answer for, so that all methods are judged by the same images."""
     methods = [name for name in scores.columns if name not in (*KEYS, SPLIT, *measures())]
     silent = pd.Series(False, index=scores.index)
     for _, rows in scores.groupby("database", sort=False):
@@ -229,20 +185,7 @@ def answered(scores: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
 
 
 def judged_only(figures: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
-    """Leave out the rows of methods that have not judged a database.
-
-    Parameters
-    ----------
-    figures : pandas.DataFrame
-        From `agreements` or `agreements_over_splits`.
-    scores : pandas.DataFrame
-        That they were made of.
-
-    Returns
-    -------
-    pandas.DataFrame
-        The other rows.
-    """
+    """Leave out the rows of methods that have not judged a database."""
     there = {
         (database, method): bool(rows[method].notna().any())
         for database, rows in scores.groupby("database", sort=False)

@@ -22,12 +22,8 @@ class Trial:
 
     Attributes
     ----------
-    fold : Fold
-        What is learnt from and what is judged.
     learnt : str
         The database that is learnt from, where the others are judged; else ``""``.
-    types : tuple of str
-        Kinds of distortion that are held out.
     """
 
     fold: Fold
@@ -38,22 +34,12 @@ class Trial:
 def across_databases(table: pd.DataFrame) -> list[Trial]:
     """Learn from each database in turn, and judge the others.
 
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        With the columns scene and database.
-
     Returns
     -------
     list of Trial
         For each database, one that learns from all of it and judges the others' scenes that it does not hold; where
         they share scenes, four more that each leave a group of those out and judge it. Together, the trials of a
         database judge every image of the others once.
-
-    Raises
-    ------
-    InputError
-        If there is a single database.
     """
     names = list(dict.fromkeys(table["database"]))
     if len(names) < 2:
@@ -80,18 +66,7 @@ def across_databases(table: pd.DataFrame) -> list[Trial]:
 
 
 def types_out(table: pd.DataFrame) -> list[Trial]:
-    """Hold out groups of types on unseen scenes, as `leave_types_out` does.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        With the columns scene, type and database.
-
-    Returns
-    -------
-    list of Trial
-        Each knows its types.
-    """
+    """Hold out groups of types on unseen scenes, as `leave_types_out` does."""
     return [Trial(fold, types=tuple(sorted(set(table["type"].iloc[fold.test])))) for fold in leave_types_out(table)]
 
 
@@ -108,27 +83,7 @@ PROTOCOLS: dict[str, Callable[[pd.DataFrame], list[Trial]]] = {
 
 
 def trials_of(protocol: str, table: pd.DataFrame, shares: Shares | None = None) -> list[Trial]:
-    """Give the trials of a protocol.
-
-    Parameters
-    ----------
-    protocol : str
-        A key of `PROTOCOLS`, or ``"splits"``.
-    table : pandas.DataFrame
-        With the columns scene, type and database.
-    shares : Shares, optional
-        Of ``"splits"``.
-
-    Returns
-    -------
-    list of Trial
-        In their order.
-
-    Raises
-    ------
-    InputError
-        If there is no such protocol, or too little to divide.
-    """
+    """Give the trials of a protocol."""
     if protocol == SPLITS:
         return [Trial(fold) for fold in (shares or Shares()).folds(table)]
     if protocol not in PROTOCOLS:

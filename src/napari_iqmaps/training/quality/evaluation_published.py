@@ -18,13 +18,7 @@ NOTE = "note"
 
 
 class Extent(NamedTuple):
-    """How large a published database is.
-
-    Attributes
-    ----------
-    images, types : int
-        Distorted images, and kinds of distortion.
-    """
+    """How large a published database is."""
 
     images: int
     types: int
@@ -52,8 +46,6 @@ def with_published(figures: pd.DataFrame, manifests: Sequence[Manifest]) -> pd.D
 
     Parameters
     ----------
-    figures : pandas.DataFrame
-        From `agreements` or `agreements_over_splits`, or both joined.
     manifests : sequence of Manifest
         The databases; those whose name begins with live, csiq or tid2013 have published figures.
 

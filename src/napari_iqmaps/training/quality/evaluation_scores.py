@@ -26,11 +26,6 @@ WITH_REFERENCE = ("PSNR", "SSIM")
 def blur_effect(luminance: Plane) -> float:
     """Give scikit-image's measure of blur: how little is lost when an image is blurred once more.
 
-    Parameters
-    ----------
-    luminance : numpy.ndarray
-        ``(height, width)``, 0..255.
-
     Returns
     -------
     float
@@ -40,18 +35,7 @@ def blur_effect(luminance: Plane) -> float:
 
 
 def estimate_sigma(luminance: Plane) -> float:
-    """Give scikit-image's estimate of the standard deviation of noise, from the finest diagonal wavelets.
-
-    Parameters
-    ----------
-    luminance : numpy.ndarray
-        ``(height, width)``, 0..255.
-
-    Returns
-    -------
-    float
-        Code values.
-    """
+    """Give scikit-image's estimate of the standard deviation of noise, from the finest diagonal wavelets."""
     return float(restoration.estimate_sigma(luminance))  # type: ignore[no-untyped-call]
 
 
@@ -89,15 +73,8 @@ def measured(table: pd.DataFrame, progress: Progress | None = None) -> Floats:
 
     Parameters
     ----------
-    table : pandas.DataFrame
-        With the columns file and reference.
     progress : callable, optional
         Called with ``(images done, images in all)``.
-
-    Returns
-    -------
-    numpy.ndarray
-        ``(images, measures)``.
     """
     return each_pair(table, list(measures().values()), progress)
 
@@ -114,14 +91,8 @@ def quality_scores(
 
     Parameters
     ----------
-    table : pandas.DataFrame
-        With the column file.
-    model : {"diqa", "deepbqa"}
-        The network.
     weights : str or pathlib.Path, optional
         Name or path; None takes the model's default.
-    device : str
-        As in `quality`.
     progress : callable, optional
         Called with ``(images done, images in all)``.
 

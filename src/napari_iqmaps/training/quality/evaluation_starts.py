@@ -34,19 +34,7 @@ _ALIKE: tuple[tuple[str, ...], ...] = (
 
 @dataclass(frozen=True)
 class Start:
-    """The result of a first stage.
-
-    Attributes
-    ----------
-    path : pathlib.Path
-        The weights.
-    network : str
-        Whose.
-    sha256 : str
-        Of the file.
-    left_out : frozenset of str
-        Distortions of the bank that it has not seen.
-    """
+    """The result of a first stage."""
 
     path: Path
     network: str
@@ -65,16 +53,6 @@ def header_of(path: Path) -> Start:
     ----------
     path : pathlib.Path
         Weights of either blind network.
-
-    Returns
-    -------
-    Start
-        Its record.
-
-    Raises
-    ------
-    WeightsError
-        If there is no such file, or if it holds something else.
     """
     for network in BLIND_NETWORKS:
         try:
@@ -90,25 +68,11 @@ def header_of(path: Path) -> Start:
 def start_for(network: str, starts: Sequence[Start], types: Collection[str] = ()) -> Start:
     """Choose what a training starts from.
 
-    Parameters
-    ----------
-    network : str
-        What is trained.
-    starts : sequence of Start
-        Those at hand.
-    types : collection of str
-        Kinds of distortion that are held out.
-
     Returns
     -------
     Start
         One that has not seen these types, if there is one, else any; of these, one of the network itself, if there is
         one, and of these the one that has left out least.
-
-    Raises
-    ------
-    InputError
-        If none can start this network.
     """
     fit = [start for start in starts if start.serves(network)]
     if not fit:
@@ -121,13 +85,6 @@ def start_for(network: str, starts: Sequence[Start], types: Collection[str] = ()
 def is_unseen(types: Collection[str], start: Start) -> bool:
     """Tell whether a first stage has not seen some kinds of distortion.
 
-    Parameters
-    ----------
-    types : collection of str
-        In the words of databases.
-    start : Start
-        The first stage.
-
     Returns
     -------
     bool
@@ -137,18 +94,7 @@ def is_unseen(types: Collection[str], start: Start) -> bool:
 
 
 def twins_of(types: Collection[str]) -> frozenset[str]:
-    """Give the bank's distortions that are of some types, or so alike that they would stand in for them.
-
-    Parameters
-    ----------
-    types : collection of str
-        In the words of databases.
-
-    Returns
-    -------
-    frozenset of str
-        Names in the bank.
-    """
+    """Give the bank's distortions that are of some types, or so alike that they would stand in for them."""
     found = set(types) | _in_bank(types)
     for group in (*TYPE_GROUPS, *_ALIKE):
         if found & set(group):
@@ -161,17 +107,8 @@ def without(bank: ScoreBank, photographs: Sequence[Path], names: Collection[str]
 
     Parameters
     ----------
-    bank : ScoreBank
-        All of them.
-    photographs : sequence of pathlib.Path
-        Undistorted ones, as they were given to the bank.
     names : collection of str
         Distortions of the bank; a photograph that any of them was done to is taken out.
-
-    Returns
-    -------
-    ScoreBank
-        With the same scored images.
     """
     config, kept = bank.config, []
     for path in learnt_photographs(list(photographs), config.hold_out):

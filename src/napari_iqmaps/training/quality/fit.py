@@ -52,14 +52,8 @@ def fit(
 
     Parameters
     ----------
-    config : QualityConfig
-        The recipe.
     manifests : sequence of str, pathlib.Path or Manifest
         Images that people have scored, for the second stage; the first one's scores are the scale.
-    folder : str or pathlib.Path
-        Of the run.
-    photographs : sequence of str or pathlib.Path
-        Undistorted pictures, for both stages.
     pairs : sequence of str, pathlib.Path or Manifest
         Distorted pictures for the first stage besides. Whoever judges the result on a database must leave its scenes
         out here: no other part of the first stage sees images of databases.
@@ -68,22 +62,6 @@ def fit(
         trained again. DIQA takes one of either network.
     resume : bool
         Continue what the folder holds, if it has the same recipe and data.
-    device, devices, checkpoint_every, command, bar, progress : optional
-        As in `fit_errors`; the second stage runs on one device.
-
-    Returns
-    -------
-    pathlib.Path
-        ``folder/diqa.safetensors`` or ``folder/deepbqa.safetensors``.
-
-    Raises
-    ------
-    InputError
-        If a picture, a manifest or the folder cannot be used.
-    WeightsError
-        If `start` cannot be.
-    Cancelled
-        On Ctrl-C or if `progress` raised it; the run can be continued.
     """
     folder = Path(folder)
     read = [read_manifest(manifest) for manifest in manifests]
@@ -125,26 +103,16 @@ def fit_errors(
 
     Parameters
     ----------
-    config : QualityConfig
-        The recipe.
     photographs : sequence of str or pathlib.Path
         Undistorted pictures of any size from the windows' on. They are distorted by the bank.
-    folder : str or pathlib.Path
-        Of this stage's run; see `runs`.
     pairs : sequence of str, pathlib.Path or Manifest
         Distorted pictures with their references besides, or instead, as `manifest` describes. Scores are not used.
     resume : bool
         Continue the run that the folder holds, if it has the same recipe and data.
-    device : {"auto", "cpu", "cuda", "mps"}
-        Where to train.
     devices : int
         How many of them share each step; `photographs_per_step` has to be a multiple of it.
-    checkpoint_every : int
-        Steps between checkpoints.
     command : str
         What to write into the weights' header as the command that trained them.
-    bar : bool
-        Show Lightning's progress bar.
     progress : callable, optional
         Called with ``(steps done, steps in all)``; raise `Cancelled` in it to stop with a checkpoint.
 
@@ -152,13 +120,6 @@ def fit_errors(
     -------
     pathlib.Path
         ``stage1.safetensors``: the state of the whole network.
-
-    Raises
-    ------
-    InputError
-        If a picture, a manifest or the folder cannot be used.
-    Cancelled
-        On Ctrl-C or if `progress` raised it; the run can be continued.
 
     Notes
     -----

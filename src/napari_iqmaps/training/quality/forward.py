@@ -50,11 +50,6 @@ def inner(cells: Tensor, border: int) -> Tensor:
         ``(images, channels, rows, columns)``.
     border : int
         How many of them; 0 leaves all.
-
-    Returns
-    -------
-    torch.Tensor
-        A view.
     """
     return cells[..., border:-border, border:-border] if border else cells
 
@@ -64,15 +59,8 @@ def inner_cells(cells: Cells, border: int) -> Cells:
 
     Parameters
     ----------
-    cells : Cells
-        Of windows.
     border : int
         How many; 0 leaves all.
-
-    Returns
-    -------
-    Cells
-        Views.
     """
     error, raw, features, low = (
         inner(each, border) for each in (cells.error, cells.reliability, cells.features, cells.low)

@@ -38,8 +38,6 @@ class Pair:
     ----------
     test : numpy.ndarray
         Luminance in fixed point, ``(height, width)``, sides multiples of four.
-    teachers : Teachers
-        What is known of it.
     """
 
     test: Fixed
@@ -52,12 +50,8 @@ class Source:
 
     Attributes
     ----------
-    path : pathlib.Path
-        The file.
     reference : numpy.ndarray
         Its luminance in fixed point, sides multiples of four.
-    colour : bool
-        Whether it has colours.
     given : tuple of pathlib.Path
         Distorted files; none for a photograph that is distorted by the bank.
     """
@@ -73,24 +67,10 @@ class PairBank:
 
     Parameters
     ----------
-    config : QualityConfig
-        The recipe.
-    photographs : sequence of pathlib.Path
-        Undistorted pictures.
     pairs : sequence of Manifest
         Distorted files with their references; scores are not used, and types that are left out are left out.
     smallest : int, optional
         Pixels a side that a picture needs; None stands for the first stage's windows.
-
-    Attributes
-    ----------
-    sources : tuple of Source
-        References and photographs.
-
-    Raises
-    ------
-    InputError
-        If a picture cannot be used or is smaller than the recipe's windows, or if there is none.
     """
 
     def __init__(
@@ -125,20 +105,7 @@ class PairBank:
         return len(self.sources[source].given) or self.config.variants
 
     def pair(self, source: int, variant: int) -> Pair:
-        """Give a pair, made when it is asked for the first time.
-
-        Parameters
-        ----------
-        source : int
-            Which of `sources`.
-        variant : int
-            Which of its variants.
-
-        Returns
-        -------
-        Pair
-            With its teachers.
-        """
+        """Give a pair, made when it is asked for the first time."""
         found = self._kept.get((source, variant))
         if found is None:
             found = self._kept[source, variant] = self._made(self.sources[source], variant)
@@ -146,11 +113,6 @@ class PairBank:
 
     def test(self, source: int, variant: int) -> Fixed:
         """Give the distorted image of a pair alone, which is not kept.
-
-        Parameters
-        ----------
-        source, variant : int
-            As in `pair`.
 
         Returns
         -------
@@ -200,8 +162,6 @@ def learnt_photographs(photographs: Sequence[Path], hold_out: int) -> list[Path]
 
     Parameters
     ----------
-    photographs : sequence of pathlib.Path
-        All of them.
     hold_out : int
         One of so many is held out: in the order of their names the seventh of ten, and so on; 0 holds out none.
 
@@ -234,11 +194,6 @@ def read_photograph(path: Path) -> Colours:
     -------
     numpy.ndarray
         uint8, ``(height, width, 1 or 3)``; alpha is left out, and 16 bits are rounded to 8.
-
-    Raises
-    ------
-    InputError
-        If it cannot be read, is a stack, or has holes.
     """
     file = read_image(path)
     planes = as_planes(file.array, channel_axis=file.channel_axis, data_range=file.data_range, name=str(path))

@@ -42,8 +42,6 @@ class ScoreBank:
 
     Parameters
     ----------
-    config : QualityConfig
-        The recipe.
     start : str or pathlib.Path
         Weights of a first stage. DIQA takes those of either network, which share their trunk.
     manifests : sequence of str, pathlib.Path or Manifest
@@ -53,34 +51,15 @@ class ScoreBank:
     keep : pathlib.Path, optional
         A file of what was seen: read if it is of the same images, network and recipe, and written if not. Some
         kilobytes an image for DIQA, a quarter of a byte a pixel for DeepBQA.
-    device : {"auto", "cpu", "cuda", "mps"}
-        Where to compute.
     progress : callable, optional
         Called with ``(images done, images in all)``; raise `Cancelled` in it to stop.
 
     Attributes
     ----------
-    config : QualityConfig
-        The recipe that it was made with.
-    manifests : list of Manifest
-        As read.
-    table : pandas.DataFrame
-        All scored images, a row each; see `Manifest`.
     scored : SeenImages
         Those images, in the order of the rows.
-    distorted : SeenImages
-        Distorted photographs.
     distorted_visibility : numpy.ndarray
         What the visibility map says of them with the reference at hand, 0..1.
-    record : dict
-        What decides all that.
-
-    Raises
-    ------
-    InputError
-        If a picture or a manifest cannot be used.
-    WeightsError
-        If the weights are of another kind.
 
     Notes
     -----
@@ -174,11 +153,6 @@ class ScoreBank:
         ----------
         rows : numpy.ndarray of int
             Of the table. Each is computed when it is first asked for, about a quarter of a second each.
-
-        Returns
-        -------
-        numpy.ndarray
-            0..1, ``(rows,)``.
         """
         files, references = self.table["file"], self.table["reference"]
         for row in rows[np.isnan(self._visibility[rows])]:
@@ -186,18 +160,7 @@ class ScoreBank:
         return self._visibility[rows]
 
     def check(self, config: QualityConfig) -> None:
-        """Refuse a recipe that this bank was not made for.
-
-        Parameters
-        ----------
-        config : QualityConfig
-            The recipe.
-
-        Raises
-        ------
-        InputError
-            What differs.
-        """
+        """Refuse a recipe that this bank was not made for."""
         for name in _DECIDING:
             mine, other = getattr(self.config, name), getattr(config, name)
             if mine != other:
@@ -253,13 +216,6 @@ def perceptual_error(sensitivity: Tensor, error: Tensor, raw: Tensor, weighs: bo
     ----------
     sensitivity, error, raw : torch.Tensor
         At the cells, ``(images, 1, rows, columns)``; the last is the reliability, not divided by its mean.
-    weighs : bool
-        Whether the reliability counts.
-
-    Returns
-    -------
-    torch.Tensor
-        ``(images,)``.
     """
     costs = sensitivity * error
     if not weighs:
@@ -274,19 +230,8 @@ def record_of(
 
     Parameters
     ----------
-    config : QualityConfig
-        The recipe.
     start : str or pathlib.Path
         Weights of a first stage.
-    manifests : sequence of Manifest
-        Scored images.
-    learnt : sequence of pathlib.Path
-        Undistorted pictures, less what is held out.
-
-    Returns
-    -------
-    dict
-        Fit for JSON.
     """
     used = list(learnt) if min(config.pseudo_variants, config.variants) else []
     data = [{"manifest": each.path.name, "sha256": each.sha256, "images": len(each.table)} for each in manifests]
@@ -327,25 +272,7 @@ def _is_learnt(name: str) -> bool:
 
 
 def start_state(network: str, path: Path) -> dict[str, Tensor]:
-    """Read the weights of a first stage.
-
-    Parameters
-    ----------
-    network : {"diqa", "deepbqa"}
-        What they are to start.
-    path : pathlib.Path
-        The file.
-
-    Returns
-    -------
-    dict of str to torch.Tensor
-        Those that the network has.
-
-    Raises
-    ------
-    WeightsError
-        If the file cannot be read, or lacks the trunk or, for DeepBQA, the sensitivity.
-    """
+    """Read the weights of a first stage."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 

@@ -30,8 +30,6 @@ def describe_training(evidence: Evidence, vectors: Tensor) -> None:
 
     Parameters
     ----------
-    evidence : Evidence
-        Of the network; changed in place.
     vectors : torch.Tensor
         float64, pooled vectors of all training images, ``(images, 130)``.
 
@@ -63,21 +61,12 @@ def set_uncertainty(weights: str | Path, residuals: str | Path, *, database: str
 
     Parameters
     ----------
-    weights : str or pathlib.Path
-        Of a second stage; replaced, whole or not at all.
     residuals : str or pathlib.Path
         A CSV file of images that were not trained on, with the columns score and target, both from 0 (best) to 100
         (worst), and perhaps database and enough_evidence, as ``iqmaps evaluate quality`` writes it.
     database : str
         Whose rows count. By default that whose scale the weights have, if the file tells databases apart: the
         scores of others are on scales of their own.
-
-    Raises
-    ------
-    InputError
-        If the file has no such columns, or fewer than 20 images that count.
-    WeightsError
-        If the weights are none of a blind network.
 
     Notes
     -----
@@ -107,8 +96,6 @@ def deviations_at(
 
     Parameters
     ----------
-    knots : numpy.ndarray
-        Scores at which it is wanted.
     scores, targets : numpy.ndarray
         What was said and what people said, in points, ``(images,)``.
 

@@ -61,36 +61,16 @@ def fit_scores(
 
     Parameters
     ----------
-    config : QualityConfig
-        The recipe.
     start : str or pathlib.Path
         Weights of a first stage. DIQA takes those of either network.
     manifests : sequence of str, pathlib.Path or Manifest
         Scored images. The scale of the result is 100 times the first one's impairment.
-    folder : str or pathlib.Path
-        Of this stage's run; see `runs`.
     photographs : sequence of str or pathlib.Path
         Undistorted pictures, distorted by the bank, whose scores are predicted from their references.
     resume : bool
         Continue the run that the folder holds, if it has the same recipe and data.
-    device, checkpoint_every, command, bar : optional
-        As in `fit.fit_errors`.
     progress : callable, optional
         Called with ``(done, in all)``, images first, then steps; raise `Cancelled` in it to stop.
-
-    Returns
-    -------
-    pathlib.Path
-        The weights.
-
-    Raises
-    ------
-    InputError
-        If a picture, a manifest or the folder cannot be used.
-    WeightsError
-        If `start` cannot be.
-    Cancelled
-        On Ctrl-C or if `progress` raised it; the run can be continued.
     """
     folder, read = Path(folder), [read_manifest(manifest) for manifest in manifests]
     learnt = learnt_photographs([Path(path) for path in photographs], config.hold_out)
@@ -123,14 +103,8 @@ def fit_scores_on(
     ----------
     bank : ScoreBank
         The images. All its distorted photographs are learnt from, whatever the rows.
-    rows : numpy.ndarray of int
-        Which rows of its table to learn from.
     config : QualityConfig
         The recipe; it may differ from the bank's in how it learns.
-    folder : pathlib.Path
-        Of the run.
-    resume, device, checkpoint_every, command, bar, progress : optional
-        As in `fit_scores`.
 
     Returns
     -------
@@ -184,15 +158,6 @@ def fit_scores_on(
 
 def scores_of(bank: ScoreBank, weights: str | Path, rows: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
     """Score images that a network has seen already with a second stage that started from it.
-
-    Parameters
-    ----------
-    bank : ScoreBank
-        The images.
-    weights : str or pathlib.Path
-        From `fit_scores_on` with the same bank.
-    rows : numpy.ndarray of int
-        Of its table.
 
     Returns
     -------

@@ -62,11 +62,6 @@ class SeenImages:
     def of(cls, tensors: Mapping[str, Tensor]) -> SeenImages:
         """Read what `tensors` gave.
 
-        Parameters
-        ----------
-        tensors : mapping of str to torch.Tensor
-            From there.
-
         Returns
         -------
         SeenImages
@@ -82,19 +77,7 @@ class SeenImages:
 
 
 def write_seen(path: Path, record: Mapping[str, Any], groups: Mapping[str, SeenImages], numbers: Any) -> None:
-    """Write what was seen, whole or not at all.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        The file.
-    record : mapping
-        What decides it.
-    groups : mapping of str to SeenImages
-        Images by name.
-    numbers : mapping of str to numpy.ndarray
-        Whatever else, float64.
-    """
+    """Write what was seen, whole or not at all."""
     tensors = {f"{group}.{name}": each for group, seen in groups.items() for name, each in seen.tensors().items()}
     tensors |= {name: torch.from_numpy(np.asarray(array, dtype=np.float64)) for name, array in numbers.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -105,13 +88,6 @@ def read_seen(
     path: Path, record: Mapping[str, Any]
 ) -> tuple[dict[str, SeenImages], dict[str, npt.NDArray[np.float64]]] | None:
     """Read what `write_seen` wrote.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        The file.
-    record : mapping
-        What is to have decided it.
 
     Returns
     -------

@@ -31,14 +31,10 @@ class Targets:
 
     Attributes
     ----------
-    rows : numpy.ndarray of int
-        Of the bank's table, to learn from.
     databases : tuple of str
         Their databases; the first is the scale.
     impairment, weight : numpy.ndarray
         float32, of each row.
-    database : numpy.ndarray of int
-        Of each row, into `databases`.
     pseudo : numpy.ndarray
         float32, of each distorted photograph of the bank.
     """
@@ -53,13 +49,6 @@ class Targets:
     @classmethod
     def of(cls, bank: ScoreBank, rows: Rows) -> Targets:
         """Gather them.
-
-        Parameters
-        ----------
-        bank : ScoreBank
-            The images.
-        rows : numpy.ndarray of int
-            Of its table, to learn from.
 
         Returns
         -------
@@ -94,12 +83,6 @@ class ScoreSteps:
 
     Parameters
     ----------
-    bank : ScoreBank
-        The images.
-    targets : Targets
-        What they should score.
-    config : QualityConfig
-        The recipe.
     first : int
         The step to begin with; what a resumed run continues from.
 
@@ -211,13 +194,6 @@ class ScoreSteps:
 
 def training_vectors(bank: ScoreBank, rows: Rows) -> Tensor:
     """Give the pooled vectors of all images that a fold learns from.
-
-    Parameters
-    ----------
-    bank : ScoreBank
-        The images.
-    rows : numpy.ndarray of int
-        Of its table.
 
     Returns
     -------

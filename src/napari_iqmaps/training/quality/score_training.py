@@ -37,19 +37,13 @@ class ScoreTraining(pl.LightningModule):
 
     Parameters
     ----------
-    config : QualityConfig
-        The recipe.
     half : bool
         Whether the convolutions are in bfloat16.
     network : DIQA or DeepBQA
         As the first stage left it.
-    databases : int
-        How many the scores come from.
 
     Attributes
     ----------
-    network : DIQA or DeepBQA
-        The result.
     calibration : torch.nn.Parameter
         Two numbers for each database but the first, between the network's scores and its own; dropped.
 
@@ -79,17 +73,10 @@ class ScoreTraining(pl.LightningModule):
     def scores(self, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         """Score a step's images.
 
-        Parameters
-        ----------
-        batch : dict of torch.Tensor
-            From `ScoreSteps.step`.
-
         Returns
         -------
         scores : torch.Tensor
             0 to 1, of the scored images, then of the photographs.
-        parts : dict of torch.Tensor
-            What else is to be made small, already weighed.
         """
 
     @abstractmethod
@@ -102,39 +89,13 @@ class ScoreTraining(pl.LightningModule):
         torch.manual_seed(int(state[0]))
 
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
-        """Give the loss of one step.
-
-        Parameters
-        ----------
-        batch : dict of torch.Tensor
-            From `ScoreSteps.step`.
-        batch_idx : int
-            Not used; Lightning's.
-
-        Returns
-        -------
-        torch.Tensor
-            A number.
-        """
+        """Give the loss of one step."""
         loss, parts = self.losses(batch)
         log_step(self, loss, parts)
         return loss
 
     def losses(self, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
-        """Give the loss of a step, and its parts before they are weighed.
-
-        Parameters
-        ----------
-        batch : dict of torch.Tensor
-            From `ScoreSteps.step`.
-
-        Returns
-        -------
-        loss : torch.Tensor
-            A number.
-        parts : dict of torch.Tensor
-            Names to numbers.
-        """
+        """Give the loss of a step, and its parts before they are weighed."""
         config = self.config
         judged, weight, database = batch["impairment"], batch["weight"], batch["database"]
         scores, beside = self.scores(batch)
@@ -176,8 +137,6 @@ class DIQAScores(ScoreTraining):
 
     Parameters
     ----------
-    config, half, network, databases
-        As in `ScoreTraining`.
     steps : ScoreSteps
         Whose vectors' mean and spread are folded into the weights in the end.
     """
@@ -223,8 +182,6 @@ class DeepBQAScores(ScoreTraining):
 
     Parameters
     ----------
-    config, half, network, databases
-        As in `ScoreTraining`.
     bank, targets : ScoreBank, Targets
         Whose whole images the function is fitted to before the first step.
     """
@@ -282,8 +239,6 @@ def start_rising(network: DeepBQA, errors: npt.NDArray[np.float64], aims: npt.ND
 
     Parameters
     ----------
-    network : DeepBQA
-        Changed in place.
     errors : numpy.ndarray
         Mean perceptual errors, ``(images,)``.
     aims : numpy.ndarray

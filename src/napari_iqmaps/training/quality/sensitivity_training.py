@@ -44,8 +44,6 @@ class SensitivityTraining(ClipsGradients):
 
     Parameters
     ----------
-    config : QualityConfig
-        The recipe.
     half : bool
         Whether the convolutions are in bfloat16.
     network : DeepBQA
@@ -74,20 +72,7 @@ class SensitivityTraining(ClipsGradients):
         self.to(memory_format=torch.channels_last)
 
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
-        """Give the loss of one step.
-
-        Parameters
-        ----------
-        batch : dict of torch.Tensor
-            From `Steps.step`.
-        batch_idx : int
-            Not used; Lightning's.
-
-        Returns
-        -------
-        torch.Tensor
-            A number.
-        """
+        """Give the loss of one step."""
         config = self.config
         cells = inner_cells(cells_of(self.network, batch["test"], half=self.half_precision), config.crop_cells)
         assert cells.sensitivity is not None
@@ -121,8 +106,6 @@ def needs_sensitivity(config: QualityConfig, start: str | Path) -> bool:
 
     Parameters
     ----------
-    config : QualityConfig
-        The recipe.
     start : str or pathlib.Path
         Result of a first stage.
 
@@ -155,30 +138,15 @@ def fit_sensitivity(
 
     Parameters
     ----------
-    config : QualityConfig
-        The recipe.
     start : str or pathlib.Path
         Result of the first stage.
     photographs : sequence of str or pathlib.Path
         Undistorted pictures, as for the first stage.
-    folder : str or pathlib.Path
-        Of this run; see `runs`.
-    resume, device, checkpoint_every, command, bar, progress : optional
-        As in `fit.fit_errors`.
 
     Returns
     -------
     pathlib.Path
         ``sensitivity.safetensors``: the state of the whole network, its score still untrained.
-
-    Raises
-    ------
-    InputError
-        If a picture or the folder cannot be used.
-    WeightsError
-        If `start` cannot be.
-    Cancelled
-        On Ctrl-C or if `progress` raised it; the run can be continued.
     """
     folder, start = Path(folder), Path(start)
     finished = folder / f"{SENSITIVITY}.safetensors"

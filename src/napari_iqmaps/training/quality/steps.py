@@ -20,15 +20,7 @@ _PERMUTATION = 1
 
 
 class Window(NamedTuple):
-    """A square of an image and how it is turned, as slices of pixels and of cells that show the same place.
-
-    Attributes
-    ----------
-    pixels, cells : (slice, slice)
-        Rows and columns; backwards where mirrored.
-    transposed : bool
-        Whether rows and columns change places in the end.
-    """
+    """A square of an image and how it is turned, as slices of pixels and of cells that show the same place."""
 
     pixels: tuple[slice, slice]
     cells: tuple[slice, slice]
@@ -50,14 +42,8 @@ def draw_window(shape: tuple[int, int], side: int, rng: np.random.Generator, *, 
 
     Parameters
     ----------
-    shape : (int, int)
-        Of the image, multiples of four.
     side : int
         Of the window in pixels, a multiple of four, at most the image's.
-    rng : numpy.random.Generator
-        What draws.
-    turned : bool
-        All eight orientations, or only left and right exchanged.
 
     Returns
     -------
@@ -91,10 +77,6 @@ class Steps:
 
     Parameters
     ----------
-    bank : PairBank
-        The pairs.
-    config : QualityConfig
-        The recipe.
     first : int
         The step to begin with; what a resumed run continues from.
 
@@ -133,8 +115,6 @@ class Steps:
         ----------
         number : int
             The step, from 0.
-        share, shares : int
-            Which of how many equal parts of it.
 
         Returns
         -------

@@ -54,11 +54,6 @@ def teachers_of(test: Plane, reference: Plane) -> Teachers:
     test, reference : numpy.ndarray
         Luminance, float32, of the same shape; sides multiples of four, at least 48.
 
-    Returns
-    -------
-    Teachers
-        The map and the numbers.
-
     Notes
     -----
     The numbers are put on their common scale by fixed functions, chosen so that distortions of all strengths spread
