@@ -312,7 +312,7 @@ def test_an_interrupted_call_of_a_library_does_not_abort_the_program():
     program = (
         "import threading, time\n"
         "from napari_iqmaps.cli.group import leave_unheard\n"
-        "from napari_iqmaps.core.registration.candidates import UNHEARD\n"
+        "from napari_iqmaps.core.progress import UNHEARD\n"
         "threading.Thread(target=time.sleep, args=(60,), name=UNHEARD).start()\n"
         "print('said', end='')\n"
         "leave_unheard(130)\n"

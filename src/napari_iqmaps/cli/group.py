@@ -142,7 +142,7 @@ def leave_unheard(status: int) -> None:
 
     The interpreter's own end would stop that thread in the midst of C++ code, which aborts the process.
     """
-    unheard = sys.modules.get("napari_iqmaps.core.registration.candidates")
+    unheard = sys.modules.get("napari_iqmaps.core.progress")
     if unheard is not None and any(thread.name == unheard.UNHEARD for thread in threading.enumerate()):
         sys.stdout.flush()
         sys.stderr.flush()
