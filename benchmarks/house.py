@@ -14,8 +14,8 @@ Calls: each is made twice in a process of its own, in which `napari_iqmaps` and 
 when it is needed, are imported. "cold" is the first time, with imports to do and caches to fill, "warm" the second. A
 file counts if at least one of its frames was entered (a call event of `sys.setprofile`, in the calling thread or in one
 that was started meanwhile). The frame of a module's body does not count; that of a class does, which makes a part of
-the difference of cold from warm. What is usually
-cited are the warm figures of the functions and the cold one of the command, whose start is a part of each use.
+the difference of cold from warm. What is usually cited are the warm figures of the functions and the cold one of the
+command, whose start is a part of each use.
 """
 
 from __future__ import annotations
