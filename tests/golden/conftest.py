@@ -23,11 +23,11 @@ def frozen(request):
     def check(name, value):
         path = FOLDER / f"{name}.json"
         value = json.loads(json.dumps(value, allow_nan=False))
-        if request.config.getoption("--freeze"):
+        if request.config.getoption("--freeze", default=False):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps(value, indent=1) + "\n")
             return
-        rtol = 1e-6 if request.config.getoption("--golden-strict") else 1e-4
+        rtol = 1e-6 if request.config.getoption("--golden-strict", default=False) else 1e-4
         differences = list(_differences(json.loads(path.read_text()), value, rtol, name))
         assert not differences, "\n".join(differences[:20])
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import csv
 import json
 import math
+import re
+import shutil
 
 import numpy as np
 import pytest
@@ -28,8 +30,12 @@ BLIND = ("--stage1-steps", 5, "--sensitivity-steps", 5, "--sensitivity-variants"
          "--side", 64, "--photographs-per-step", 2, "--variants-per-step", 2, "--variants", 3, "--crop-cells", 3,
          "--pseudo-variants", 2, "--crops", 5, "--crop-side", 64, *EXACT)  # fmt: skip
 
+# Where the fit of the logistic ends depends, in its sixth digit, on how sums are rounded, and so on where arrays lie in
+# memory. What comes of it is kept as Markdown has it, with three decimals.
+FITTED = re.compile("(plcc_logistic|rmse(?!_unfitted))")
 
-@pytest.fixture(autouse=True)
+
+@pytest.fixture(scope="module", autouse=True)
 def _one_thread():
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -163,22 +169,38 @@ def workers(classes, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def labels(workers, classes):
-    """A table of labels by two workers, and one by a third."""
-    folder, _ = workers
+def labels(workers, classes, tmp_path_factory):
+    """A folder with a table of labels by two workers, and one by a third."""
+    out, (folder, _) = tmp_path_factory.mktemp("golden"), workers
     words = ("--data", classes, "--distortion", "gaussian_noise", "--distortion", "jpeg", "--grid",
              "--severities", "1,3,5", "--quiet")  # fmt: skip
     for name, asked in (("labels", ("plain", "residual")), ("third", ("separable",))):
         asking = [word for each in asked for word in ("--worker", f"{each}={folder / each / 'worker.safetensors'}")]
-        iqmaps("label", *words, *asking, "--out", folder / f"{name}.csv")
-    return folder / "labels.csv", folder / "third.csv"
+        iqmaps("label", *words, *asking, "--out", out / f"{name}.csv")
+    return out
 
 
 @pytest.fixture(scope="module")
-def metrifier(labels, classes, tmp_path_factory):
+def falling(labels, tmp_path_factory):
+    """The same with labels that fall with severity, so that what is fitted to them is well determined."""
+    folder = tmp_path_factory.mktemp("golden") / "falling"
+    shutil.copytree(labels, folder)
+    for path in folder.glob("*.csv"):
+        columns = table(path)
+        for name in columns:
+            if name.startswith("p_") or name in ("mean", "consistency"):
+                pairs = zip(columns[name], columns["severity"], strict=True)
+                columns[name] = [label * (1 - severity / 8) for label, severity in pairs]
+        with path.open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows([columns, *zip(*columns.values(), strict=True)])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def metrifier(falling, classes, tmp_path_factory):
     folder = tmp_path_factory.mktemp("golden") / "metrifier"
     words = ("--steps", 5, "--batch", 4, "--leave-out", "jpeg", "--precision", "32-true", "--device", "cpu", "--quiet")
-    iqmaps("train", "metrifier", "--labels", labels[0], "--data", classes, "--out", folder, *words)
+    iqmaps("train", "metrifier", "--labels", falling / "labels.csv", "--data", classes, "--out", folder, *words)
     return folder
 
 
@@ -244,7 +266,7 @@ def test_a_worker_judged_on_another_part(classes, tmp_path, frozen):
 
 
 def test_labels(labels, frozen):
-    frozen("labels", {path.stem: table(path) for path in labels})
+    frozen("labels", {path.stem: table(path) for path in sorted(labels.glob("*.csv"))})
 
 
 def test_metrifier(metrifier, frozen):
@@ -260,8 +282,10 @@ def judged(tmp_path):
         for name, path in files.items():
             words += (f"--{name}", path)
         iqmaps("evaluate", *words, "--quiet", "--device", "cpu")
+        figures = table(files["csv"])
         return {
-            "figures": table(files["csv"]),
+            "columns": list(figures),
+            "figures": {name: column for name, column in figures.items() if not FITTED.match(name)},
             "scores": table(files["scores"]),
             "fields": list(json.loads(files["json"].read_text())[0]),
             "markdown": files["markdown"].read_text().splitlines(),
@@ -292,8 +316,8 @@ def test_evaluate_quality_without_what_is_judged(scored, diqa, judged, tmp_path,
     frozen("evaluate_quality_databases", {**found, "residuals": table(tmp_path / "runs" / "residuals_diqa.csv")})
 
 
-def test_evaluate_machine(labels, classes, metrifier, judged, tmp_path, frozen):
-    words = ("--labels", labels[0], "--other-labels", labels[1], "--data", classes, "--weights", "metrifier",
+def test_evaluate_machine(falling, classes, metrifier, judged, tmp_path, frozen):
+    words = ("--labels", falling / "labels.csv", "--other-labels", falling / "third.csv", "--data", classes,
              "--weights", metrifier / "metrifier.safetensors", "--target", "mean", "--target", "p_separable",
              "--falls", tmp_path / "falls.csv")  # fmt: skip
     found = judged("machine", *words)
