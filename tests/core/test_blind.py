@@ -10,8 +10,7 @@ import napari_iqmaps as iq
 from napari_iqmaps.core import models
 from napari_iqmaps.core.blind import MAPS, MODELS, maps_of, surroundings
 from napari_iqmaps.core.blind_pass import load_network
-from napari_iqmaps.core.networks.blind import pooled
-from napari_iqmaps.core.networks.normalised import at_pixels
+from napari_iqmaps.core.networks.blind import at_pixels, pooled
 
 PHOTO = data.camera()[100:251, 180:313]
 MARGIN = 64  # a reflected border that is a multiple of four and more than anything reaches
@@ -102,7 +101,7 @@ def test_dask_equals_numpy_and_is_lazy(options):
 
 
 def test_lazy_maps_that_are_computed_together_take_one_pass(blind_weights, monkeypatch):
-    from napari_iqmaps.core.networks.deepbqa import DeepBQA
+    from napari_iqmaps.core.networks.blind import DeepBQA
 
     calls = []
     sensitivity_of = DeepBQA.sensitivity_of

@@ -5,8 +5,7 @@ from safetensors.torch import save_file
 
 from napari_iqmaps.core import models
 from napari_iqmaps.core.models import full_precision, load_network
-from napari_iqmaps.core.networks.deepbqa import DeepBQA
-from napari_iqmaps.core.networks.diqa import DIQA
+from napari_iqmaps.core.networks.blind import DIQA, DeepBQA
 
 CPU = torch.device("cpu")
 

@@ -14,10 +14,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from . import difference, images, models
+from . import images, models, observers
 from .networks.contrast import ContrastModel
-from .networks.dense import DensePNet
-from .networks.pnet import PNet
+from .networks.pnet import DensePNet, PNet
 from .observers import Observer
 
 Plane = npt.NDArray[np.float32]
@@ -116,7 +115,7 @@ class VisibilityOperator:
         test, reference = windows
         margin = self.halo - self.grid.margin
         of_test, of_reference = (self.grid(_cropped(images.fill(window), margin)) for window in windows)
-        pooled = difference.local_difference(test, reference, self.window, self.observer.gains, self.pixels_per_degree)
+        pooled = observers.local_difference(test, reference, self.window, self.observer.gains, self.pixels_per_degree)
         threshold = np.float32(self.observer.threshold_factor) * np.sqrt(of_test * of_reference)
         probability = -np.expm1(-_cropped(pooled, self.halo) / threshold)
         return _with_holes_of(_cropped(test - reference, self.halo), probability)
@@ -134,7 +133,7 @@ def threshold_reach(stride: int) -> int:
 
 def visibility_reach(stride: int, window: int, pixels_per_degree: float) -> int:
     """Give the pixels to each side that a visibility depends on."""
-    return max(threshold_reach(stride), window // 2 + difference.reach(pixels_per_degree))
+    return max(threshold_reach(stride), window // 2 + observers.difference_reach(pixels_per_degree))
 
 
 def cell_grid(model: str, record: models.WeightsRecord, stride: int, device: torch.device) -> CellGrid:

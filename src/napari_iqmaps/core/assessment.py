@@ -116,7 +116,7 @@ class Judge:
         """
         import torch
 
-        from .networks.deepbqa import DeepBQA
+        from .networks.blind import DeepBQA
 
         network, seen = self._network(), self._seen(sums)
         given = seen.perceptual_error if isinstance(network, DeepBQA) else seen.pooled

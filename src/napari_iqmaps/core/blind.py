@@ -278,7 +278,7 @@ def _passed(
         record = weights_registry.find(name_or_path or weights_registry.default_name(model), model)
 
     from .blind_pass import BlindOperator, load_network, run
-    from .networks.normalised import RELIABILITY_SLOPE
+    from .networks.blind import RELIABILITY_SLOPE
 
     network = None if record is None else load_network(record, target)
     operator = BlindOperator(kinds, network, scores=scores, device=target)

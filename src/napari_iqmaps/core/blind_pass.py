@@ -18,10 +18,23 @@ from . import images, models
 from .evidence import UNIFORM
 from .images import Planes
 from .maps import lazy_mean_of_valid
-from .networks.blind import FEATURES, INPUT_SCALE, LOW_SCALE, BlindNetwork, ErrorTrunk
-from .networks.deepbqa import DeepBQA, SensitivityNet
-from .networks.diqa import DIQA
-from .networks.normalised import CELL, REACH, at_pixels, normalised, objective_error, quarter, reliability
+from .networks.blind import (
+    CELL,
+    DIQA,
+    FEATURES,
+    INPUT_SCALE,
+    LOW_SCALE,
+    NORMALISED_REACH,
+    BlindNetwork,
+    DeepBQA,
+    ErrorTrunk,
+    SensitivityNet,
+    at_pixels,
+    normalised,
+    objective_error,
+    quarter,
+    reliability,
+)
 from .progress import Progress
 from .tiling import each_tile, rounded_up, tile_side
 
@@ -115,7 +128,7 @@ class BlindOperator:
             scores or not self.kinds.isdisjoint({"sensitivity", "perceptual_error"})
         )
         # One more cell than the tile has is needed at its end, to interpolate towards.
-        reach = ErrorTrunk.REACH if self.runs_trunk else 2 * REACH
+        reach = ErrorTrunk.REACH if self.runs_trunk else 2 * NORMALISED_REACH
         self.margin = rounded_up(reach + 1, CELL)
         self.halo = self.margin + images.REACH
         self.tile = _CPU_TILE if self.device.type == "cpu" else _OTHER_TILE
@@ -163,7 +176,7 @@ class BlindOperator:
         if self.network is None:
             return cells
         if self.runs_trunk:
-            kept = rounded_up(ErrorTrunk.REACH - REACH + 1, CELL)
+            kept = rounded_up(ErrorTrunk.REACH - NORMALISED_REACH + 1, CELL)
             features, error = self.network.trunk(self._scaled(detail, kept))
             cells |= {"features": inner(features, kept), "error": inner(error, kept).clamp_min(0)}
             cells["low"] = inner(quarter(luminance), self.margin)

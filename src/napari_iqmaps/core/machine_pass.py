@@ -18,8 +18,8 @@ from . import images, models
 from .images import REC709_WEIGHTS, Planes, luminance
 from .machine_assessment import MIDDLE, SUMS
 from .models import WeightsRecord
+from .networks.blind import at_pixels
 from .networks.metrifier import CELL, CHANNELS, Metrifier
-from .networks.normalised import at_pixels
 from .progress import Progress
 from .tiling import each_tile, tile_side
 

@@ -215,7 +215,7 @@ def visibility_map(
     photograph. `pixels_per_degree` moves the channels and the window; T stays that of patches of 32 pixels.
 
     Deviations from the paper: d is not the mean absolute difference but the Minkowski mean over channels and window of
-    `napari_iqmaps.core.difference.local_difference`; T is the geometric mean of the thresholds of test and reference
+    `napari_iqmaps.core.observers.local_difference`; T is the geometric mean of the thresholds of test and reference
     (what hides a difference has to be in both: noise does not hide itself, blur does not hide behind the texture it
     removed), where the paper takes the test image's; the map has a value at each pixel; and the paper's score is the
     plain mean of the impairment.
