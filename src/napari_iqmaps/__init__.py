@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from .core.assessment import Assessment
+    from .core.assessment import Assessment, MachineAssessment
     from .core.blind import (
         assess,
         error_map,
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from .core.io import read_image, read_map, write_map
     from .core.kinds import KINDS, Kind
     from .core.machine import machine_assess, machine_quality, machine_quality_map
-    from .core.machine_assessment import MachineAssessment
     from .core.machine_curve import MachineCurve, machine_curve
     from .core.maps import QualityMap
     from .core.marks import text_mark
@@ -75,7 +74,7 @@ _HOMES = {
     "read_image": "io",
     "read_map": "io",
     "write_map": "io",
-    "MachineAssessment": "machine_assessment",
+    "MachineAssessment": "assessment",
     "MachineCurve": "machine_curve",
     "machine_assess": "machine",
     "machine_curve": "machine_curve",

@@ -15,7 +15,6 @@ from torch import Tensor
 from torch.nn import functional
 
 from . import images, models, observers
-from .networks.contrast import ContrastModel
 from .networks.pnet import DensePNet, PNet
 from .observers import Observer
 
@@ -153,7 +152,7 @@ def cell_grid(model: str, record: models.WeightsRecord, stride: int, device: tor
 # a visibility map of one session often differ in stride, and a P-net's tables take some hundred megabytes.
 @lru_cache(maxsize=2)
 def _cell_grid(model: str, path: str, sha256: str, stride: int, device: str) -> CellGrid:
-    network = load_network(model, path)
+    network = models.read_network(model, path)
     target = torch.device(device)
     network.to(target)
     mixing = float(network.mixing.detach())
@@ -161,19 +160,6 @@ def _cell_grid(model: str, path: str, sha256: str, stride: int, device: str) -> 
         dense = DensePNet(network, stride)
         return CellGrid(dense, stride, target, mixing, dense.tile)
     return CellGrid(partial(network, stride=stride), stride, target, mixing, _CONTRAST_TILE)
-
-
-def load_network(model: str, path: str) -> PNet | ContrastModel:
-    """Read a threshold network from a verified file.
-
-    Returns
-    -------
-    PNet or ContrastModel
-        On the CPU, float32, in evaluation mode.
-    """
-    network = PNet() if model == "pnet" else ContrastModel()
-    models.load_into(network, path)
-    return network.eval()
 
 
 def _cropped(plane: Plane, margin: int) -> Plane:

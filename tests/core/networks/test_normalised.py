@@ -6,11 +6,11 @@ import torch
 from scipy import ndimage
 from skimage import data
 
+from napari_iqmaps.core._network_pass import at_pixels
 from napari_iqmaps.core.networks.blind import (
     CELL,
     DUST,
     NORMALISED_REACH,
-    at_pixels,
     normalised,
     objective_error,
     quarter,

@@ -111,27 +111,6 @@ def reliability(normalised_image: Tensor, slope: float = RELIABILITY_SLOPE) -> T
     return quarter(torch.tanh(normalised_image.abs() * (slope / 2)))
 
 
-def at_pixels(cells: Tensor, distance: int = CELL) -> Tensor:
-    """Interpolate cells bilinearly to the pixels, each cell on its pixel.
-
-    Parameters
-    ----------
-    cells : torch.Tensor
-        ``(images, channels, rows, columns)``, at least two rows and columns.
-    distance : int
-        Pixels from cell to cell.
-
-    Returns
-    -------
-    torch.Tensor
-        From the first cell up to just before the last, ``(images, channels, distance (rows - 1), distance (columns -
-        1))``.
-    """
-    rows, columns = (distance * (length - 1) + 1 for length in cells.shape[-2:])
-    fine = functional.interpolate(cells, (rows, columns), mode="bilinear", align_corners=True)
-    return fine[..., :-1, :-1]
-
-
 def _kernel(like: Tensor, gain: float) -> Tensor:
     one = torch.tensor(_BINOMIAL, dtype=like.dtype, device=like.device) / sum(_BINOMIAL)
     channels = like.shape[1]
