@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from .core.registration.matrix_file import MatrixRecord, load_matrix, save_matrix
     from .core.registration.series import RegistrationSeries, register_series
     from .core.registration.translation import search_translation
-    from .core.visibility import threshold_map, visibility_map
+    from .core.visibility import ThresholdOptions, threshold_map, visibility_map
 
 _HOMES = {
     "Assessment": "assessment",
@@ -99,6 +99,7 @@ _HOMES = {
     "RegistrationSeries": "registration.series",
     "register_series": "registration.series",
     "search_translation": "registration.translation",
+    "ThresholdOptions": "visibility",
     "threshold_map": "visibility",
     "visibility_map": "visibility",
 }
@@ -124,6 +125,7 @@ __all__ = [
     "QualityScore",
     "Registration",
     "RegistrationSeries",
+    "ThresholdOptions",
     "WeightsError",
     "assess",
     "auto_tolerance",

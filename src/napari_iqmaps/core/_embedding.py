@@ -13,7 +13,6 @@ from scipy import ndimage
 
 from . import observers
 from .display import WHITE
-from .observers import checked_window, observer_named
 from .tiling import reflected
 
 Plane = npt.NDArray[np.float32]
@@ -193,18 +192,6 @@ class Pooling:
     window: int
     gains: tuple[float, ...]
     pixels_per_degree: float
-
-    @classmethod
-    def of(cls, observer: str, pixels_per_degree: float, window: int | None) -> Pooling:
-        """Take what `visibility_map` takes.
-
-        Parameters
-        ----------
-        window : int, optional
-            Odd; None takes what suits the distance.
-        """
-        side = checked_window(window, pixels_per_degree)
-        return cls(side, observer_named(observer).gains, float(pixels_per_degree))
 
     @property
     def reach(self) -> int:
