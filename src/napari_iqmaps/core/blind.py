@@ -54,8 +54,8 @@ def assess(
     model : {"deepbqa", "diqa"}
         The network. DIQA has no sensitivity and so no perceptual error.
     maps : sequence of str, optional
-        The kinds of map wanted, of `MAPS`; none at all gives the score alone. None takes all that the model and the
-        reference allow.
+        The kinds of map wanted, of "objective_error", "error", "reliability", "sensitivity" and "perceptual_error".
+        An empty one gives the score alone, None takes all that the model and the reference allow.
     data_range : float or (float, float), optional
         The values of black and white. Known for bool, uint8 and uint16, required for every other dtype.
     channel_axis : int, optional
@@ -105,8 +105,8 @@ def assess(
     Deviations from the papers: low frequencies are those of a pyramid with the kernel 1 4 6 4 1, as in the authors'
     sibling program (the kernel of the tutorial on DIQA shifts an image by one pixel); each cell sits on its pixel, and
     maps have the image's resolution; beyond the border the image is reflected, where the papers assume zeros and
-    DeepBQA leaves four cells out of its mean; alpha is `reliability_slope` in the provenance, per code value of 255
-    (the paper's 1 has no stated scale), and so is the error's scale; differences below .001 code values are none; the
+    DeepBQA leaves four cells out of its mean; alpha is ``info["reliability_slope"]``, per code value of 255 (the
+    paper's 1 has no stated scale), and so is the error's scale; differences below .001 code values are none; the
     score is 100 times a logistic function, 0 best to 100 worst, whatever scale its observers used; holes are filled for
     the filters and left out of maps, means and score.
 

@@ -71,7 +71,7 @@ def distortion(name: str) -> Distortion:
 
 
 _SMALLEST_SIDE = 8
-_FILL_WHITE = np.float32(255)  # the scale of `holes.fill`
+_FILL_WHITE = np.float32(255)  # the scale of `images.fill`
 
 
 def distort(
@@ -122,7 +122,7 @@ def distort(
     the end. JPEG and JPEG 2000 go through 8 bits. Each plane of a stack has its own draw; its first has that of a
     single image. For filters, a hole is filled from its neighbours first.
 
-    `napari_iqmaps.core.distortions.distortion(name)` tells the formula, the parameter and its five values. These are
+    `distortion` tells the formula, the parameter and its five values. These are
     meant to make one severity about as bad whatever the distortion: they follow TID2013's mean opinions [1]_ for the
     kinds it has, GMSD [2]_ for the others that change gradients, and the eye for tones and colours, rounded.
 

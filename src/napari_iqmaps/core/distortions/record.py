@@ -66,7 +66,7 @@ class Distortion:
 
     @property
     def description(self) -> str:
-        """What is computed, precisely enough to compute it elsewhere; `s` is the strength."""
+        """What is computed, precisely enough to compute it elsewhere; s is the strength."""
         return inspect.getdoc(self.effect) or ""
 
     def strength(self, severity: float) -> float:
