@@ -87,7 +87,7 @@ def tiles(networks: dict[BlindModel, str]) -> None:
         for tile in TILES:
             parts = iq.assess(image, model=model, weights=weights, tile=tile)
             maps = max(float(np.abs(parts.maps[kind].values - each.values).max()) for kind, each in whole.maps.items())
-            score = abs(parts.quality.value - whole.quality.value)
+            score = abs(parts.score.value - whole.score.value)
             rows.append((model, tile, f"{maps:.1e}", f"{score:.1e}"))
     print_table(("network", "tile", "maps", "score, points"), rows)
 

@@ -30,11 +30,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import napari_iqmaps as iq
 from napari_iqmaps.core.blind import MODELS
-from napari_iqmaps.core.blind_pass import load_network
 from napari_iqmaps.core.errors import WeightsError
-from napari_iqmaps.core.models import find
-from napari_iqmaps.core.networks.deepbqa import DeepBQA
-from napari_iqmaps.core.networks.diqa import DIQA
+from napari_iqmaps.core.models import find, load_network
+from napari_iqmaps.core.networks.blind import DIQA, DeepBQA
 
 VGG16 = (64, 64, 0, 128, 128, 0, 256, 256, 256, 0, 512, 512, 512, 0, 512, 512, 512)
 """Channels of its 3x3 convolutions; 0 is a pooling."""

@@ -119,11 +119,12 @@ def compared(path: Path, strength: float, model: str, seed: int) -> tuple[list[d
     axis = None if file.channel_axis is None else -1
     photograph = file.array if axis is None else np.moveaxis(file.array, file.channel_axis, -1)[..., :3]
     carrier = Carrier(photograph, axis is not None, RANGE, "dither")
+    thresholds = iq.ThresholdOptions(model=model)  # type: ignore[arg-type] # checked there
     rows, excess = [], -np.inf
     for name, mark in patterns(photograph.shape[:2], seed).items():
         hide: Callable[[float], Any] = lambda amount, mark=mark: iq.hide(  # noqa: E731
-            mark, photograph, strength=amount, channel_axis=axis, model=model  # type: ignore[arg-type]
-        )  # fmt: skip
+            mark, photograph, strength=amount, channel_axis=axis, thresholds=thresholds
+        )
         for level in STRENGTHS:
             hidden = hide(level)
             again = iq.visibility_map(hidden.image, photograph, channel_axis=axis, model=model)  # type: ignore[arg-type]

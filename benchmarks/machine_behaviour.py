@@ -83,8 +83,8 @@ def tiles(weights: str, side: int) -> None:
     rows = []
     for tile in TILES:
         parts = iq.machine_assess(image, channel_axis=-1, weights=weights, tile=tile)
-        largest = float(np.abs(parts.map.values - whole.map.values).max())
-        rows.append((tile, f"{largest:.1e}", f"{abs(parts.quality.value - whole.quality.value):.1e}"))
+        largest = float(np.abs(parts.maps["machine_quality"].values - whole.maps["machine_quality"].values).max())
+        rows.append((tile, f"{largest:.1e}", f"{abs(parts.score.value - whole.score.value):.1e}"))
     print_table(("tile", "map", "score"), rows)
 
 

@@ -34,7 +34,7 @@ import napari_iqmaps as iq
 from napari_iqmaps.core import models as registered
 from napari_iqmaps.core.errors import WeightsError
 from napari_iqmaps.core.images import as_planes
-from napari_iqmaps.core.networks.diqa import DIQA
+from napari_iqmaps.core.networks.blind import DIQA
 from napari_iqmaps.core.networks.metrifier import Metrifier, with_border
 from napari_iqmaps.training.machine.evaluation_scores import Distorted, metrifier_scores
 from napari_iqmaps.training.memory import keep_freed_memory

@@ -28,8 +28,7 @@ from torch import Tensor
 SOURCE = Path(__file__).resolve().parents[1] / "src"
 sys.path.insert(0, str(SOURCE))
 
-from napari_iqmaps.core.networks.dense import DensePNet  # noqa: E402
-from napari_iqmaps.core.networks.pnet import PNet  # noqa: E402
+from napari_iqmaps.core.networks.pnet import DensePNet, PNet  # noqa: E402
 
 STRIDE = 4
 PATCHES_AT_ONCE = 256

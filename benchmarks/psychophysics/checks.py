@@ -15,9 +15,8 @@ from detection import on_field
 from scipy import optimize, stats
 
 import napari_iqmaps as iq
-from napari_iqmaps.core.difference import local_difference
 from napari_iqmaps.core.display import code_values
-from napari_iqmaps.core.observers import OBSERVERS, window_in_pixels
+from napari_iqmaps.core.observers import OBSERVERS, local_difference, window_in_pixels
 from napari_iqmaps.core.visibility import ThresholdModel
 
 SEEN = float(np.log(2))

@@ -13,8 +13,14 @@ import numpy as np
 import numpy.typing as npt
 from scipy import optimize
 
-from napari_iqmaps.core.difference import EXPONENT, local_difference, reach
-from napari_iqmaps.core.observers import CHANNEL_SIGMAS, OBSERVERS, window_in_pixels
+from napari_iqmaps.core.observers import (
+    CHANNEL_SIGMAS,
+    OBSERVERS,
+    POOLING_EXPONENT,
+    difference_reach,
+    local_difference,
+    window_in_pixels,
+)
 
 Array = npt.NDArray[np.float64]
 Chosen = npt.NDArray[np.bool_]
@@ -28,7 +34,7 @@ _STANDARD_SUM, _STANDARD_APERTURE = 2.4081, 0.6273
 
 def on_field(picture: Array, pixels_per_degree: float) -> npt.NDArray[np.float32]:
     """Surround a contrast picture with as much field as our widest channel sees."""
-    return np.pad(picture, reach(pixels_per_degree)).astype(np.float32)
+    return np.pad(picture, difference_reach(pixels_per_degree)).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -70,7 +76,7 @@ class Stimuli:
             ]
             for picture in padded
         ]
-        return cls(pixels_per_degree, np.asarray(powers, float) ** EXPONENT, np.fft.rfft2(padded), frequencies)
+        return cls(pixels_per_degree, np.asarray(powers, float) ** POOLING_EXPONENT, np.fft.rfft2(padded), frequencies)
 
     def filtered(self, sensitivity: Array) -> Array:
         """Filter the pictures by a gain at each of `frequencies`; the field around them is kept."""
@@ -80,8 +86,8 @@ class Stimuli:
 
 def our_thresholds(stimuli: Stimuli, gains: npt.ArrayLike) -> Array:
     """Predict thresholds in dB by our local difference: the contrast at which its maximum is 1."""
-    pooled = np.tensordot(stimuli.powers, np.asarray(gains, float) ** EXPONENT, ([1], [0])).max(1)
-    return -20 / EXPONENT * np.log10(pooled)
+    pooled = np.tensordot(stimuli.powers, np.asarray(gains, float) ** POOLING_EXPONENT, ([1], [0])).max(1)
+    return -20 / POOLING_EXPONENT * np.log10(pooled)
 
 
 def fitted_gains(stimuli: Stimuli, observed: Array, train: Chosen, smooth: bool = False) -> Array:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from .core.assessment import Assessment
+    from .core.assessment import Assessment, MachineAssessment
     from .core.blind import (
         assess,
         error_map,
@@ -21,16 +21,28 @@ if TYPE_CHECKING:
         reliability_map,
         sensitivity_map,
     )
-    from .core.comparison.compare import Comparison, compare_registrations
-    from .core.diffdiff import DiffDiffScore, LocalContrast, auto_tolerance, diff_diff, diff_diff_score, local_contrast
+    from .core.comparison.compare import Comparison, FilePair, compare_registrations
+    from .core.comparison.outcome import Outcome
+    from .core.diffdiff import (
+        VERDICTS,
+        BlockScore,
+        DiffDiffAssessment,
+        DiffDiffScore,
+        LocalContrast,
+        auto_tolerance,
+        diff_diff,
+        diff_diff_assess,
+        diff_diff_score,
+        local_contrast,
+    )
+    from .core.diffdiff.edge_weight import edge_weight
     from .core.display import pq, pu21
-    from .core.distortions import distort, distortions
+    from .core.distortions import Distortion, distort, distortion, distortions
     from .core.errors import Cancelled, InputError, IqmapsError, NotEnoughEvidence, WeightsError
     from .core.hiding import HiddenMark, hide
     from .core.io import read_image, read_map, write_map
     from .core.kinds import KINDS, Kind
     from .core.machine import machine_assess, machine_quality, machine_quality_map
-    from .core.machine_assessment import MachineAssessment
     from .core.machine_curve import MachineCurve, machine_curve
     from .core.maps import QualityMap
     from .core.marks import text_mark
@@ -42,10 +54,11 @@ if TYPE_CHECKING:
     from .core.registration.matrix_file import MatrixRecord, load_matrix, save_matrix
     from .core.registration.series import RegistrationSeries, register_series
     from .core.registration.translation import search_translation
-    from .core.visibility import threshold_map, visibility_map
+    from .core.visibility import ThresholdOptions, threshold_map, visibility_map
 
 _HOMES = {
     "Assessment": "assessment",
+    "MachineAssessment": "assessment",
     "assess": "blind",
     "error_map": "blind",
     "objective_error_map": "blind",
@@ -53,13 +66,19 @@ _HOMES = {
     "quality": "blind",
     "reliability_map": "blind",
     "sensitivity_map": "blind",
+    "VERDICTS": "diffdiff",
+    "BlockScore": "diffdiff",
+    "DiffDiffAssessment": "diffdiff",
     "DiffDiffScore": "diffdiff",
     "LocalContrast": "diffdiff",
     "auto_tolerance": "diffdiff",
     "diff_diff": "diffdiff",
+    "diff_diff_assess": "diffdiff",
     "diff_diff_score": "diffdiff",
+    "edge_weight": "diffdiff",
     "local_contrast": "diffdiff",
     "Comparison": "comparison.compare",
+    "FilePair": "comparison.compare",
     "compare_registrations": "comparison.compare",
     "pq": "display",
     "pu21": "display",
@@ -68,17 +87,18 @@ _HOMES = {
     "IqmapsError": "errors",
     "NotEnoughEvidence": "errors",
     "WeightsError": "errors",
+    "Distortion": "distortions",
     "distort": "distortions",
+    "distortion": "distortions",
     "distortions": "distortions",
     "HiddenMark": "hiding",
     "hide": "hiding",
     "read_image": "io",
     "read_map": "io",
     "write_map": "io",
-    "MachineAssessment": "machine_assessment",
     "MachineCurve": "machine_curve",
-    "machine_assess": "machine",
     "machine_curve": "machine_curve",
+    "machine_assess": "machine",
     "machine_quality": "machine",
     "machine_quality_map": "machine",
     "KINDS": "kinds",
@@ -88,28 +108,35 @@ _HOMES = {
     "QualityScore": "quality_score",
     "Registration": "registration",
     "register": "registration",
+    "quasi_dense_matches": "registration.matchers",
     "run_deepmatching": "registration.matchers",
-    "read_deepmatching": "registration.matches",
     "MatchTable": "registration.matches",
+    "read_deepmatching": "registration.matches",
     "MatrixRecord": "registration.matrix_file",
     "load_matrix": "registration.matrix_file",
     "save_matrix": "registration.matrix_file",
     "LocalOptimum": "registration.direct",
     "local_optimum": "registration.direct",
-    "quasi_dense_matches": "registration.matchers",
     "RegistrationSeries": "registration.series",
     "register_series": "registration.series",
     "search_translation": "registration.translation",
+    "ThresholdOptions": "visibility",
     "threshold_map": "visibility",
     "visibility_map": "visibility",
+    "Outcome": "comparison.outcome",
 }
 
 __all__ = [
     "KINDS",
+    "VERDICTS",
     "Assessment",
+    "BlockScore",
     "Cancelled",
     "Comparison",
+    "DiffDiffAssessment",
     "DiffDiffScore",
+    "Distortion",
+    "FilePair",
     "HiddenMark",
     "InputError",
     "IqmapsError",
@@ -121,18 +148,23 @@ __all__ = [
     "MatchTable",
     "MatrixRecord",
     "NotEnoughEvidence",
+    "Outcome",
     "QualityMap",
     "QualityScore",
     "Registration",
     "RegistrationSeries",
+    "ThresholdOptions",
     "WeightsError",
     "assess",
     "auto_tolerance",
     "compare_registrations",
     "diff_diff",
+    "diff_diff_assess",
     "diff_diff_score",
     "distort",
+    "distortion",
     "distortions",
+    "edge_weight",
     "error_map",
     "hide",
     "load_matrix",

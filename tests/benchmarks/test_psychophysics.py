@@ -11,8 +11,7 @@ import pandas as pd
 import pytest
 
 import napari_iqmaps as iq
-from napari_iqmaps.core.difference import local_difference
-from napari_iqmaps.core.observers import OBSERVERS
+from napari_iqmaps.core.observers import OBSERVERS, local_difference
 
 FOLDER = Path(__file__).resolve().parents[2] / "benchmarks" / "psychophysics"
 

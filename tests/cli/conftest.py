@@ -63,8 +63,7 @@ def untrained(tmp_path_factory):
     """Weights of the blind networks before any training, by the network's name; always the same."""
     import torch
 
-    from napari_iqmaps.core.networks.deepbqa import DeepBQA
-    from napari_iqmaps.core.networks.diqa import DIQA
+    from napari_iqmaps.core.networks.blind import DIQA, DeepBQA
     from napari_iqmaps.training.weights_file import write_weights
 
     folder = tmp_path_factory.mktemp("weights")

@@ -36,9 +36,9 @@ def test_all_maps_are_those_of_the_core_and_the_row_has_the_score(rows, images, 
         assert written.kind == kind
         assert written.info["source"]["file"] == "a.png"
         assert row[f"mean_{kind}"] == pytest.approx(expected.maps[kind].score, rel=1e-6)
-    assert row["score"] == expected.quality.value
+    assert row["score"] == expected.score.value
     assert (row["kind"], row["model"]) == ("quality", "deepbqa")
-    assert row["not_enough_evidence"] == expected.quality.reason
+    assert row["not_enough_evidence"] == expected.score.reason
     assert "2240 valid pixels" in row["not_enough_evidence"]
 
 
@@ -70,9 +70,9 @@ def test_depth_colour_and_stack(rows, model, untrained, tmp_path):
     for row, (name, assessed) in zip(found["rows"], expected.items(), strict=True):
         written = iq.read_map(tmp_path / "out" / f"{name}_error.tif")
         np.testing.assert_allclose(written.values, assessed.maps["error"].values, rtol=1e-4, atol=1e-6)
-        assert row["score"] == pytest.approx(assessed.quality.value, rel=1e-5)
+        assert row["score"] == pytest.approx(assessed.score.value, rel=1e-5)
     third = found["rows"][2]
-    assert third["planes"][:2] == list(expected["stack"].quality.planes[:2])
+    assert third["planes"][:2] == list(expected["stack"].score.planes[:2])
     assert third["planes"][2] is None
     assert third["planes_enough_evidence"] == [False, False, False]  # small, small, uniform
     assert "nearly uniform" in third["not_enough_evidence"]

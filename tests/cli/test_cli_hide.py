@@ -30,7 +30,7 @@ def test_a_folder_of_images(rows, images, tmp_path):
     names = [f"a_{part}" for part in ("hidden.png", "mark.tif", "mark.png", "visibility.tif", "visibility.png")]
     assert {f"out/{name}" for name in names} == set(found["rows"][0]["outputs"])
     original = iq.read_image(images / "a.png").array
-    expected = iq.hide("iq", original, strength=0.5, model="contrast")
+    expected = iq.hide("iq", original, strength=0.5, thresholds=iq.ThresholdOptions(model="contrast"))
     marked = iq.read_image(tmp_path / "out" / "a_hidden.png").array
     np.testing.assert_array_equal(marked, expected.image)
     np.testing.assert_array_equal(iq.read_map(tmp_path / "out" / "a_mark.tif").values, marked - original.astype(float))
@@ -96,7 +96,9 @@ def test_formats_that_lose_nothing(rows, images, tmp_path):
     assert (stack.array.dtype, stack.axes) == (np.uint16, "ZYX")
     rgb = iq.read_image(tmp_path / "out" / "rgb_hidden.tif")
     assert rgb.channel_axis == 2
-    np.testing.assert_array_equal(rgb.array, iq.hide("iq", colours, channel_axis=-1, model="contrast").image)
+    np.testing.assert_array_equal(
+        rgb.array, iq.hide("iq", colours, channel_axis=-1, thresholds=iq.ThresholdOptions(model="contrast")).image
+    )
     with Image.open(tmp_path / "out" / "photo_hidden.png") as picture:
         assert picture.info["icc_profile"] == b"a profile"
 
@@ -109,7 +111,7 @@ def test_sixteen_bits_a_colour_stay_sixteen(rows, tmp_path):
     status, _ = rows("hide", "deep.png", "--text", "iq", *FAST, "--out", "out", "--format", "tif")
     assert status == 0
     written = iq.read_image(tmp_path / "out" / "deep_hidden.png").array
-    expected = iq.hide("iq", pixels[..., ::-1], channel_axis=-1, model="contrast").image
+    expected = iq.hide("iq", pixels[..., ::-1], channel_axis=-1, thresholds=iq.ThresholdOptions(model="contrast")).image
     np.testing.assert_array_equal(written, expected)
 
 

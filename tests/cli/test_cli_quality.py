@@ -62,7 +62,7 @@ def test_the_scores_are_those_of_the_core_and_the_network_is_read_once(rows, wor
 def test_the_spread_is_that_of_the_weights(rows, iqmaps, images, tmp_path):
     import torch
 
-    from napari_iqmaps.core.networks.deepbqa import DeepBQA
+    from napari_iqmaps.core.networks.blind import DeepBQA
     from napari_iqmaps.training.weights_file import write_weights
 
     network = DeepBQA()

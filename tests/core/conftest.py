@@ -4,8 +4,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from napari_iqmaps.core.networks.deepbqa import DeepBQA
-from napari_iqmaps.core.networks.diqa import DIQA
+from napari_iqmaps.core.networks.blind import DIQA, DeepBQA
 from napari_iqmaps.core.networks.metrifier import Metrifier
 
 NETWORKS = {"deepbqa": DeepBQA, "diqa": DIQA}

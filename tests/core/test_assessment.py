@@ -16,7 +16,7 @@ def test_it_travels_between_processes(blind_weights):
     found = iq.assess(PHOTO, weights=blind_weights["deepbqa"])
     again = pickle.loads(pickle.dumps(found))
     assert list(again.maps) == list(found.maps)
-    assert again.quality.value == found.quality.value
+    assert again.score.value == found.score.value
     np.testing.assert_array_equal(again.maps["error"].values, found.maps["error"].values)
     assert again.maps["error"].info == found.maps["error"].info
 
@@ -25,12 +25,12 @@ def test_a_lazy_one_travels_before_it_is_computed(blind_weights):
     lazy = iq.assess(da.from_array(PHOTO), weights=blind_weights["deepbqa"])
     again = pickle.loads(pickle.dumps(lazy))
     assert again.is_lazy
-    assert again.compute().quality.value == pytest.approx(lazy.quality.value)
+    assert again.compute().score.value == pytest.approx(lazy.score.value)
 
 
 def test_the_score_is_made_once(blind_weights):
     found = iq.assess(PHOTO, weights=blind_weights["diqa"], model="diqa")
-    assert found.quality is found.quality
+    assert found.score is found.score
     with pytest.raises(AttributeError):
         found.maps = {}
     with pytest.raises(TypeError):

@@ -8,10 +8,10 @@ from skimage import data
 
 import napari_iqmaps as iq
 from napari_iqmaps.core import models
+from napari_iqmaps.core._network_pass import at_pixels
 from napari_iqmaps.core.blind import MAPS, MODELS, maps_of, surroundings
-from napari_iqmaps.core.blind_pass import load_network
+from napari_iqmaps.core.models import load_network
 from napari_iqmaps.core.networks.blind import pooled
-from napari_iqmaps.core.networks.normalised import at_pixels
 
 PHOTO = data.camera()[100:251, 180:313]
 MARGIN = 64  # a reflected border that is a multiple of four and more than anything reaches
@@ -41,7 +41,7 @@ def assert_same(one, other):
     for kind, result in one.maps.items():
         values = np.asarray(other.maps[kind].values)
         np.testing.assert_allclose(result.values, values, atol=1e-4, rtol=1e-4, err_msg=kind)
-    np.testing.assert_allclose(one.quality.planes, other.quality.planes, atol=1e-4)
+    np.testing.assert_allclose(one.score.planes, other.score.planes, atol=1e-4)
 
 
 @torch.inference_mode()
@@ -73,7 +73,7 @@ def test_the_maps_are_the_network_on_the_reflected_image(options):
     else:
         weight = reliability[..., :-1, :-1]
         points = network.score(((sensitivity * error)[..., :-1, :-1] * weight).sum()[None] / weight.sum())
-    assert found.quality.value == pytest.approx(float(points[0]), abs=1e-3)
+    assert found.score.value == pytest.approx(float(points[0]), abs=1e-3)
 
 
 @pytest.mark.parametrize("tile", [4, 50, 64, 96])
@@ -98,11 +98,11 @@ def test_dask_equals_numpy_and_is_lazy(options):
         kind: "not_enough_evidence" in result.info for kind, result in eager.maps.items()
     }
     scored = iq.quality(da.from_array(stack, chunks=(1, 70, 60)), tile=72, **options)
-    np.testing.assert_allclose(scored.planes, eager.quality.planes, atol=1e-4)
+    np.testing.assert_allclose(scored.planes, eager.score.planes, atol=1e-4)
 
 
 def test_lazy_maps_that_are_computed_together_take_one_pass(blind_weights, monkeypatch):
-    from napari_iqmaps.core.networks.deepbqa import DeepBQA
+    from napari_iqmaps.core.networks.blind import DeepBQA
 
     calls = []
     sensitivity_of = DeepBQA.sensitivity_of
@@ -116,11 +116,11 @@ def test_lazy_maps_that_are_computed_together_take_one_pass(blind_weights, monke
 def test_a_stack_is_its_images(options):
     stack = np.stack([PHOTO, noisy(PHOTO), PHOTO[::-1]])[:, None]
     together = iq.assess(stack, **options)
-    assert together.quality.planes.shape == (3, 1)
-    assert together.quality.value == pytest.approx(together.quality.planes.mean())
+    assert together.score.planes.shape == (3, 1)
+    assert together.score.value == pytest.approx(together.score.planes.mean())
     for index in range(3):
         alone = iq.assess(stack[index, 0], **options)
-        assert together.quality.planes[index, 0] == pytest.approx(alone.quality.value, abs=1e-4)
+        assert together.score.planes[index, 0] == pytest.approx(alone.score.value, abs=1e-4)
         for kind, result in alone.maps.items():
             np.testing.assert_allclose(together.maps[kind].values[index, 0], result.values, atol=1e-5, err_msg=kind)
 
@@ -171,7 +171,7 @@ def test_every_map_alone_is_the_map_of_the_whole_pass(options):
         assert result.kind == kind
         assert result.info["method"] == f"{kind}_map"
         np.testing.assert_allclose(result.values, whole.maps[kind].values, atol=1e-5, err_msg=kind)
-    assert iq.quality(noisy(PHOTO), **options).value == pytest.approx(whole.quality.value, abs=1e-4)
+    assert iq.quality(noisy(PHOTO), **options).value == pytest.approx(whole.score.value, abs=1e-4)
 
 
 def test_maps_come_in_their_order_and_only_those_asked_for(blind_weights):
@@ -202,7 +202,7 @@ def test_the_score_follows_from_the_perceptual_error(options):
     costs, weights_ = (found.maps[kind].values[::4, ::4].astype(float) for kind in ("perceptual_error", "reliability"))
     mean = torch.tensor([costs.mean() / weights_.mean()], dtype=torch.float32)
     with torch.inference_mode():
-        assert found.quality.value == pytest.approx(float(network_of(options).score(mean)[0]), abs=1e-3)
+        assert found.score.value == pytest.approx(float(network_of(options).score(mean)[0]), abs=1e-3)
     assert found.maps["perceptual_error"].score == pytest.approx(float(mean[0]), rel=0.02)
 
 
@@ -215,9 +215,9 @@ def test_every_size_gets_maps_at_every_pixel(options, shape):
         assert result.values.dtype == np.float32
         # A single pixel is the uniform image of its reflection: no ratio to a mean of nothing.
         assert np.isfinite(result.values).all() or (image.size == 1 and kind in ("reliability", "perceptual_error"))
-    assert not found.quality.enough_evidence
-    assert np.isnan(found.quality.value) == (min(shape) < 32)
-    assert found.maps["error"].info["not_enough_evidence"] == found.quality.reason
+    assert not found.score.enough_evidence
+    assert np.isnan(found.score.value) == (min(shape) < 32)
+    assert found.maps["error"].info["not_enough_evidence"] == found.score.reason
     assert "not_enough_evidence" not in found.maps["objective_error"].info
 
 
@@ -239,7 +239,7 @@ def test_holes_stay_holes_and_reach_no_farther_than_they_must(options):
     filled = holed.copy()
     filled[masked.mask] = 1e30  # whatever stands in a masked pixel is never read
     again = iq.assess(np.ma.array(filled, mask=masked.mask), data_range=255, **options)
-    assert again.quality.value == pytest.approx(found.quality.value, abs=1e-4)
+    assert again.score.value == pytest.approx(found.score.value, abs=1e-4)
 
 
 def test_a_hole_in_the_reference_makes_no_error_around_it(blind_weights):
@@ -254,8 +254,8 @@ def test_a_hole_in_the_reference_makes_no_error_around_it(blind_weights):
 
 def test_an_image_of_holes_has_no_answer(options):
     found = iq.assess(np.full((60, 70), np.nan), data_range=1, **options)
-    assert np.isnan(found.quality.value)
-    assert found.quality.reasons == ("it has no valid pixel.",)
+    assert np.isnan(found.score.value)
+    assert found.score.reasons == ("it has no valid pixel.",)
     for result in found.maps.values():
         assert np.isnan(result.values).all()
         assert "no answer" in result.sentence()
@@ -264,25 +264,25 @@ def test_an_image_of_holes_has_no_answer(options):
 @pytest.mark.parametrize("image", [np.zeros((120, 130), np.uint8), np.full((120, 130), 255, np.uint8)])
 def test_a_uniform_image_has_no_score_and_says_why(options, image):
     found = iq.assess(image, **options)
-    assert np.isnan(found.quality.value)
-    assert "nearly uniform" in found.quality.sentence()
+    assert np.isnan(found.score.value)
+    assert "nearly uniform" in found.score.sentence()
     assert np.isnan(found.maps["reliability"].values).all()
     assert "nearly uniform" in found.maps["reliability"].sentence()
     assert np.isfinite(found.maps["error"].values).all()
     lazy = iq.assess(da.from_array(image), **options).compute()
-    assert lazy.quality.reasons == found.quality.reasons
+    assert lazy.score.reasons == found.score.reasons
     np.testing.assert_array_equal(lazy.maps["reliability"].values, found.maps["reliability"].values)
 
 
 def test_the_provenance_says_what_a_reader_needs(options):
     found = iq.assess(PHOTO, **options)
-    for info in (found.maps["error"].info, found.quality.info):
+    for info in (found.maps["error"].info, found.score.info):
         assert info["model"] == options["model"]
         assert info["weights"] == str(options["weights"])
         assert len(info["weights_sha256"]) == 64
         assert info["data_range"] == (0, 255)
         assert info["version"] == iq.__version__
-    assert found.quality.info["method"] == "quality"
+    assert found.score.info["method"] == "quality"
     assert "weights" not in iq.reliability_map(PHOTO).info
 
 

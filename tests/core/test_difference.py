@@ -6,8 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from napari_iqmaps.core.difference import excitation, local_difference, reach
-from napari_iqmaps.core.observers import CHANNEL_SIGMAS, OBSERVERS, PIXELS_PER_DEGREE
+from napari_iqmaps.core.observers import (
+    CHANNEL_SIGMAS,
+    OBSERVERS,
+    PIXELS_PER_DEGREE,
+    difference_reach,
+    excitation,
+    local_difference,
+)
 
 ALIKE = (1.0,) * (len(CHANNEL_SIGMAS) + 1)
 EVERYBODY = [pytest.param(observer.gains, id=name) for name, observer in OBSERVERS.items()]
@@ -79,7 +85,7 @@ def test_where_nothing_differs_nothing_is_left_over():
     test[50, 50] = 255
     pooled = local_difference(test, reference, 5, ALIKE)
     seen = np.zeros_like(pooled, bool)
-    end = reach() + 2
+    end = difference_reach() + 2
     seen[50 - end : 51 + end, 50 - end : 51 + end] = True
     assert not pooled[~seen].any()
     assert pooled[50, 50 + end - 1] > 0
@@ -121,7 +127,7 @@ def test_channels_and_reach_grow_with_the_pixels_of_a_degree():
         middle = 2 * pixels_per_degree
         found.append(pooled[middle, middle])
     assert found[0] == pytest.approx(found[1], rel=0.02)
-    assert reach(80) == pytest.approx(2 * reach(40), abs=1)
+    assert difference_reach(80) == pytest.approx(2 * difference_reach(40), abs=1)
 
 
 def test_holes_are_left_out_of_the_mean():
@@ -131,7 +137,7 @@ def test_holes_are_left_out_of_the_mean():
     pooled = local_difference(test, reference, 3, ALIKE)
     assert np.isfinite(pooled).all()
     far = np.ones_like(test, bool)
-    end = reach() + 1
+    end = difference_reach() + 1
     far[60 - end : 80 + end, 60 - end : 80 + end] = False
     np.testing.assert_allclose(pooled[far], 7, rtol=1e-5)
     assert pooled[70, 70] == 0

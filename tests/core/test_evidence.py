@@ -8,8 +8,8 @@ import torch
 from skimage import data, filters
 
 import napari_iqmaps as iq
-from napari_iqmaps.core.blind_pass import BlindOperator, run
-from napari_iqmaps.core.evidence import ENOUGH_CELLS, HOMOGENEOUS, judge, uniformity
+from napari_iqmaps.core._network_pass import BlindOperator, BlindSums, run
+from napari_iqmaps.core.evidence import ENOUGH_CELLS, HOMOGENEOUS, blind_verdict, machine_verdict, uniformity
 from napari_iqmaps.core.images import as_planes
 from napari_iqmaps.core.networks.blind import POOLED
 from napari_iqmaps.core.networks.evidence import KNOTS, Evidence
@@ -38,14 +38,14 @@ FINE = {"shape": (200, 300), "cells": 3750.0, "reliability": 0.4}
     ],
 )
 def test_each_rule_at_its_limit(changed, has_answer, said):
-    verdict = judge(**FINE | changed)
+    verdict = blind_verdict(**FINE | changed)
     assert verdict.has_answer == has_answer
     assert said in verdict.reason
     assert bool(verdict.reason) == bool(said)
 
 
 def test_several_reasons_are_all_said():
-    verdict = judge(**FINE | {"cells": 400.0, "distance": 9, "limit": 3})
+    verdict = blind_verdict(**FINE | {"cells": 400.0, "distance": 9, "limit": 3})
     assert "valid pixels" in verdict.reason
     assert "unlike" in verdict.reason
 
@@ -73,7 +73,7 @@ def trained(request, tmp_path_factory):
     """Weights that know the image PHOTO, with a limit, and how far scores are off."""
     network = random_network(request.param)
     _, sums = run(BlindOperator((), network, scores=True), [as_planes(PHOTO)], tile=None, progress=None)
-    vector = torch.from_numpy(sums.pooled).float()
+    vector = torch.from_numpy(BlindSums(sums).pooled).float()
     network.evidence.mean.copy_(vector)
     network.evidence.whitening.copy_(torch.diag(1 / (0.1 * vector.abs() + 1e-3)))
     network.evidence.limit.fill_(0.5 * POOLED**0.5)
@@ -88,11 +88,11 @@ def test_an_image_like_the_training_has_enough_and_a_strange_one_has_not(trained
     assert "not_enough_evidence" not in iq.error_map(PHOTO, **trained).info
     strange = np.random.default_rng(0).integers(0, 2, PHOTO.shape).astype(np.uint8) * 255
     found = iq.assess(np.stack([PHOTO, strange]), **trained)
-    assert not found.quality.enough_evidence
-    assert found.quality.reasons[0] == ""
-    assert "unlike the images" in found.quality.reasons[1]
-    assert np.isfinite(found.quality.planes).all()
-    assert "plane 1: it is unlike" in found.quality.sentence()
+    assert not found.score.enough_evidence
+    assert found.score.reasons[0] == ""
+    assert "unlike the images" in found.score.reasons[1]
+    assert np.isfinite(found.score.planes).all()
+    assert "plane 1: it is unlike" in found.score.sentence()
     assert "plane 1: it is unlike" in found.maps["error"].sentence()
     assert "unlike" in iq.error_map(strange, **trained).sentence()
     assert "unlike" not in iq.reliability_map(strange).sentence()
@@ -133,3 +133,29 @@ def test_ordinary_photographs_are_far_above_the_limit_and_blurred_ones_above_it(
             soft = filters.gaussian(image, sigma, preserve_range=True)
             result = iq.reliability_map(soft, data_range=255)
             assert "not_enough_evidence" not in result.info, (image.shape, sigma)
+
+
+PICTURE = {"shape": (32, 32), "pixels": 1024, "cells": 64, "spread": 40.0}
+
+
+def test_a_picture_of_the_metrifiers_training_is_enough():
+    assert machine_verdict(**PICTURE) == (True, "")
+    assert machine_verdict(**PICTURE | {"shape": (128, 400), "trained_side": 32}) == (True, "")
+
+
+@pytest.mark.parametrize(
+    ("less", "has_answer", "reason"),
+    [
+        ({"pixels": 0, "cells": 0, "spread": float("nan")}, False, "no valid pixel"),
+        ({"pixels": 9, "cells": 0}, False, "it has 9 valid pixels, none of them where"),
+        ({"shape": (15, 200)}, False, "200 x 15 pixels, and a score takes 16"),
+        ({"spread": 0.99}, False, "nearly uniform: its luminance has a standard deviation of 0.99"),
+        ({"pixels": 1023}, True, "1023 valid pixels"),
+        ({"shape": (129, 400), "trained_side": 32}, True, "400 x 129 pixels, and the network has learnt from"),
+    ],
+)
+def test_less_is_not_for_the_metrifier(less, has_answer, reason):
+    verdict = machine_verdict(**(PICTURE | less))
+    assert verdict.has_answer == has_answer
+    assert reason in verdict.reason
+    assert verdict.reason.endswith(".")

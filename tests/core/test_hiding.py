@@ -1,7 +1,9 @@
 """The stated level is never exceeded at any pixel, and what comes back is what was really embedded."""
 
+import inspect
 import math
 import pickle
+from dataclasses import fields
 
 import hypothesis.extra.numpy as arrays
 import numpy as np
@@ -11,9 +13,9 @@ from hypothesis import strategies as st
 from skimage import data
 
 import napari_iqmaps as iq
-from napari_iqmaps.core import _embedding
+from napari_iqmaps.core import _embedding, hiding
 
-FAST = {"model": "contrast"}
+FAST = {"thresholds": iq.ThresholdOptions(model="contrast")}
 RANGES = {"uint8": (0, 255), "uint16": (0, 65535), "int16": (-1000, 3095), "float32": (0, 1), "float64": (-2.0, 5.0)}
 
 
@@ -59,10 +61,18 @@ def patterns(draw):
 def test_the_level_is_never_exceeded(image_and_range, mark, strength, placement, rounding, window, looking):
     image, data_range = image_and_range
     observer, distance = looking
-    options = {**FAST, "data_range": data_range, "window": window, "observer": observer, "pixels_per_degree": distance}
+    looking = {"model": "contrast", "window": window, "observer": observer, "pixels_per_degree": distance}
     before = image.copy()
-    hidden = iq.hide(mark, image, strength=strength, placement=placement, rounding=rounding, **options)
-    seen = iq.visibility_map(hidden.image, image, **options).values
+    hidden = iq.hide(
+        mark,
+        image,
+        strength=strength,
+        placement=placement,
+        rounding=rounding,
+        data_range=data_range,
+        thresholds=iq.ThresholdOptions(**looking),
+    )
+    seen = iq.visibility_map(hidden.image, image, data_range=data_range, **looking).values
     assert float(seen.max()) <= -math.expm1(-strength)
     np.testing.assert_array_equal(seen, hidden.visibility.values)
     assert hidden.image.dtype == image.dtype
@@ -94,13 +104,13 @@ def test_what_cannot_be_lowered_is_removed(monkeypatch):
 
 def test_a_thousand_looks_are_not_needed(monkeypatch):
     looks = []
-    real = iq.visibility_map
+    real = hiding.visibility_of
 
     def counted(*arguments, **options):
         looks.append(1)
         return real(*arguments, **options)
 
-    monkeypatch.setattr("napari_iqmaps.core.hiding.visibility_map", counted)
+    monkeypatch.setattr(hiding, "visibility_of", counted)
     for strength in (0.1, 0.69, 2):
         iq.hide("iqmaps", data.camera()[::2, ::2], strength=strength, placement="tile", **FAST)
     assert len(looks) <= 6
@@ -108,7 +118,7 @@ def test_a_thousand_looks_are_not_needed(monkeypatch):
 
 def test_multiply_follows_the_threshold_and_clamp_is_limited_by_it():
     image = photo()
-    thresholds = iq.threshold_map(image, **FAST).values
+    thresholds = iq.threshold_map(image, model="contrast").values
     mark = np.ones((1, 1))
     multiplied = iq.hide(mark, image.astype(float), strength=2, placement="tile", data_range=255, **FAST)
     np.testing.assert_allclose(multiplied.amplitude, 2 * thresholds, rtol=1e-5)
@@ -137,7 +147,7 @@ def test_amplitude_gives_a_text_code_values():
 
 def test_dither_keeps_what_rounding_to_nearest_loses():
     image = np.full((96, 96), 120, np.uint8)
-    wanted = iq.threshold_map(image, **FAST).values.mean() * 0.2
+    wanted = iq.threshold_map(image, model="contrast").values.mean() * 0.2
     mark = np.ones((1, 1))
     dithered = iq.hide(mark, image, strength=0.2, placement="tile", **FAST)
     assert 0.5 * wanted < dithered.mark.mean() < wanted * 1.05
@@ -287,11 +297,31 @@ def test_it_tells_its_progress_and_can_be_stopped():
         ({"mode": "clamp", "amplitude": 0}, "amplitude is 0"),
         ({"mode": "clamp", "mark": np.ones((2, 2)), "mark_range": (0, 1)}, "then needs amplitude="),
         ({"mark": np.ones((90, 9))}, "larger than the image"),
-        ({"window": 4}, "window is 4"),
-        ({"model": "none"}, "no threshold model"),
     ],
 )
 def test_what_does_not_work_says_why(options, message):
     arguments = {"mark": "iq", "image": photo((40, 40)), **FAST, **options}
     with pytest.raises(iq.InputError, match=message):
         iq.hide(arguments.pop("mark"), arguments.pop("image"), **arguments)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"model": "none"}, "no threshold model 'none'"),
+        ({"observer": "nobody"}, "no observer 'nobody'"),
+        ({"pixels_per_degree": 3}, "pixels_per_degree is 3"),
+        ({"window": 4}, "window is 4"),
+        ({"stride": 3}, "stride is 3"),
+    ],
+)
+def test_options_of_thresholds_are_checked_when_they_are_given(options, message):
+    with pytest.raises(iq.InputError, match=message):
+        iq.ThresholdOptions(**options)
+
+
+def test_options_of_thresholds_are_those_of_the_visibility_map():
+    taken = inspect.signature(iq.visibility_map).parameters
+    for field in fields(iq.ThresholdOptions):
+        assert field.kw_only
+        assert field.default == taken[field.name].default

@@ -35,7 +35,7 @@ def whole(options):
 
 
 def network_of(options):
-    return load_network(Metrifier, models.find(options["weights"], "metrifier"), torch.device("cpu"))
+    return load_network(models.find(options["weights"], "metrifier"), torch.device("cpu"))
 
 
 def tensor(image):
@@ -44,8 +44,10 @@ def tensor(image):
 
 def assert_same(one, other, atol=1e-4):
     """Map and score of two assessments agree."""
-    np.testing.assert_allclose(np.asarray(one.map.values), np.asarray(other.map.values), atol=atol)
-    np.testing.assert_allclose(one.quality.planes, other.quality.planes, atol=atol)
+    np.testing.assert_allclose(
+        np.asarray(one.maps["machine_quality"].values), np.asarray(other.maps["machine_quality"].values), atol=atol
+    )
+    np.testing.assert_allclose(one.score.planes, other.score.planes, atol=atol)
 
 
 def cells_of(network, image, border):
@@ -78,8 +80,8 @@ def test_the_map_of_a_small_picture_is_the_network_at_every_fourth_pixel(options
     picture = PHOTO[:45, :50]
     cells, distance = cells_of(network_of(options), picture, 24)
     found = iq.machine_assess(picture, **options)
-    np.testing.assert_allclose(found.map.values, at_pixels(cells, distance, (45, 50)), atol=1e-5)
-    assert found.quality.value == pytest.approx(cells[:12, :13].mean(), abs=1e-5)
+    np.testing.assert_allclose(found.maps["machine_quality"].values, at_pixels(cells, distance, (45, 50)), atol=1e-5)
+    assert found.score.value == pytest.approx(cells[:12, :13].mean(), abs=1e-5)
 
 
 def test_a_larger_picture_is_seen_in_half_its_size_as_well(options, whole):
@@ -93,9 +95,9 @@ def test_a_larger_picture_is_seen_in_half_its_size_as_well(options, whole):
         half = torch.sigmoid(network(tensor(wide[start::2, start::2])))[0, 0].numpy()
     fine, _ = cells_of(network, PHOTO, 24)
     expected = (at_pixels(fine, 4, shape) + at_pixels(half, 8, shape)) / 2
-    np.testing.assert_allclose(whole.map.values, expected, atol=1e-5)
-    assert whole.quality.value == pytest.approx(expected[::4, ::4].mean(), abs=1e-5)
-    assert whole.map.info["scales"] == (1.0, 0.5)
+    np.testing.assert_allclose(whole.maps["machine_quality"].values, expected, atol=1e-5)
+    assert whole.score.value == pytest.approx(expected[::4, ::4].mean(), abs=1e-5)
+    assert whole.maps["machine_quality"].info["scales"] == (1.0, 0.5)
     assert iq.machine_quality_map(PHOTO[:63], **options).info["scales"] == (1.0,)
 
 
@@ -112,14 +114,16 @@ def test_dask_equals_numpy_and_is_lazy(options):
     eager = iq.machine_assess(stack, **options)
     lazy = iq.machine_assess(da.from_array(stack, chunks=(1, 40, 60, 2)), tile=72, **options)
     assert lazy.is_lazy
-    assert lazy.map.is_lazy
+    assert lazy.maps["machine_quality"].is_lazy
     computed = lazy.compute()
     assert not computed.is_lazy
     assert computed.compute() is computed
     assert_same(computed, eager)
     assert_same(lazy, eager)
-    np.testing.assert_allclose(computed.map.score, eager.map.score, atol=1e-4)
-    np.testing.assert_allclose(np.asarray(lazy.map.score), eager.map.score, atol=1e-4)
+    np.testing.assert_allclose(computed.maps["machine_quality"].score, eager.maps["machine_quality"].score, atol=1e-4)
+    np.testing.assert_allclose(
+        np.asarray(lazy.maps["machine_quality"].score), eager.maps["machine_quality"].score, atol=1e-4
+    )
 
 
 def test_the_score_of_a_dask_array_is_made_tile_by_tile_from_one_reading(options):
@@ -140,11 +144,13 @@ def test_the_score_of_a_dask_array_is_made_tile_by_tile_from_one_reading(options
 def test_a_stack_is_its_images(options, whole):
     stack = np.stack([PHOTO, PHOTO[:, ::-1]])[:, None]
     together = iq.machine_assess(stack, **options)
-    assert together.quality.planes.shape == together.map.score.shape == (2, 1)
-    np.testing.assert_allclose(together.map.values[0, 0], whole.map.values, atol=1e-6)
+    assert together.score.planes.shape == together.maps["machine_quality"].score.shape == (2, 1)
+    np.testing.assert_allclose(
+        together.maps["machine_quality"].values[0, 0], whole.maps["machine_quality"].values, atol=1e-6
+    )
     alone = iq.machine_quality(stack[1, 0], **options)
-    assert together.quality.planes[1, 0] == pytest.approx(alone.value, abs=1e-6)
-    assert together.quality.value == pytest.approx(together.quality.planes.mean())
+    assert together.score.planes[1, 0] == pytest.approx(alone.value, abs=1e-6)
+    assert together.score.value == pytest.approx(together.score.planes.mean())
 
 
 @pytest.mark.parametrize(
@@ -168,8 +174,11 @@ def test_grey_is_equal_red_green_and_blue_and_colours_count(options, whole):
     one = iq.machine_assess(grey, weights=options["weights"])
     assert_same(one, iq.machine_assess(np.dstack([grey] * 3), **options), atol=1e-6)
     assert_same(one, iq.machine_assess(grey[..., None], **options), atol=1e-6)
-    assert np.abs(one.map.values - whole.map.values).max() > 1e-3
-    assert np.abs(iq.machine_quality_map(PHOTO[..., ::-1], **options).values - whole.map.values).max() > 1e-3
+    assert np.abs(one.maps["machine_quality"].values - whole.maps["machine_quality"].values).max() > 1e-3
+    assert (
+        np.abs(iq.machine_quality_map(PHOTO[..., ::-1], **options).values - whole.maps["machine_quality"].values).max()
+        > 1e-3
+    )
 
 
 def test_an_image_moved_by_whole_cells_has_the_moved_map(options):
@@ -197,14 +206,14 @@ def test_holes_stay_holes_whichever_colour_has_them(options):
     mask = ~np.isfinite(holed)
     given = options | {"data_range": 255}
     found = iq.machine_assess(holed, **given)
-    np.testing.assert_array_equal(np.isnan(found.map.values), mask.any(-1))
+    np.testing.assert_array_equal(np.isnan(found.maps["machine_quality"].values), mask.any(-1))
     filled = np.where(mask, np.float32(1e30), image)  # whatever stands in a masked pixel is never read
     assert_same(iq.machine_assess(np.ma.array(filled, mask=mask), **given), found, atol=1e-6)
     # The score is the mean over the cells that are no holes; far from holes nothing changes.
-    cells = found.map.values[::4, ::4]
-    assert found.quality.value == pytest.approx(np.nanmean(cells, dtype=float), abs=1e-6)
+    cells = found.maps["machine_quality"].values[::4, ::4]
+    assert found.score.value == pytest.approx(np.nanmean(cells, dtype=float), abs=1e-6)
     unholed = iq.machine_quality_map(image, **given).values
-    np.testing.assert_allclose(found.map.values[:, 72:], unholed[:, 72:], atol=1e-5)
+    np.testing.assert_allclose(found.maps["machine_quality"].values[:, 72:], unholed[:, 72:], atol=1e-5)
     lazy = iq.machine_assess(da.from_array(holed, chunks=50), **given).compute()
     assert_same(lazy, found)
 
@@ -213,37 +222,40 @@ def test_holes_stay_holes_whichever_colour_has_them(options):
 def test_every_size_gets_a_map_at_every_pixel(options, shape):
     image = np.random.default_rng(0).integers(0, 256, (*shape, 3), np.uint8)
     found = iq.machine_assess(image, **options)
-    assert found.map.values.shape == shape
-    assert found.map.values.dtype == np.float32
-    assert np.isfinite(found.map.values).all()
-    assert found.quality.enough_evidence == (image[..., 0].size >= 1024 and min(shape) >= 16)
-    assert np.isnan(found.quality.value) == (min(shape) < 16)
-    np.testing.assert_array_equal(found.map.score, found.quality.value)
-    assert found.map.info.get("not_enough_evidence", "") == found.quality.reason
+    assert found.maps["machine_quality"].values.shape == shape
+    assert found.maps["machine_quality"].values.dtype == np.float32
+    assert np.isfinite(found.maps["machine_quality"].values).all()
+    assert found.score.enough_evidence == (image[..., 0].size >= 1024 and min(shape) >= 16)
+    assert np.isnan(found.score.value) == (min(shape) < 16)
+    np.testing.assert_array_equal(found.maps["machine_quality"].score, found.score.value)
+    assert found.maps["machine_quality"].info.get("not_enough_evidence", "") == found.score.reason
 
 
 def test_a_uniform_plane_of_a_stack_has_no_score_and_says_why(options):
     stack = np.stack([PHOTO, np.full_like(PHOTO, 90), PHOTO])
     found = iq.machine_assess(stack, **options)
-    assert found.quality.reasons[0] == found.quality.reasons[2] == ""
-    assert "plane 1: it is nearly uniform" in found.quality.sentence()
-    assert "plane 1: it is nearly uniform" in found.map.sentence()
-    np.testing.assert_array_equal(np.isnan(found.quality.planes), [False, True, False])
-    np.testing.assert_array_equal(np.isnan(found.map.score), [False, True, False])
+    assert found.score.reasons[0] == found.score.reasons[2] == ""
+    assert "plane 1: it is nearly uniform" in found.score.sentence()
+    assert "plane 1: it is nearly uniform" in found.maps["machine_quality"].sentence()
+    np.testing.assert_array_equal(np.isnan(found.score.planes), [False, True, False])
+    np.testing.assert_array_equal(np.isnan(found.maps["machine_quality"].score), [False, True, False])
     lazy = iq.machine_assess(da.from_array(stack), **options).compute()
-    assert lazy.quality.reasons == found.quality.reasons
-    assert lazy.map.info["not_enough_evidence"] == found.map.info["not_enough_evidence"]
+    assert lazy.score.reasons == found.score.reasons
+    assert (
+        lazy.maps["machine_quality"].info["not_enough_evidence"]
+        == found.maps["machine_quality"].info["not_enough_evidence"]
+    )
 
 
 def test_an_image_of_holes_has_no_answer(options):
     found = iq.machine_assess(np.full((40, 40, 3), np.nan), data_range=1, **options)
-    assert found.quality.reasons == ("it has no valid pixel.",)
-    assert np.isnan(found.map.values).all()
-    assert "no answer, it has no valid pixel" in found.map.sentence()
+    assert found.score.reasons == ("it has no valid pixel.",)
+    assert np.isnan(found.maps["machine_quality"].values).all()
+    assert "no answer, it has no valid pixel" in found.maps["machine_quality"].sentence()
 
 
 def test_a_score_goes_up_to_one_and_has_the_uncertainty_of_the_weights(options, whole):
-    quality = whole.quality
+    quality = whole.score
     assert not quality.lower_is_better
     assert quality.range == (0, 1)
     assert 0.001 < quality.value < 0.999
@@ -256,26 +268,26 @@ def test_a_score_goes_up_to_one_and_has_the_uncertainty_of_the_weights(options, 
 
 
 def test_the_provenance_says_what_a_reader_needs(options, whole):
-    for info in (whole.map.info, whole.quality.info):
+    for info in (whole.maps["machine_quality"].info, whole.score.info):
         assert info["model"] == "metrifier"
         assert info["weights"] == str(options["weights"])
         assert len(info["weights_sha256"]) == 64
         assert info["data_range"] == (0, 255)
         assert info["version"] == iq.__version__
-    assert whole.map.info["method"] == "machine_quality_map"
-    assert whole.quality.info["method"] == "machine_quality"
+    assert whole.maps["machine_quality"].info["method"] == "machine_quality_map"
+    assert whole.score.info["method"] == "machine_quality"
 
 
 def test_it_travels_between_processes_and_through_a_file(whole, tmp_path, options):
     again = pickle.loads(pickle.dumps(whole))
-    assert again.quality.value == whole.quality.value
-    assert again.map.info == whole.map.info
-    path = iq.write_map(whole.map, tmp_path / "map.tif")
+    assert again.score.value == whole.score.value
+    assert again.maps["machine_quality"].info == whole.maps["machine_quality"].info
+    path = iq.write_map(whole.maps["machine_quality"], tmp_path / "map.tif")
     read = iq.read_map(path)
-    np.testing.assert_array_equal(read.values, whole.map.values)
-    assert read.score == whole.map.score
+    np.testing.assert_array_equal(read.values, whole.maps["machine_quality"].values)
+    assert read.score == whole.maps["machine_quality"].score
     lazy = pickle.loads(pickle.dumps(iq.machine_assess(da.from_array(PHOTO), **options)))
-    assert lazy.compute().quality.value == pytest.approx(whole.quality.value, abs=1e-5)
+    assert lazy.compute().score.value == pytest.approx(whole.score.value, abs=1e-5)
 
 
 def test_progress_counts_tiles_and_can_stop(options):

@@ -24,14 +24,14 @@ def assessed(blind_weights):
 
 def test_the_area_of_the_whole_image_has_its_score_and_its_means(assessed):
     (whole,) = region_qualities(assessed, [WHOLE])
-    assert whole.quality.value == pytest.approx(assessed.quality.value, rel=1e-6)
-    assert whole.quality.reasons == assessed.quality.reasons
+    assert whole.quality.value == pytest.approx(assessed.score.value, rel=1e-6)
+    assert whole.quality.reasons == assessed.score.reasons
     assert whole.pixels == IMAGE.size
     for kind, result in assessed.maps.items():
         assert whole.means[kind] == pytest.approx(result.score, rel=1e-6)
     row = whole.row(file="a")
     assert (row["file"], row["kind"]) == ("a", "quality")
-    assert row["score"] == whole.features()["quality"] == pytest.approx(assessed.quality.value, rel=1e-6)
+    assert row["score"] == whole.features()["quality"] == pytest.approx(assessed.score.value, rel=1e-6)
     assert row["mean_error"] == whole.features()["mean_error"]
 
 
@@ -47,7 +47,7 @@ def test_a_part_has_the_means_of_its_pixels_and_the_score_of_its_cells(assessed)
     pooled = cost.sum(dtype=float) / weight.sum(dtype=float)
     expected = random_network("deepbqa").score(torch.tensor([pooled], dtype=torch.float32)).item()
     assert part.quality.value == pytest.approx(expected, rel=1e-5)
-    assert part.quality.value != pytest.approx(assessed.quality.value, rel=1e-5)
+    assert part.quality.value != pytest.approx(assessed.score.value, rel=1e-5)
     assert "valid pixels" in part.quality.reason
 
 
@@ -70,7 +70,7 @@ def test_a_uniform_area_of_an_image_that_is_not_is_not_scored(blind_weights):
     image = RNG.integers(0, 256, (120, 240), dtype=np.uint8)
     image[:, 120:] = 40
     assessed = iq.assess(image, weights=blind_weights["deepbqa"])
-    assert assessed.quality.enough_evidence
+    assert assessed.score.enough_evidence
     (flat,) = region_qualities(assessed, [Area(np.ones((80, 80), bool), (20, 152))])
     assert np.isnan(flat.quality.value)
     assert "nearly uniform" in flat.quality.reason
@@ -83,7 +83,7 @@ def test_a_stack_gives_a_score_a_plane_or_that_of_one_plane(blind_weights):
     lazy = iq.assess(da.from_array(stack, chunks=(1, 80, 80)), weights=blind_weights["deepbqa"])
     areas = [WHOLE, Area(PART.mask, PART.corner, (1,))]
     both, one = region_qualities(assessed, areas)
-    np.testing.assert_allclose(both.quality.planes, [plane.quality.value for plane in planes], rtol=1e-5)
+    np.testing.assert_allclose(both.quality.planes, [plane.score.value for plane in planes], rtol=1e-5)
     (alone,) = region_qualities(planes[1], [PART])
     assert one.quality.value == pytest.approx(alone.quality.value, rel=1e-5)
     assert one.quality.planes.shape == ()

@@ -10,7 +10,7 @@ from skimage import data
 
 import napari_iqmaps as iq
 from napari_iqmaps.core import models
-from napari_iqmaps.core._thresholds import load_network
+from napari_iqmaps.core.models import read_network
 from napari_iqmaps.core.observers import OBSERVERS
 from napari_iqmaps.core.tiling import reflected
 from napari_iqmaps.core.visibility import MODELS, STRIDES, surroundings
@@ -42,7 +42,7 @@ def cut_out_patches(image, centres_y, centres_x):
 def test_the_dense_map_is_the_patch_by_patch_one_interpolated(model, stride):
     """An independent way to the map: cut out every patch, evaluate it alone, interpolate linearly at its centre."""
     image = PHOTO[:53, :46]
-    network = load_network(model, str(models.find(models.default_name(model), model).path))
+    network = read_network(model, str(models.find(models.default_name(model), model).path))
     first = (stride - 1) / 2 - (stride if stride > 1 else 0)
     centres = [np.arange(first, size + stride, stride) for size in image.shape]
     if stride == 1:

@@ -33,14 +33,14 @@ def test_assessments(frozen, model):
     result = {}
     for name, (image, options) in IMAGES.items():
         found = iq.assess(image(), model=model, device="cpu", **options)
-        result[name] = {"maps": dict(found.maps), **told(found.quality)}
+        result[name] = {"maps": dict(found.maps), **told(found.score)}
         if name not in SHOWN:
             result[name]["maps"] = {kind: one.score for kind, one in found.maps.items()}
     clean, test = grey(), noisy(grey())
     found = iq.assess(test, reference=clean, model=model, device="cpu")
-    result["with a reference"] = {"maps": dict(found.maps), **told(found.quality)}
+    result["with a reference"] = {"maps": dict(found.maps), **told(found.score)}
     found = iq.assess(test, maps=["error"], model=model, device="cpu")
-    result["one map"] = {"maps": dict(found.maps), **told(found.quality)}
+    result["one map"] = {"maps": dict(found.maps), **told(found.score)}
     frozen(f"assess_{model}", result)
 
 
@@ -80,7 +80,7 @@ def test_machine_assessments(frozen):
     result = {}
     for name, (image, options) in IMAGES.items():
         found = iq.machine_assess(image(), device="cpu", **options)
-        result[name] = {"map": found.map, **told(found.quality)}
+        result[name] = {"map": found.maps["machine_quality"], **told(found.score)}
     result["quality"] = told(iq.machine_quality(noisy(stack()), device="cpu"))
     result["map"] = iq.machine_quality_map(colour(), channel_axis=-1, device="cpu")
     result["sentence"] = result["map"].sentence()

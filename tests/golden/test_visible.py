@@ -69,11 +69,20 @@ def test_hidden_marks(frozen):
     hidden = {
         "centre": iq.hide(mark, grey(), device="cpu"),
         "tile, colour": iq.hide(rgba, colour(), placement="tile", channel_axis=-1, device="cpu"),
-        "stretch, stack": iq.hide(mark, stack(), placement="stretch", strength=0.5, model="contrast", device="cpu"),
+        "stretch, stack": iq.hide(
+            mark,
+            stack(),
+            placement="stretch",
+            strength=0.5,
+            thresholds=iq.ThresholdOptions(model="contrast"),
+            device="cpu",
+        ),
         "corner, nearest": iq.hide(mark, grey(), placement=(80, 110), rounding="nearest", device="cpu"),
         "clamp": iq.hide(mark, grey(), mode="clamp", amplitude=40, strength=0.7, device="cpu"),
         "light and dark, hole": iq.hide(ramp, with_hole(), placement="tile", data_range=1, device="cpu"),
-        "dark on white": iq.hide(255 - mark, grey(), mark_range=(255, 0), observer="practised", device="cpu"),
+        "dark on white": iq.hide(
+            255 - mark, grey(), mark_range=(255, 0), thresholds=iq.ThresholdOptions(observer="practised"), device="cpu"
+        ),
         "uint16": iq.hide(mark, deep(), placement="tile", data_range=(1000, 5080), device="cpu"),
     }
     result = {
@@ -87,7 +96,14 @@ def test_hidden_marks(frozen):
 def test_text_marks(frozen):
     """The letters are drawn by Pillow, whose releases differ a little at the edges."""
     marks = {"small": iq.text_mark("iq", height=20), "large": iq.text_mark("Quality\nmaps"[:7])}
-    hidden = iq.hide("iq", grey()[:, :120], strength=0.5, model="contrast", placement="stretch", device="cpu")
+    hidden = iq.hide(
+        "iq",
+        grey()[:, :120],
+        strength=0.5,
+        thresholds=iq.ThresholdOptions(model="contrast"),
+        placement="stretch",
+        device="cpu",
+    )
     result = {"marks": marks, "hidden": hidden.mark, "energy": hidden.energy, "info": dict(hidden.info)}
     result["info"] = {name: value for name, value in result["info"].items() if name not in ("version", "device")}
     slack = {"block_means": 0.05, "mean": 0.01, "energy": 0.05, "kept": 0.01, "highest": 0.01}

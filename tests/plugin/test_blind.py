@@ -59,10 +59,10 @@ def test_a_run_gives_all_maps_in_order_and_says_the_score(viewer, photo, open_bl
         assert layer.metadata["iqmaps"]["weights_sha256"] == quality_map.info["weights_sha256"]
         np.testing.assert_allclose(layer.data, quality_map.values, rtol=1e-5, err_msg=kind)
         np.testing.assert_array_equal(layer.scale, (2, 3))
-    assert widget.summary.sentence.text() == expected.quality.sentence()
+    assert widget.summary.sentence.text() == expected.score.sentence()
     row = widget.summary.result.row()
     assert (row["file"], row["kind"]) == ("photo", "quality")
-    assert row["score"] == pytest.approx(expected.quality.value, rel=1e-6)
+    assert row["score"] == pytest.approx(expected.score.value, rel=1e-6)
     assert row["mean_error"] == pytest.approx(expected.maps["error"].score, rel=1e-6)
 
 
@@ -196,7 +196,7 @@ def test_each_shape_gets_means_a_score_or_the_reason_why_not(viewer, texture, op
     expected = iq.assess(texture, weights=untrained["deepbqa"])
     assert list(table["cell"]) == list("abcd")
     assert list(table["pixels"]) == [64 * 64, 0, 0, texture.size]
-    assert table["quality"][3] == pytest.approx(expected.quality.value, rel=1e-5)
+    assert table["quality"][3] == pytest.approx(expected.score.value, rel=1e-5)
     assert list(table["enough_evidence"]) == [False, False, False, True]
     assert list(np.isfinite(table["quality"])) == [True, False, False, True]
     assert "about 4096 valid pixels" in table["not_enough_evidence"][0]
@@ -297,7 +297,7 @@ def test_a_lazy_stack_stays_lazy_and_all_its_planes_come_in_one_go(viewer, textu
     assert [layer for layer in viewer.layers if "iqmaps" in layer.metadata] == layers
     for layer, quality_map in zip(layers, expected.maps.values(), strict=True):
         np.testing.assert_allclose(layer.data, quality_map.values, rtol=1e-4, atol=1e-5)
-    assert widget.summary.sentence.text() == expected.quality.sentence()
+    assert widget.summary.sentence.text() == expected.score.sentence()
 
 
 def test_follow_runs_again_when_the_image_changes_and_not_when_shapes_do(

@@ -39,7 +39,7 @@ def test_a_text_gives_three_layers_on_the_pixels_of_the_image(viewer, photo, ope
     source = viewer.add_image(photo, name="photo", scale=(2, 3), translate=(5, 6), colormap="green")
     widget = open_hiding()
     marked, mark, visibility = hidden_layers(widget)
-    expected = iq.hide("iq", photo, model="contrast")
+    expected = iq.hide("iq", photo, thresholds=iq.ThresholdOptions(model="contrast"))
     np.testing.assert_array_equal(marked.data, expected.image)
     np.testing.assert_array_equal(mark.data, expected.mark)
     np.testing.assert_array_equal(visibility.data, expected.visibility.values)
@@ -120,7 +120,7 @@ def test_layers_as_marks(viewer, photo, open_hiding, hidden_layers):
         widget.layers.images["image"].value = image
         widget.layers.images["mark"].value = layer
         marked, _, _ = hidden_layers(widget)
-        expected = iq.hide(np.float32(pattern), photo, model="contrast")
+        expected = iq.hide(np.float32(pattern), photo, thresholds=iq.ThresholdOptions(model="contrast"))
         assert np.abs(marked.data.astype(int) - expected.image).max() <= 1, layer.name
         assert (marked.data != expected.image).mean() < 0.03, layer.name
         widget.options["invert"].value = True

@@ -80,16 +80,16 @@ def test_a_run_gives_the_map_and_says_the_score(viewer, colours, open_machine, r
     expected = iq.machine_assess(colours, channel_axis=-1, weights=metrifier)
     layer = viewer.layers[-1]
     assert [each.name for each in viewer.layers] == ["photo", "Machine-perceived quality: photo"]
-    np.testing.assert_allclose(layer.data, expected.map.values, atol=1e-5)
+    np.testing.assert_allclose(layer.data, expected.maps["machine_quality"].values, atol=1e-5)
     np.testing.assert_array_equal(layer.scale, source.scale)
     assert tuple(layer.contrast_limits) == (0, 1)
-    assert layer.colormap.name == expected.map.meaning.colormap
-    assert widget.summary.sentence.text() == expected.quality.sentence()
+    assert layer.colormap.name == expected.maps["machine_quality"].meaning.colormap
+    assert widget.summary.sentence.text() == expected.score.sentence()
     assert widget.summary.result.histogram.shares.sum() == pytest.approx(1)
     row = widget.summary.result.row()
     assert (row["file"], row["kind"], row["unit"]) == ("photo", "machine_quality", "probability")
-    assert row["score"] == pytest.approx(expected.quality.value, abs=1e-6)
-    assert row["weights_sha256"] == expected.map.info["weights_sha256"]
+    assert row["score"] == pytest.approx(expected.score.value, abs=1e-6)
+    assert row["weights_sha256"] == expected.maps["machine_quality"].info["weights_sha256"]
     run(widget)
     assert list(viewer.layers)[1:] == [layer]
 

@@ -6,10 +6,9 @@ import torch
 from PIL import Image
 
 from napari_iqmaps import InputError
-from napari_iqmaps.core.difference import local_difference
 from napari_iqmaps.core.networks.contrast import ContrastModel
-from napari_iqmaps.core.networks.local_statistics import local_statistics
-from napari_iqmaps.core.networks.pnet import PNet
+from napari_iqmaps.core.networks.pnet import PNet, local_statistics
+from napari_iqmaps.core.observers import local_difference
 from napari_iqmaps.training.batches import Batches
 from napari_iqmaps.training.config import TrainingConfig
 from napari_iqmaps.training.forward import thresholds

@@ -88,7 +88,7 @@ def errors(
             progress=progress,
             **chosen.for_model(),
         )
-        score = quality_row(with_notes(found.quality, *files))
+        score = quality_row(with_notes(found.score, *files))
         # Each map carries the score, so that the row can be given again from any of them.
         maps = tuple(with_notes(_with_score(found.maps[kind], score), *files) for kind in wanted)
         return Answer(maps, _row([record_of(quality_map) for quality_map in maps]))

@@ -18,6 +18,7 @@ from ..core.io.reading import ImageFile, read_image
 from ..core.maps import QualityMap
 from ..core.marks import PLACEMENTS, text_mark
 from ..core.observers import LEAST_PIXELS_PER_DEGREE, MOST_PIXELS_PER_DEGREE
+from ..core.visibility import ThresholdOptions
 from .batch import run
 from .inputs import output_names
 from .options import default_of, image_options, model_options, observer_option, output_options
@@ -82,7 +83,7 @@ def _placement(_ctx: click.Context, _param: click.Parameter, value: str) -> Any:
     "--pixels-per-degree",
     type=click.FloatRange(LEAST_PIXELS_PER_DEGREE, MOST_PIXELS_PER_DEGREE),
     metavar="NUMBER",
-    default=default_of(hiding.hide, "pixels_per_degree"),
+    default=default_of(ThresholdOptions, "pixels_per_degree"),
     show_default=True,
     help="Of visual angle: viewing distance / size of a pixel x 0.01745.",
 )
@@ -107,17 +108,16 @@ def hide(
     IMAGES are files, patterns ('scans/*.tif', quoted or not) and folders. For each, --out gets NAME_hidden, the marked
     image in a format without loss; NAME_mark, what was really added; and NAME_visibility, where it is seen.
     """
-    own = {
-        name: options.pop(name)
-        for name in ("strength", "mode", "amplitude", "mark_range", "placement", "rounding", *_LOOKING)
-    }
+    own = {name: options.pop(name) for name in ("strength", "mode", "amplitude", "mark_range", "placement", "rounding")}
+    looking = {name: options.pop(name) for name in _LOOKING}
     chosen = Options(**options)
-    _check_words(chosen, mark_file, text, text_height, own["window"])
+    _check_words(chosen, mark_file, text, text_height, looking["window"])
     report = Report("hide", as_json=as_json)
     paths = found_inputs(images, report, further=(_IMAGE,))
     others = {} if mark_file is None else {"mark": mark_file}
     jobs = [Job(path, name, others) for path, name in zip(paths, output_names(paths), strict=True)]
     _refuse_overwriting(jobs, chosen.out, others.values())
+    model: Any = {"model": chosen.model, "weights": chosen.weights, "stride": chosen.stride}
     mark: Any = text if mark_file is None else _read_mark(mark_file)
     if text_height is not None:
         mark = text_mark(mark, height=text_height)
@@ -131,15 +131,19 @@ def hide(
             file.array,
             data_range=chosen.data_range or file.data_range,
             channel_axis=file.channel_axis,
+            thresholds=ThresholdOptions(**looking, **model),
+            device=chosen.device,
+            tile=chosen.tile,
             progress=progress,
             **own,
-            **chosen.for_model(),
         )
         if not as_json:
             report.say(f"{job.path}: {hidden.sentence()}")
         return _written(hidden, file, job, chosen)
 
-    ctx.exit(run(plan_of("visibility", chosen, compute, text=text, text_height=text_height, **own), jobs, report))
+    ctx.exit(
+        run(plan_of("visibility", chosen, compute, text=text, text_height=text_height, **own, **looking), jobs, report)
+    )
 
 
 def _check_words(

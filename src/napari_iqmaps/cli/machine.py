@@ -116,8 +116,8 @@ def _plan(chosen: Options) -> Any:
         if chosen.out is None:
             return Answer((), _row(with_notes(core.machine_quality(file.array, **known), file)))
         found = core.machine_assess(file.array, **known)
-        row = _row(with_notes(found.quality, file))
-        quality_map = with_notes(found.map, file)
+        row = _row(with_notes(found.score, file))
+        quality_map = with_notes(found.maps[_KIND], file)
         return Answer((_with_score(quality_map, row),), row)
 
     layout = layout_of_scores(

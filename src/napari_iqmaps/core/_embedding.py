@@ -11,9 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from . import difference
+from . import observers
 from .display import WHITE
-from .observers import checked_window, observer_named
 from .tiling import reflected
 
 Plane = npt.NDArray[np.float32]
@@ -188,33 +187,21 @@ _SMOOTHING = 8
 
 @dataclass(frozen=True)
 class Pooling:
-    """How visibility sums a difference up around a pixel; see `napari_iqmaps.core.difference.local_difference`."""
+    """How visibility sums a difference up around a pixel; see `napari_iqmaps.core.observers.local_difference`."""
 
     window: int
     gains: tuple[float, ...]
     pixels_per_degree: float
 
-    @classmethod
-    def of(cls, observer: str, pixels_per_degree: float, window: int | None) -> Pooling:
-        """Take what `visibility_map` takes.
-
-        Parameters
-        ----------
-        window : int, optional
-            Odd; None takes what suits the distance.
-        """
-        side = checked_window(window, pixels_per_degree)
-        return cls(side, observer_named(observer).gains, float(pixels_per_degree))
-
     @property
     def reach(self) -> int:
         """Pixels to each side that a pooled difference depends on."""
-        return self.window // 2 + difference.reach(self.pixels_per_degree)
+        return self.window // 2 + observers.difference_reach(self.pixels_per_degree)
 
     def __call__(self, change: Plane) -> Plane:
         """Pool a change of luminance."""
         unchanged = np.zeros_like(change)
-        return difference.local_difference(change, unchanged, self.window, self.gains, self.pixels_per_degree)
+        return observers.local_difference(change, unchanged, self.window, self.gains, self.pixels_per_degree)
 
 
 def level_of(strength: float) -> np.float32:

@@ -14,10 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from . import difference, images, models
-from .networks.contrast import ContrastModel
-from .networks.dense import DensePNet
-from .networks.pnet import PNet
+from . import images, models, observers
+from .networks.pnet import DensePNet, PNet
 from .observers import Observer
 
 Plane = npt.NDArray[np.float32]
@@ -116,7 +114,7 @@ class VisibilityOperator:
         test, reference = windows
         margin = self.halo - self.grid.margin
         of_test, of_reference = (self.grid(_cropped(images.fill(window), margin)) for window in windows)
-        pooled = difference.local_difference(test, reference, self.window, self.observer.gains, self.pixels_per_degree)
+        pooled = observers.local_difference(test, reference, self.window, self.observer.gains, self.pixels_per_degree)
         threshold = np.float32(self.observer.threshold_factor) * np.sqrt(of_test * of_reference)
         probability = -np.expm1(-_cropped(pooled, self.halo) / threshold)
         return _with_holes_of(_cropped(test - reference, self.halo), probability)
@@ -134,7 +132,7 @@ def threshold_reach(stride: int) -> int:
 
 def visibility_reach(stride: int, window: int, pixels_per_degree: float) -> int:
     """Give the pixels to each side that a visibility depends on."""
-    return max(threshold_reach(stride), window // 2 + difference.reach(pixels_per_degree))
+    return max(threshold_reach(stride), window // 2 + observers.difference_reach(pixels_per_degree))
 
 
 def cell_grid(model: str, record: models.WeightsRecord, stride: int, device: torch.device) -> CellGrid:
@@ -154,7 +152,7 @@ def cell_grid(model: str, record: models.WeightsRecord, stride: int, device: tor
 # a visibility map of one session often differ in stride, and a P-net's tables take some hundred megabytes.
 @lru_cache(maxsize=2)
 def _cell_grid(model: str, path: str, sha256: str, stride: int, device: str) -> CellGrid:
-    network = load_network(model, path)
+    network = models.read_network(model, path)
     target = torch.device(device)
     network.to(target)
     mixing = float(network.mixing.detach())
@@ -162,19 +160,6 @@ def _cell_grid(model: str, path: str, sha256: str, stride: int, device: str) -> 
         dense = DensePNet(network, stride)
         return CellGrid(dense, stride, target, mixing, dense.tile)
     return CellGrid(partial(network, stride=stride), stride, target, mixing, _CONTRAST_TILE)
-
-
-def load_network(model: str, path: str) -> PNet | ContrastModel:
-    """Read a threshold network from a verified file.
-
-    Returns
-    -------
-    PNet or ContrastModel
-        On the CPU, float32, in evaluation mode.
-    """
-    network = PNet() if model == "pnet" else ContrastModel()
-    models.load_into(network, path)
-    return network.eval()
 
 
 def _cropped(plane: Plane, margin: int) -> Plane:

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from .. import __version__
 from . import models
-from . import models as weights_registry
-from .assessment import Assessment, Judge
+from .assessment import Assessment, BlindJudge
 from .errors import InputError
 from .images import DataRange, Planes, as_planes, check_same_shape
 from .maps import QualityMap
@@ -55,8 +54,8 @@ def assess(
     model : {"deepbqa", "diqa"}
         The network. DIQA has no sensitivity and so no perceptual error.
     maps : sequence of str, optional
-        The kinds of map wanted, of `MAPS`; none at all gives the score alone. None takes all that the model and the
-        reference allow.
+        The kinds of map wanted, of "objective_error", "error", "reliability", "sensitivity" and "perceptual_error".
+        An empty one gives the score alone, None takes all that the model and the reference allow.
     data_range : float or (float, float), optional
         The values of black and white. Known for bool, uint8 and uint16, required for every other dtype.
     channel_axis : int, optional
@@ -73,7 +72,7 @@ def assess(
     Returns
     -------
     Assessment
-        Its ``maps`` and its ``quality``. Lazy maps if `image` or `reference` is a dask array.
+        Its ``maps`` and its ``score``. Lazy maps if `image` or `reference` is a dask array.
 
     Raises
     ------
@@ -106,8 +105,8 @@ def assess(
     Deviations from the papers: low frequencies are those of a pyramid with the kernel 1 4 6 4 1, as in the authors'
     sibling program (the kernel of the tutorial on DIQA shifts an image by one pixel); each cell sits on its pixel, and
     maps have the image's resolution; beyond the border the image is reflected, where the papers assume zeros and
-    DeepBQA leaves four cells out of its mean; alpha is `reliability_slope` in the provenance, per code value of 255
-    (the paper's 1 has no stated scale), and so is the error's scale; differences below .001 code values are none; the
+    DeepBQA leaves four cells out of its mean; alpha is ``info["reliability_slope"]``, per code value of 255 (the
+    paper's 1 has no stated scale), and so is the error's scale; differences below .001 code values are none; the
     score is 100 times a logistic function, 0 best to 100 worst, whatever scale its observers used; holes are filled for
     the filters and left out of maps, means and score.
 
@@ -158,10 +157,8 @@ def quality(
     Cancelled
         If `progress` raised it.
     """
-    return assess(
-        image, model=model, maps=(), data_range=data_range, channel_axis=channel_axis, weights=weights,
-        device=device, tile=tile, progress=progress,
-    ).quality  # fmt: skip
+    options: Any = {"data_range": data_range, "channel_axis": channel_axis, "weights": weights, "device": device}
+    return assess(image, model=model, maps=(), tile=tile, progress=progress, **options).score
 
 
 def maps_of(model: BlindModel, *, has_reference: bool = False) -> tuple[BlindKind, ...]:
@@ -189,9 +186,9 @@ def surroundings(**_options: Any) -> int:
         Pixels to each side. The part's first row and column have to be multiples of four. Reliability and perceptual
         error keep their factor: they are divided by a mean, which is that of the part.
     """
-    from .blind_pass import LONGEST_HALO
+    from ._network_pass import BlindOperator
 
-    return LONGEST_HALO
+    return BlindOperator.LONGEST_HALO
 
 
 def one_map(
@@ -273,14 +270,12 @@ def _passed(
 ) -> Assessment:
     """Pass over the planes and say where the numbers come from."""
     target = models.resolve(device)
-    record = None
-    if model is not None:
-        record = weights_registry.find(name_or_path or weights_registry.default_name(model), model)
+    record = None if model is None else models.find(name_or_path or models.default_name(model), model)
 
-    from .blind_pass import BlindOperator, load_network, run
-    from .networks.normalised import RELIABILITY_SLOPE
+    from ._network_pass import BlindOperator, run
+    from .networks.blind import RELIABILITY_SLOPE
 
-    network = None if record is None else load_network(record, target)
+    network = None if record is None else models.load_network(record, target)
     operator = BlindOperator(kinds, network, scores=scores, device=target)
     if "objective_error" not in kinds:
         inputs = inputs[:1]
@@ -290,9 +285,7 @@ def _passed(
         info |= {"model": model, "weights": record.name, "weights_sha256": record.sha256}
     info |= {"device": str(target), "reliability_slope": RELIABILITY_SLOPE, "data_range": inputs[0].data_range}
     info |= {**inputs[0].display.record(), "tile": tile or operator.tile, "version": __version__}
-    judge = Judge(record, str(target), inputs[0].shape, operator.runs_trunk, info)
-    made = Assessment({kind: QualityMap.of(values[kind], kind, info) for kind in kinds}, sums.values, judge)
-    return made if made.is_lazy else made.with_reservations()
+    return Assessment.of(values, sums, BlindJudge(record, str(target), inputs[0].shape, info, operator.runs_trunk))
 
 
 def objective_error_map(

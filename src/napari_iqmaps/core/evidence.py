@@ -1,4 +1,4 @@
-"""When a blind score has enough evidence: stated rules on what the pass over the image has seen."""
+"""When a score has enough evidence: stated rules on what the pass over the image has seen."""
 
 from __future__ import annotations
 
@@ -18,6 +18,20 @@ SMALLEST_SIDE = 32
 """Pixels; of a smaller image the network sees mostly its reflection."""
 
 
+SMALLEST_MACHINE_SIDE = 16
+"""Pixels; of a smaller image the metrifier sees mostly its reflection."""
+
+ENOUGH_PIXELS = 32 * 32
+"""Valid pixels of the pictures that the metrifier is trained on."""
+
+MOST_TRAINED_SIDES = 4
+"""How many times as large as the training's pictures an image may be, to each side: the network looks at parts of up to
+about twice their size, and of a larger image a part is not what a recogniser would be shown."""
+
+LEAST_SPREAD = 1.0
+"""Standard deviation of the luminance, in code values of 255, below which there is nothing to recognise."""
+
+
 class Verdict(NamedTuple):
     """What the rules say of one plane."""
 
@@ -25,16 +39,16 @@ class Verdict(NamedTuple):
     reason: str
 
 
-def judge(
+def blind_verdict(
     *,
-    shape: tuple[int, int],
+    shape: tuple[int, ...],
     cells: float,
     reliability: float,
     homogeneous: float = HOMOGENEOUS,
     distance: float = 0.0,
     limit: float = math.inf,
 ) -> Verdict:
-    """Apply the rules to one plane.
+    """Apply the rules of a blind score to one plane.
 
     Parameters
     ----------
@@ -81,3 +95,52 @@ def uniformity(reliability: float, homogeneous: float = HOMOGENEOUS) -> str:
         f"it is nearly uniform: its mean reliability is {reliability:.2g}, and below {homogeneous:.2g} errors cannot "
         "be told from content."
     )
+
+
+def machine_verdict(
+    *, shape: tuple[int, ...], pixels: float, cells: float, spread: float, trained_side: float = 0
+) -> Verdict:
+    """Apply the rules of a machine-perceived score to one plane.
+
+    Parameters
+    ----------
+    shape : (int, int)
+        Height and width in pixels.
+    cells : float
+        Valid pixels among every fourth row and column, where the network has its cells.
+    spread : float
+        Standard deviation of the luminance over the valid pixels, in code values of 255.
+    trained_side : float
+        Pixels to the shorter side of the training's pictures; 0 where it is not known.
+
+    Returns
+    -------
+    Verdict
+        No answer without a valid pixel or cell, for a side under 16 pixels and for a uniform plane; an answer with a
+        reason for a plane of fewer valid pixels than a picture of 32 x 32 has, and for one of more than four times the
+        training's pixels to each side.
+    """
+    if pixels == 0:
+        return Verdict(False, "it has no valid pixel.")
+    if min(shape) < SMALLEST_MACHINE_SIDE:
+        return Verdict(
+            False, f"it is {shape[1]} x {shape[0]} pixels, and a score takes {SMALLEST_MACHINE_SIDE} to each side."
+        )
+    if cells == 0:
+        return Verdict(False, f"it has {pixels:.0f} valid pixels, none of them where the network gives an answer.")
+    if not spread >= LEAST_SPREAD:
+        return Verdict(
+            False,
+            f"it is nearly uniform: its luminance has a standard deviation of {spread:.2g} code values, and below "
+            f"{LEAST_SPREAD:g} there is nothing to recognise.",
+        )
+    if pixels < ENOUGH_PIXELS:
+        return Verdict(True, f"it has {pixels:.0f} valid pixels; the network learns from pictures of 32 x 32.")
+    if 0 < MOST_TRAINED_SIDES * trained_side < min(shape):
+        return Verdict(
+            True,
+            f"it is {shape[1]} x {shape[0]} pixels, and the network has learnt from pictures of {trained_side:.0f} to "
+            "the shorter side: it judges small parts, not what the whole shows. Reduce the image, or train on larger "
+            "pictures.",
+        )
+    return Verdict(True, "")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -17,12 +17,8 @@ from .errors import InputError
 from .images import DataRange, Planes, as_planes, is_dask
 from .maps import QualityMap
 from .marks import MarkRange, Placement
-from .observers import PIXELS_PER_DEGREE, ObserverName
-from .progress import Progress
-from .visibility import Stride, ThresholdModel, threshold_map, visibility_map
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from .progress import Progress, Steps
+from .visibility import ThresholdOptions, thresholds_of, visibility_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,7 +102,6 @@ STRONGEST = 10.0
 """Largest strength: above it float32 hardly tells the level from 1."""
 
 _LITTLE = 0.5
-_EXPECTED_MAPS = 3  # of the thresholds, and of the visibility of the result; twice that is common in busy places
 
 
 def hide(
@@ -119,14 +114,9 @@ def hide(
     mark_range: MarkRange = None,
     amplitude: float | None = None,
     rounding: Rounding = "dither",
-    model: ThresholdModel = "pnet",
     data_range: DataRange = None,
     channel_axis: int | None = None,
-    observer: ObserverName = "everyday",
-    pixels_per_degree: float = PIXELS_PER_DEGREE,
-    window: int | None = None,
-    stride: Stride = 4,
-    weights: str | Path | None = None,
+    thresholds: ThresholdOptions | None = None,
     device: str = "auto",
     tile: int | None = None,
     progress: Progress | None = None,
@@ -159,10 +149,12 @@ def hide(
     rounding : {"dither", "nearest"}
         How the mark becomes whole numbers in an integer image. "dither" keeps its mean amplitude also below half a
         code value, where "nearest" leaves nothing of it.
-    model, data_range, channel_axis, observer, pixels_per_degree : optional
+    data_range, channel_axis, device, tile : optional
         As in `visibility_map`.
-    window, stride, weights, device, tile, progress : optional
-        As in `visibility_map`.
+    thresholds : ThresholdOptions, optional
+        What gives the thresholds, who looks, and from where; None takes what `visibility_map` takes by itself.
+    progress : callable, optional
+        Called with ``(steps done, steps in all)``; raise `Cancelled` in it to stop.
 
     Returns
     -------
@@ -185,7 +177,7 @@ def hide(
 
     The level is kept by looking, not by trust: the visibility of the finished image is mapped, and where it exceeds the
     level, the mark is lowered smoothly around that place and the image is mapped again. What no lowering has mended
-    after `napari_iqmaps.core.embedding.ROUNDS` rounds is removed. The visibility map that comes back is the last one of
+    after five rounds is removed. The visibility map that comes back is the last one of
     these, the one that `visibility_map` gives for the same options.
 
     The published demonstration multiplies the mark by the threshold and leaves it there [1]_; the guard, the clamp, and
@@ -203,7 +195,7 @@ def hide(
     >>> import numpy as np
     >>> import napari_iqmaps as iq
     >>> ramp = np.tile(np.arange(50, 178, dtype=np.uint8), (64, 1))
-    >>> hidden = iq.hide("iq", ramp, strength=0.5, model="contrast")
+    >>> hidden = iq.hide("iq", ramp, strength=0.5, thresholds=iq.ThresholdOptions(model="contrast"))
     >>> bool(hidden.visibility.values.max() <= hidden.info["level"])
     True
     """
@@ -211,44 +203,41 @@ def hide(
     _check_choice("mode", mode, MODES)
     _check_choice("rounding", rounding, ROUNDINGS)
     planes = _image_planes(image, data_range, channel_axis)
-    assert planes.data_range is not None  # values are display codes
     code = (planes.data_range[1] - planes.data_range[0]) / WHITE
     shape: tuple[int, int] = (int(planes.shape[-2]), int(planes.shape[-1]))
     pattern = marks.place(_pattern(mark, shape, mode, placement, mark_range, amplitude, code), shape, placement)
-    options: dict[str, Any] = {
-        "model": model, "stride": stride, "weights": weights, "device": device, "tile": tile,
-        "data_range": planes.data_range, "channel_axis": -1 if planes.has_channels else None, "observer": observer,
-    }  # fmt: skip
+    options = thresholds or ThresholdOptions()
 
     from ._embedding import Carrier, Pooling, embed, level_of, mark_dtype
 
-    pooling = Pooling.of(observer, pixels_per_degree, window)
-    look_from: dict[str, Any] = {"window": pooling.window, "pixels_per_degree": pixels_per_degree, **options}
-
-    steps = _Steps(progress, int(np.prod(planes.shape[:-2], dtype=int)) * _EXPECTED_MAPS)
+    pooling = Pooling(options.used_window, options.looking.gains, float(options.pixels_per_degree))
+    steps = Steps(progress)
     marked = planes.array.copy()
     embedded = np.zeros(planes.shape, mark_dtype(marked.dtype))
     allowed, seen = np.empty(planes.shape, np.float32), np.empty(planes.shape, np.float32)
     amounts: dict[str, float] = {}
     info: dict[str, Any] = {}
-    for index in np.ndindex(*planes.shape[:-2]):
-        plane = planes.array[index]
-        thresholds = threshold_map(plane, progress=steps.next(), **options).values
-        allowed[index] = thresholds * np.float32(bound)
+    indices = list(np.ndindex(*planes.shape[:-2]))
+    for number, index in enumerate(indices):
+        part = steps.part(number / len(indices), (number + 1) / len(indices))
+        maps = _each_map(part)
+        clean = replace(planes, array=planes.array[index])
+        limits = thresholds_of(clean, options, device, tile, next(maps)).values
+        allowed[index] = limits * np.float32(bound)
         wanted = _wanted(pattern, allowed[index], mode)
 
-        def look(candidate: Any, plane: Any = plane, index: Any = index) -> Any:
-            quality_map = visibility_map(candidate, plane, progress=steps.next(), **look_from)
+        def look(candidate: Any, clean: Planes = clean, index: Any = index, maps: Any = maps) -> Any:
+            quality_map = visibility_of(replace(clean, array=candidate), clean, options, device, tile, next(maps))
             seen[index] = quality_map.values
             info.update(quality_map.info)
             return quality_map.values
 
-        carrier = Carrier(plane, planes.has_channels, planes.data_range, rounding, steps.tick)
-        result = embed(carrier, wanted, thresholds, strength=bound, pooling=pooling, seen=look, tick=steps.tick)
+        carrier = Carrier(clean.array, planes.has_channels, planes.data_range, rounding, part.tick)
+        result = embed(carrier, wanted, limits, strength=bound, pooling=pooling, seen=look, tick=part.tick)
         marked[index], embedded[index] = result.marked, result.mark
         for name, amount in result.amounts.items():
             amounts[name] = amounts.get(name, 0.0) + amount
-    steps.finish()
+        part.reach(1)
 
     info |= {
         "method": "hide",
@@ -275,33 +264,13 @@ def hide(
     )
 
 
-class _Steps:
-    """Join the progress of several maps to one; how many there will be is an expectation that grows."""
-
-    def __init__(self, progress: Progress | None, expected: int) -> None:
-        self._progress = progress
-        self._expected = expected
-        self._begun = 0
-        self._done = 0
-        self._tiles = 1
-
-    def next(self) -> Progress | None:
-        self._begun += 1
-        return None if self._progress is None else self._told
-
-    def _told(self, done: int, total: int) -> None:
-        self._tiles = total
-        self._done = (self._begun - 1) * total + done
-        self.tick()
-
-    def tick(self) -> None:
-        if self._progress is not None:
-            self._progress(self._done, max(self._expected, self._begun) * self._tiles)
-
-    def finish(self) -> None:
-        """Say that nothing is left, though fewer maps than expected may have been made."""
-        if self._progress is not None:
-            self._progress(self._done, self._done)
+def _each_map(steps: Steps) -> Iterator[Progress | None]:
+    """Give the progress of one map after the other. How many follow is not known: each takes half of the rest."""
+    begin = 0.0
+    while True:
+        end = begin + (1 - begin) / 2
+        yield steps.part(begin, end).progress
+        begin = end
 
 
 def _strength(strength: Any) -> float:
@@ -334,7 +303,8 @@ def _image_planes(image: Any, data_range: DataRange, channel_axis: int | None) -
         )
     if dtype.kind in "ui" and dtype.itemsize > 4:
         raise InputError(f"The image is {dtype}; a mark is added to integers of up to 32 bits. Convert it first.")
-    return planes
+    low, high = planes.data_range
+    return replace(planes, data_range=(float(low), float(high)))
 
 
 def _pattern(

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from .. import __version__
 from . import models
-from . import models as weights_registry
-from .images import DataRange, Planes, as_planes
-from .machine_assessment import MachineAssessment, MachineJudge
+from .assessment import MachineAssessment, MachineJudge
+from .images import DataRange, as_planes
 from .maps import QualityMap
 from .progress import Progress
 from .quality_score import QualityScore
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NETWORK = "metrifier"
+KIND = "machine_quality"
 
 
 def machine_assess(
@@ -53,7 +53,7 @@ def machine_assess(
     Returns
     -------
     MachineAssessment
-        Its ``map`` and its ``quality``. A lazy map if `image` is a dask array.
+        Its ``maps``, of which there is one, and its ``score``. A lazy map if `image` is a dask array.
 
     Raises
     ------
@@ -87,7 +87,7 @@ def machine_assess(
     each side that the training's pictures had: of it the network judges parts that no recogniser would be shown. Holes
     are filled for the network and left out of map and score; a pixel with a hole in one colour is one.
     """
-    return _passed(image, "machine_quality_map", data_range, channel_axis, weights, device, tile, progress)
+    return _passed(image, data_range, channel_axis, weights, device, tile, progress)
 
 
 def machine_quality_map(
@@ -124,10 +124,7 @@ def machine_quality_map(
     Cancelled
         If `progress` raised it.
     """
-    return machine_assess(
-        image, data_range=data_range, channel_axis=channel_axis, weights=weights, device=device, tile=tile,
-        progress=progress,
-    ).map  # fmt: skip
+    return _passed(image, data_range, channel_axis, weights, device, tile, progress).maps[KIND]
 
 
 def machine_quality(
@@ -164,9 +161,7 @@ def machine_quality(
     Cancelled
         If `progress` raised it.
     """
-    planes = as_planes(image, data_range=data_range, channel_axis=channel_axis)
-    _, sums, judge = _run(planes, "machine_quality", weights, device, tile, progress, keeps_map=False)
-    return judge.score(sums)
+    return _passed(image, data_range, channel_axis, weights, device, tile, progress, kinds=()).score
 
 
 def surroundings(**_options: Any) -> int:
@@ -177,48 +172,36 @@ def surroundings(**_options: Any) -> int:
     int
         Pixels to each side. The part's first row and column have to be multiples of eight.
     """
-    from .machine_pass import LONGEST_HALO
+    from ._network_pass import MachineOperator
 
-    return LONGEST_HALO
+    return MachineOperator.LONGEST_HALO
 
 
 def _passed(
     image: Any,
-    method: str,
     data_range: DataRange,
     channel_axis: int | None,
-    weights: str | Path | None,
-    device: str,
-    tile: int | None,
-    progress: Progress | None,
-) -> MachineAssessment:
-    planes = as_planes(image, data_range=data_range, channel_axis=channel_axis)
-    values, sums, judge = _run(planes, method, weights, device, tile, progress, keeps_map=True)
-    if planes.is_lazy:
-        return MachineAssessment(QualityMap.of(values, "machine_quality", judge.info), sums, judge)
-    return judge.assessed(values, sums, judge.info)
-
-
-def _run(
-    planes: Planes,
-    method: str,
     name_or_path: str | Path | None,
     device: str,
     tile: int | None,
     progress: Progress | None,
     *,
-    keeps_map: bool,
-) -> tuple[Any, Any, MachineJudge]:
-    """Pass over the planes and say where the numbers come from."""
+    kinds: tuple[str, ...] = (KIND,),
+) -> MachineAssessment:
+    """Pass over the planes and say where the numbers come from; without a kind, for the score alone."""
+    planes = as_planes(image, data_range=data_range, channel_axis=channel_axis)
     target = models.resolve(device)
-    record = weights_registry.find(name_or_path or weights_registry.default_name(NETWORK), NETWORK)
+    record = models.find(name_or_path or models.default_name(NETWORK), NETWORK)
 
-    from .machine_pass import MachineOperator, load_metrifier, run, scales_for
+    from ._network_pass import Colours, MachineOperator, run, scales_for
 
     scales = scales_for(planes.shape)
-    operator = MachineOperator(load_metrifier(record, target), scales, target)
-    values, sums = run(operator, planes, keeps_map=keeps_map, tile=tile, progress=progress)
-    info: dict[str, Any] = {"method": method, "model": NETWORK, "weights": record.name, "weights_sha256": record.sha256}
-    info |= {"device": str(target), "scales": scales, "data_range": planes.data_range, **planes.display.record()}
+    operator = MachineOperator(kinds, models.load_network(record, target), scales, target)
+    # Dask reads each colour by itself, lazily; what is read here and now is read once.
+    inputs = planes.colours() if planes.is_lazy and kinds else [Colours(**vars(planes))]
+    values, sums = run(operator, inputs, tile=tile, progress=progress)
+    info: dict[str, Any] = {"method": "machine_quality_map", "model": NETWORK}
+    info |= {"weights": record.name, "weights_sha256": record.sha256, "device": str(target), "scales": scales}
+    info |= {"data_range": planes.data_range, **planes.display.record()}
     info |= {"tile": tile or operator.tile, "version": __version__}
-    return values, sums, MachineJudge(record, str(target), planes.shape, info)
+    return MachineAssessment.of(values, sums, MachineJudge(record, str(target), planes.shape, info))

@@ -18,7 +18,7 @@ from .distortions.record import checked_severity
 from .errors import InputError
 from .images import DataRange, Planes, as_planes
 from .machine import machine_quality
-from .progress import Progress
+from .progress import Progress, equal_part
 from .quality_score import QualityScore
 
 if TYPE_CHECKING:
@@ -226,7 +226,7 @@ def machine_curve(
     qualities = []
     for number, severity in enumerate(levels):
         changed = distort(planes.array, distortion, severity, seed=seed, **known)
-        counted = None if progress is None else _Share(progress, number, len(levels))
+        counted = equal_part(progress, number, len(levels))
         qualities.append(_scored(replace(planes, array=changed), options, counted))
     info = {**qualities[0].info, "method": "machine_curve", "distortion": distortion, "seed": seed}
     info |= {"severities": levels, "fails_below": fails_below}
@@ -271,16 +271,6 @@ def failing_severity(
     return float(levels[0]), " ".join(notes)
 
 
-class _Share:
-    """Counts the work on one of several equal parts as a share of the whole."""
-
-    def __init__(self, progress: Progress, part: int, parts: int) -> None:
-        self.progress, self.part, self.parts = progress, part, parts
-
-    def __call__(self, done: int, total: int) -> None:
-        self.progress(self.part * total + done, self.parts * total)
-
-
 def _checked(severities: Sequence[float]) -> list[float]:
     levels = [checked_severity(severity) for severity in np.ravel(np.asarray(severities, dtype=object))]
     if not levels or any(one >= other for one, other in pairwise(levels)):
@@ -295,7 +285,7 @@ def _scored(planes: Planes, options: Mapping[str, Any], progress: Progress | Non
     lead = planes.shape[:-2]
     parts = []
     for number, index in enumerate(np.ndindex(*lead)):
-        counted = None if progress is None else _Share(progress, number, math.prod(lead))
+        counted = equal_part(progress, number, math.prod(lead))
         parts.append(machine_quality(planes.array[index].compute(), **options, progress=counted))
     return QualityScore.of(
         np.reshape([part.value for part in parts], lead),

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from .errors import InputError, WeightsError
 
@@ -181,29 +181,52 @@ def _header(path: Path) -> dict[str, str]:
         ) from None
 
 
-Network = TypeVar("Network", bound="nn.Module")
+def read_network(network: str, path: str | Path) -> Any:
+    """Build a network and read its numbers from a verified file.
+
+    Parameters
+    ----------
+    network : str
+        A key of `napari_iqmaps.core.networks.NETWORKS`.
+
+    Returns
+    -------
+    torch.nn.Module
+        On the CPU, float32, in evaluation mode.
+
+    Notes
+    -----
+    A module draws its first numbers from torch's global generator, which belongs to the caller. On the meta device a
+    tensor has no memory and nothing is drawn; the file then fills what `to_empty` made room for.
+    """
+    import torch
+
+    from .networks import NETWORKS
+
+    with torch.device("meta"):
+        made = NETWORKS[network]()
+    made = made.to_empty(device="cpu")
+    load_into(made, path)
+    return made.eval()
 
 
-def load_network(make: Callable[[], Network], record: WeightsRecord, device: torch.device) -> Network:
-    """Read a network from verified weights; the last ones stay ready.
+def load_network(record: WeightsRecord, device: torch.device) -> Any:
+    """Read the network of verified weights; the last ones stay ready.
 
     Returns
     -------
     torch.nn.Module
         float32, in evaluation mode, laid out for convolutions.
     """
-    network: Network = _loaded(make, record.path.as_posix(), record.sha256, str(device))
-    return network
+    return _loaded(record.network, record.path.as_posix(), record.sha256, str(device))
 
 
 # The key holds the sha256: a file that changed under the same path is another network.
 @lru_cache(maxsize=3)
-def _loaded(make: Callable[[], Any], path: str, sha256: str, device: str) -> Any:
+def _loaded(network: str, path: str, sha256: str, device: str) -> Any:
     import torch
 
-    network = make()
-    load_into(network, path)
-    return network.eval().to(device, memory_format=torch.channels_last)
+    return read_network(network, path).to(device, memory_format=torch.channels_last)
 
 
 def full_precision(device: torch.device) -> AbstractContextManager[None]:

@@ -16,6 +16,13 @@ UNHEARD = "iqmaps: a call that may be left to finish unheard"
 _POLL = 0.1  # seconds between two looks at whether the work was cancelled
 
 
+def equal_part(progress: Progress | None, number: int, parts: int) -> Progress | None:
+    """Give what counts the work on one of several equal parts, the first being 0, as a share of the whole."""
+    if progress is None:
+        return None
+    return lambda done, total: progress(number * total + done, parts * total)
+
+
 @dataclass(eq=False)
 class Steps:
     """Tell a progress callback how far the work is, and give it the chance to cancel.

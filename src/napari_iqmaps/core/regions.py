@@ -192,7 +192,7 @@ def _score(
 
 
 def _sums(area: Area, window: Window, mean_reliability: float) -> tuple[float, float, float]:
-    """Give number, reliability and perceptual error of an area's cells, in the order of `blind_pass.Sums`."""
+    """Give number, reliability and perceptual error of an area's cells, in the order of `_network_pass.BlindSums`."""
     weight, cost = (window[kind][area.cells] for kind in _SCORED_FROM)
     valid = area.mask[area.cells] & np.isfinite(weight)
     reliability, perceptual_error = (part.sum(where=valid, dtype=np.float64) for part in (weight, cost))

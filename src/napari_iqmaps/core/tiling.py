@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import product
 from typing import Any, Protocol
 
@@ -164,19 +165,8 @@ def tile_side(operator: Windowed, tile: int | None) -> int:
 
 
 def apply_lazily(operator: LocalOperator, inputs: Sequence[Planes], side: int) -> Any:
-    """Give the operator's answer as a dask array with one block a tile and plane.
-
-    Parameters
-    ----------
-    inputs : sequence of Planes
-        The images it takes, of equal shape; those in memory are wrapped.
-
-    Returns
-    -------
-    dask.array.Array
-        float32, the inputs' shape.
-    """
-    return LazyTiles(operator, operator, inputs, side).plane(_itself)
+    """Give the operator's answer as a dask array, float32, with one block a tile and plane."""
+    return LazyTiles(partial(_cut, operator), operator, inputs, side).plane(_itself)
 
 
 class LazyTiles:
@@ -185,7 +175,8 @@ class LazyTiles:
     Parameters
     ----------
     function : callable
-        From the windows of a tile, one an input, to anything.
+        From the windows of a tile, one an input, and the rows and columns of the tile that lie inside the image, to
+        anything.
     inputs : sequence of Planes
         The images it takes, of equal shape; those in memory are wrapped.
 
@@ -199,73 +190,68 @@ class LazyTiles:
 
     def __init__(
         self,
-        function: Callable[[Sequence[npt.NDArray[np.float32]]], Any],
+        function: Callable[[Sequence[npt.NDArray[np.float32]], tuple[int, int]], Any],
         tiled: Windowed,
         inputs: Sequence[Planes],
         side: int,
     ) -> None:
-        self.height, self.width = inputs[0].shape[-2:]
         # A block must be no smaller than the margin that its neighbour takes from it.
         side = max(side, rounded_up(tiled.halo, tiled.multiple))
-        sides = tuple(_sides(length, side, tiled.halo) for length in (self.height, self.width))
+        sides = tuple(_sides(length, side, tiled.halo) for length in inputs[0].shape[-2:])
         windows = [_blocks_with_halo(planes, tiled, sides) for planes in inputs]
         self.lead = windows[0].ndim - 2
-        chunks = windows[0].chunks[: self.lead] + tuple(
-            (*sizes[:-1], rounded_up(sizes[-1], tiled.multiple)) for sizes in sides
-        )
         import dask.array as da  # an optional dependency
 
         # Each block is whatever the function gives; only what is picked from it has the shape that dask is told.
         self.answers = da.map_blocks(
-            _answer, *windows, function=function, dtype=object, chunks=chunks,
+            _answer,
+            *windows,
+            function=function,
+            sides=sides,
+            dtype=object,
+            chunks=windows[0].chunks[: self.lead] + sides,
             meta=np.empty((0,) * windows[0].ndim, object),
-        )  # fmt: skip
+        )
 
     def plane(self, pick: Callable[[Any], npt.NDArray[Any]]) -> Any:
-        """Give the planes that are picked from the answers.
-
-        Parameters
-        ----------
-        pick : callable
-            From an answer to the tile's values, float32, ``(height, width)``.
-
-        Returns
-        -------
-        dask.array.Array
-            float32, the inputs' shape.
-        """
+        """Give the planes that are picked from the answers, each float32, as a dask array of the inputs' shape."""
         meta = np.empty((0,) * self.answers.ndim, np.float32)
-        picked = self.answers.map_blocks(_picked, pick=pick, lead=self.lead, dtype=np.float32, meta=meta)
-        return picked[..., : self.height, : self.width]
+        return self.answers.map_blocks(_picked, pick=pick, lead=self.lead, dtype=np.float32, meta=meta)
 
     def numbers(self, pick: Callable[[Any], npt.NDArray[Any]], count: int) -> Any:
-        """Add up the numbers that are picked from the answers, plane by plane.
-
-        Parameters
-        ----------
-        pick : callable
-            From an answer to the tile's numbers, float64, ``(count,)``.
-
-        Returns
-        -------
-        dask.array.Array
-            float64, ``(..., count)``.
-        """
+        """Add up the numbers picked from the answers, float64 ``(count,)`` each: a dask array ``(..., count)``."""
         ones = tuple((1,) * len(sizes) for sizes in self.answers.chunks)
         picked = self.answers.map_blocks(
-            _picked, pick=pick, lead=self.lead + 2, dtype=np.float64, new_axis=self.lead + 2,
-            chunks=(*ones, (count,)), meta=np.empty((0,) * (self.lead + 3), np.float64),
-        )  # fmt: skip
+            _picked,
+            pick=pick,
+            lead=self.lead + 2,
+            dtype=np.float64,
+            new_axis=self.lead + 2,
+            chunks=(*ones, (count,)),
+            meta=np.empty((0,) * (self.lead + 3), np.float64),
+        )
         return picked.sum(axis=(self.lead, self.lead + 1))
 
 
-def _answer(*parts: npt.NDArray[np.float32], function: Callable[[Sequence[npt.NDArray[np.float32]]], Any]) -> Any:
+def _answer(
+    *parts: npt.NDArray[np.float32],
+    function: Callable[[Sequence[npt.NDArray[np.float32]], tuple[int, int]], Any],
+    sides: tuple[tuple[int, ...], tuple[int, ...]],
+    block_id: tuple[int, ...] = (0, 0),
+) -> Any:
     index = (0,) * (parts[0].ndim - 2)
-    return function([part[index] for part in parts])
+    row, column = block_id[-2:]
+    return function([part[index] for part in parts], (sides[0][row], sides[1][column]))
 
 
 def _picked(answer: Any, pick: Callable[[Any], npt.NDArray[Any]], lead: int) -> npt.NDArray[Any]:
     return pick(answer)[(None,) * lead]
+
+
+def _cut(
+    operator: LocalOperator, windows: Sequence[npt.NDArray[np.float32]], shape: tuple[int, int]
+) -> npt.NDArray[np.float32]:
+    return operator(windows)[: shape[0], : shape[1]]
 
 
 def _itself(answer: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

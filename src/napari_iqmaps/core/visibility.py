@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from .. import __version__
 from . import models
-from . import models as weights_registry
 from .display import Display, Encoding, Luminance
 from .errors import InputError
 from .images import DataRange, Planes, as_planes, check_same_shape
 from .maps import QualityMap
-from .observers import (
-    PIXELS_PER_DEGREE,
-    ObserverName,
-    checked_window,
-    observer_named,
-)
+from .observers import PIXELS_PER_DEGREE, Observer, ObserverName, checked_window, observer_named
 from .progress import Progress
 from .tiling import LocalOperator, apply
 
@@ -31,6 +26,68 @@ Stride = Literal[1, 2, 4, 8]
 MODELS: tuple[ThresholdModel, ...] = ("pnet", "contrast")
 STRIDES: tuple[Stride, ...] = (1, 2, 4, 8)
 _PATCH_PIXELS = 32 * 32
+
+
+@dataclass(frozen=True, kw_only=True)
+class ThresholdOptions:
+    """How visibility is judged: what gives the thresholds, who looks, and from where.
+
+    Attributes
+    ----------
+    model : {"pnet", "contrast"}
+        The trained network, or the closed form with three numbers.
+    observer : {"everyday", "practised"}
+        Who looks: people who judge photographs, or people who detect known patterns in a laboratory.
+    pixels_per_degree : float
+        Of visual angle, where the images are seen: viewing distance / pixel pitch x .01745. 4 to 600.
+    window : int, optional
+        Side, odd, of the square over which a difference is pooled; None takes .94 degrees, which is 33 pixels at 35
+        pixels per degree.
+    stride : {4, 1, 2, 8}
+        Pixels between the cells that are evaluated; between them the map is interpolated. 4 is the paper's.
+    weights : str or pathlib.Path, optional
+        A name in the registry or a safetensors file; None takes the model's default.
+
+    Raises
+    ------
+    InputError
+        If an option cannot be used.
+
+    See Also
+    --------
+    threshold_map, visibility_map : Take the same options one by one.
+    hide : Takes this record as `thresholds`.
+
+    Examples
+    --------
+    >>> import napari_iqmaps as iq
+    >>> iq.ThresholdOptions(observer="practised", pixels_per_degree=60).model
+    'pnet'
+    """
+
+    model: ThresholdModel = "pnet"
+    observer: ObserverName = "everyday"
+    pixels_per_degree: float = PIXELS_PER_DEGREE
+    window: int | None = None
+    stride: Stride = 4
+    weights: str | Path | None = None
+
+    def __post_init__(self) -> None:
+        observer_named(self.observer)
+        checked_window(self.window, self.pixels_per_degree)
+        if self.model not in MODELS:
+            raise InputError(f"There is no threshold model {self.model!r}. Choose one of {', '.join(MODELS)}.")
+        _check_stride(self.stride)
+
+    @property
+    def used_window(self) -> int:
+        """Side of the window in pixels, also where it follows from the distance."""
+        return checked_window(self.window, self.pixels_per_degree)
+
+    @property
+    def looking(self) -> Observer:
+        """The observer's gains and factor."""
+        return observer_named(self.observer)
 
 
 def threshold_map(
@@ -138,14 +195,8 @@ def threshold_map(
     """
     display = Display(luminance, peak_luminance, black_level, encoding)
     planes = as_planes(image, data_range=data_range, channel_axis=channel_axis, display=display)
-    looking = observer_named(observer)
-    grid, info = _evaluator(model, stride, weights, device)
-
-    from ._thresholds import ThresholdOperator
-
-    operator = ThresholdOperator(grid, looking)
-    info |= {"method": "threshold_map", "observer": observer}
-    return _map("threshold", operator, [planes], tile, progress, info)
+    options = ThresholdOptions(model=model, observer=observer, stride=stride, weights=weights)
+    return thresholds_of(planes, options, device, tile, progress)
 
 
 def visibility_map(
@@ -215,7 +266,7 @@ def visibility_map(
     photograph. `pixels_per_degree` moves the channels and the window; T stays that of patches of 32 pixels.
 
     Deviations from the paper: d is not the mean absolute difference but the Minkowski mean over channels and window of
-    `napari_iqmaps.core.difference.local_difference`; T is the geometric mean of the thresholds of test and reference
+    `napari_iqmaps.core.observers.local_difference`; T is the geometric mean of the thresholds of test and reference
     (what hides a difference has to be in both: noise does not hide itself, blur does not hide behind the texture it
     removed), where the paper takes the test image's; the map has a value at each pixel; and the paper's score is the
     plain mean of the impairment.
@@ -231,21 +282,53 @@ def visibility_map(
         for image, name in ((test, "test image"), (reference, "reference image"))
     )
     check_same_shape(test_planes, reference_planes, ("test image", "reference image"))
-    looking = observer_named(observer)
-    window = checked_window(window, pixels_per_degree)
-    grid, info = _evaluator(model, stride, weights, device)
+    options = ThresholdOptions(
+        model=model,
+        observer=observer,
+        pixels_per_degree=pixels_per_degree,
+        window=window,
+        stride=stride,
+        weights=weights,
+    )
+    return visibility_of(test_planes, reference_planes, options, device, tile, progress)
+
+
+def thresholds_of(
+    planes: Planes, options: ThresholdOptions, device: str, tile: int | None, progress: Progress | None
+) -> QualityMap:
+    """Map the thresholds of checked planes; see `threshold_map`."""
+    grid, info = _evaluator(options, device)
+
+    from ._thresholds import ThresholdOperator
+
+    info |= {"method": "threshold_map", "observer": options.observer}
+    return _map("threshold", ThresholdOperator(grid, options.looking), [planes], tile, progress, info)
+
+
+def visibility_of(
+    test: Planes,
+    reference: Planes,
+    options: ThresholdOptions,
+    device: str,
+    tile: int | None,
+    progress: Progress | None,
+) -> QualityMap:
+    """Map the visibility of the difference of checked planes of one shape; see `visibility_map`."""
+    grid, info = _evaluator(options, device)
 
     from ._thresholds import VisibilityOperator
 
-    operator = VisibilityOperator(grid, window, looking, pixels_per_degree)
+    looking, window = options.looking, options.used_window
     info |= {
         "method": "visibility_map",
-        "observer": observer,
-        "pixels_per_degree": pixels_per_degree,
+        "observer": options.observer,
+        "pixels_per_degree": options.pixels_per_degree,
         "window": window,
+        # The practised observer's thresholds are the network's times a factor, so that a d / T stays what it was.
         "mixing": grid.mixing * looking.threshold_factor,
     }
-    return _map("visibility", operator, [test_planes, reference_planes], tile, progress, info)
+    operator = VisibilityOperator(grid, window, looking, options.pixels_per_degree)
+    return _map("visibility", operator, [test, reference], tile, progress, info)
 
 
 def surroundings(
@@ -266,26 +349,16 @@ def surroundings(
     return visibility_reach(stride, window, pixels_per_degree)
 
 
-def _evaluator(
-    model: str, stride: int, name_or_path: str | Path | None, device: str
-) -> tuple[CellGrid, dict[str, Any]]:
-    """Check the options that choose the evaluator; give it with what a reader needs to repeat it."""
-    if model not in MODELS:
-        raise InputError(f"There is no threshold model {model!r}. Choose one of {', '.join(MODELS)}.")
-    _check_stride(stride)
+def _evaluator(options: ThresholdOptions, device: str) -> tuple[CellGrid, dict[str, Any]]:
+    """Give what evaluates the thresholds, and what a reader needs to repeat it."""
+    model, stride = options.model, options.stride
     target = models.resolve(device)
-    record = weights_registry.find(name_or_path or weights_registry.default_name(model), model)
+    record = models.find(options.weights or models.default_name(model), model)
 
     from ._thresholds import cell_grid
 
-    info = {
-        "model": model,
-        "weights": record.name,
-        "weights_sha256": record.sha256,
-        "stride": stride,
-        "device": str(target),
-    }
-    return cell_grid(model, record, stride, target), info
+    info = {"model": model, "weights": record.name, "weights_sha256": record.sha256}
+    return cell_grid(model, record, stride, target), {**info, "stride": stride, "device": str(target)}
 
 
 def _map(

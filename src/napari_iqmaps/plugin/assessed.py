@@ -17,8 +17,6 @@ from .layers import LayerPixels, common_channel_axis
 from .results import Result, samples, with_dask_progress
 from .tasks import Progress
 
-_LAZY = "Quality: not computed yet."
-
 
 @dataclass(frozen=True, eq=False)
 class AssessedResult(Result):
@@ -63,7 +61,7 @@ class AssessedResult(Result):
         image, *reference = self.names
         cells = {"file": image, **({"reference": reference[0]} if reference else {})}
         means = {f"mean_{kind}": _mean(result.score) for kind, result in self.assessment.maps.items()}
-        return quality_row(self.assessment.quality, **cells) | means
+        return quality_row(self.assessment.score, **cells) | means
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +106,7 @@ def _chosen(
         top.histogram,
         top.names,
         tuple(beside),
-        _LAZY if assessment.is_lazy else assessment.quality.sentence(),
+        assessment.sentence(),
         assessment,
         parts,
     )

@@ -13,6 +13,7 @@ from napari.layers import Labels, Shapes
 
 from ..core.errors import InputError
 from ..core.hiding import STRONGEST, hide
+from ..core.visibility import ThresholdOptions
 from .frame import Key, MapWidget
 from .inputs import InputSlot, is_picture
 from .layers import LayerPixels, pixels_of
@@ -64,7 +65,7 @@ class HideRequest:
 class HideMark(MapWidget):
     """Hide a mark, a text or a layer, in an image so that its visibility stays under a level at every pixel."""
 
-    functions = (hide,)
+    functions = (hide, ThresholdOptions)
     slots = (
         InputSlot("image", "Image", "The image that gets the mark."),
         InputSlot(
@@ -88,6 +89,7 @@ class HideMark(MapWidget):
     def make_options(self, functions: Iterable[Callable[..., Any]]) -> dict[str, OptionWidget]:
         """Add a text and an inversion, and make the strength a slider whose steps are shares."""
         made = make_options(functions)
+        del made["thresholds"]  # its fields are options of their own
         del made["mark_range"]  # what a layer shows as white says it
         slider = StrengthSlider(made["strength"].value, made["strength"].tooltip)
         text = LineEdit(
@@ -154,6 +156,7 @@ class HideMark(MapWidget):
             raise InputError(f"{pixels.name!r} holds light in cd/m2; a mark is hidden in display codes.")
         self.range.describe(image)  # its data may have got another type since it was chosen
         options = read_options(self.options, hide) | {"data_range": self.range.value_given()}
+        options["thresholds"] = ThresholdOptions(**read_options(self.options, ThresholdOptions))
         if options["mode"] == "multiply":
             options["amplitude"] = None
         mark = self.layers.images["mark"].value

@@ -7,17 +7,15 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from ..core.assessment import MachineAssessment
 from ..core.io.scores import quality_row
 from ..core.machine import machine_assess
-from ..core.machine_assessment import MachineAssessment
 from ..core.machine_curve import MachineCurve, machine_curve
 from ..core.maps import QualityMap
 from .layers import LayerPixels
 from .regions import Region
 from .results import Result, with_dask_progress
 from .tasks import Progress
-
-_LAZY = "Quality: not computed yet."
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,9 +40,10 @@ class MachineResult(Result):
         region : Region or None
             Where to answer; the score is then the mean of the map in there.
         """
-        quality_map = assessment.map if region is None else _inside(assessment.map, region)
+        (whole,) = assessment.maps.values()
+        quality_map = whole if region is None else _inside(whole, region)
         seen = Result.of(quality_map, [name])
-        words = "" if region is not None else _LAZY if assessment.is_lazy else assessment.quality.sentence()
+        words = "" if region is not None else assessment.sentence()
         return cls(quality_map, seen.limits, seen.histogram, seen.names, (), words, assessment, region)
 
     def in_memory(self) -> MachineResult:
@@ -59,7 +58,7 @@ class MachineResult(Result):
         if self.region is not None:
             return super().row()
         assert self.assessment is not None
-        row = quality_row(self.assessment.quality, file=self.names[0])
+        row = quality_row(self.assessment.score, file=self.names[0])
         return row | {"kind": self.quality_map.kind, "unit": self.quality_map.meaning.unit}
 
 

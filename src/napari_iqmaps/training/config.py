@@ -8,10 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from ..core.difference import EXPONENT
 from ..core.errors import InputError
 from ..core.kinds import IMPAIRMENT_EXPONENT
-from ..core.observers import OBSERVERS
+from ..core.observers import OBSERVERS, POOLING_EXPONENT
 from .settings import check, setting
 
 Network = Literal["pnet", "contrast"]
@@ -72,7 +71,7 @@ class TrainingConfig:
         choices=(*OBSERVERS, "none"),
     )
     exponent: float = setting(
-        EXPONENT,
+        POOLING_EXPONENT,
         "A patch's distortion is the p-mean of its differences: 1 the mean, as published, 2 rms.",
         least=1,
         most=8,

@@ -14,12 +14,11 @@ import torch
 from scipy import ndimage
 from torch import Tensor
 
-from ..core.difference import excitation
 from ..core.errors import InputError
 from ..core.images import as_planes
 from ..core.io.reading import read_image
-from ..core.networks.local_statistics import GAUSSIAN
-from ..core.networks.pnet import PNet
+from ..core.networks.pnet import GAUSSIAN, PNet
+from ..core.observers import excitation
 from .config import TrainingConfig
 
 Progress = Callable[[int, int], None]

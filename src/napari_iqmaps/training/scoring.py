@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 import torch
 
-from ..core._thresholds import load_network
+from ..core.models import read_network
 from ..core.visibility import visibility_map
 from .baselines import BASELINES
 from .config import TrainingConfig
@@ -82,7 +82,7 @@ def patch_scores(
     Many times faster than the map's score, which covers every pixel, and nearly the same: for choosing recipes, and
     for the many folds of a cross-validation.
     """
-    network = load_network(config.network, weights.as_posix())
+    network = read_network(config.network, weights.as_posix())
     table = data.table.iloc[rows]
     files, references = data.bank.numbers(table["file"]), data.bank.numbers(table["reference"])
     scores = np.full(len(rows), np.nan)

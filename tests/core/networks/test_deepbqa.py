@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from napari_iqmaps.core.networks.deepbqa import DeepBQA, SensitivityNet
+from napari_iqmaps.core.networks.blind import DeepBQA, SensitivityNet
 
 
 @pytest.fixture(scope="module")

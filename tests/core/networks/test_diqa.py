@@ -4,9 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from napari_iqmaps.core.networks.blind import FEATURES, INPUT_SCALE, ErrorTrunk, pooled
-from napari_iqmaps.core.networks.diqa import DIQA
-from napari_iqmaps.core.networks.normalised import CELL, REACH
+from napari_iqmaps.core.networks.blind import CELL, DIQA, FEATURES, INPUT_SCALE, NORMALISED_REACH, ErrorTrunk, pooled
 
 
 @pytest.fixture(scope="module")
@@ -91,8 +89,10 @@ def test_the_score_stays_on_its_scale_and_every_layer_learns(network):
 def test_ordinary_detail_has_a_spread_of_about_one_at_the_input():
     from skimage import data
 
-    from napari_iqmaps.core.networks.normalised import normalised
+    from napari_iqmaps.core.networks.blind import normalised
 
     photo = torch.from_numpy(data.camera().astype(np.float32))[None, None]
-    scaled = normalised(photo)[..., REACH:-REACH, REACH:-REACH] / INPUT_SCALE
+    scaled = (
+        normalised(photo)[..., NORMALISED_REACH:-NORMALISED_REACH, NORMALISED_REACH:-NORMALISED_REACH] / INPUT_SCALE
+    )
     assert 0.2 < float(scaled.std()) < 2

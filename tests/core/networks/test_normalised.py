@@ -6,11 +6,11 @@ import torch
 from scipy import ndimage
 from skimage import data
 
-from napari_iqmaps.core.networks.normalised import (
+from napari_iqmaps.core._network_pass import at_pixels
+from napari_iqmaps.core.networks.blind import (
     CELL,
     DUST,
-    REACH,
-    at_pixels,
+    NORMALISED_REACH,
     normalised,
     objective_error,
     quarter,
@@ -47,7 +47,7 @@ def reference_normalised(plane):
 def test_the_normalised_image_is_that_of_an_independent_pyramid():
     found = normalised(tensor(PHOTO))[0, 0].numpy()
     expected = reference_normalised(PHOTO.astype(float))
-    inner = (slice(REACH, -REACH),) * 2
+    inner = (slice(NORMALISED_REACH, -NORMALISED_REACH),) * 2
     np.testing.assert_allclose(found[inner], expected[inner], atol=1e-4)
     np.testing.assert_allclose(quarter(tensor(PHOTO))[0, 0], reference_quarter(PHOTO.astype(float)), rtol=1e-6)
 
@@ -60,7 +60,7 @@ def test_a_pixel_reaches_just_as_far_as_stated():
         one[..., 48 + offset, 48] = 255
         changed = (normalised(one)[0, 0].abs() > 1e-6).nonzero() - torch.tensor([48 + offset, 48])
         farthest = max(farthest, int(changed.abs().max()))
-    assert farthest == REACH
+    assert farthest == NORMALISED_REACH
 
 
 @pytest.mark.parametrize("take", [normalised, lambda plane: quarter(normalised(plane).abs())])

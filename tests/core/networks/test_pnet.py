@@ -12,8 +12,7 @@ from scipy.signal import correlate
 from skimage import data, transform
 from torch import Tensor
 
-from napari_iqmaps.core.networks.dense import DensePNet
-from napari_iqmaps.core.networks.pnet import PNet
+from napari_iqmaps.core.networks.pnet import DensePNet, PNet
 
 STRIDES = [1, 2, 4, 8]
 

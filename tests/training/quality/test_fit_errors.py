@@ -11,8 +11,7 @@ from safetensors import safe_open
 
 from napari_iqmaps import Cancelled, InputError
 from napari_iqmaps.core.models import load_into
-from napari_iqmaps.core.networks.deepbqa import DeepBQA
-from napari_iqmaps.core.networks.diqa import DIQA
+from napari_iqmaps.core.networks.blind import DIQA, DeepBQA
 from napari_iqmaps.training.quality.error_training import ErrorTraining, measured_errors
 from napari_iqmaps.training.quality.fit import fit_errors
 from napari_iqmaps.training.quality.forward import cells_of

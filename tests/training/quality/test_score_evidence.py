@@ -9,7 +9,7 @@ from scipy.spatial import distance
 
 import napari_iqmaps as iq
 from napari_iqmaps import InputError, WeightsError
-from napari_iqmaps.core.networks.deepbqa import DeepBQA
+from napari_iqmaps.core.networks.blind import DeepBQA
 from napari_iqmaps.core.networks.evidence import Evidence
 from napari_iqmaps.training.quality.score_evidence import describe_training, deviations_at, set_uncertainty
 from napari_iqmaps.training.weights_file import write_weights

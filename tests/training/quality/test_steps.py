@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from napari_iqmaps.core.networks.normalised import CELL
+from napari_iqmaps.core.networks.blind import CELL
 from napari_iqmaps.training.quality.error_training import measured_errors
 from napari_iqmaps.training.quality.pairs import Pair, PairBank
 from napari_iqmaps.training.quality.steps import Steps, draw_window

@@ -261,7 +261,7 @@ def compare_registrations(
     methods : sequence of str or Method
         What is done to the images before they are registered, such as ``"none"`` or ``"downsample+clahe-heavy"``;
         ``"none@fast"`` names another registration than `registration`. Points that were matched elsewhere come in by
-        `napari_iqmaps.core.comparison.methods.matched`.
+        `napari_iqmaps.core.comparison.preprocessing.matched`.
     registration : str
         A ``method`` of `napari_iqmaps.register`.
     scoring : str or sequence of str

@@ -192,7 +192,7 @@ class DiffDiffAssessment:
     score : DiffDiffScore
         What it says; one part for each plane of a stack.
     counter : Counter
-        Counts the map again at another tolerance; see `recounted`.
+        Counts the map again at another tolerance; see `napari_iqmaps.core.diffdiff.recounted`.
     """
 
     map: QualityMap

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from .apply import distort
-from .bank import distortion, distortions
+from .bank import distort, distortion, distortions
 from .record import Distortion
 
 __all__ = ["Distortion", "distort", "distortion", "distortions"]

@@ -6,8 +6,7 @@ import math
 
 import numpy as np
 
-from .pixels import LARGEST_WARP, as_before, block_means, blurred, filtered, refuse_longer_than
-from .record import Distortion, Pixels
+from .record import LARGEST_WARP, Distortion, Pixels, as_before, block_means, blurred, filtered, refuse_longer_than
 
 
 def _gaussian(image: Pixels, strength: float, rng: np.random.Generator) -> Pixels:

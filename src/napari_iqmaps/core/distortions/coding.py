@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .pixels import blurred, refuse_longer_than
-from .record import Distortion, Pixels
+from .record import Distortion, Pixels, blurred, refuse_longer_than
 
 _LARGEST_JPEG = 65500
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .pixels import LARGEST_WARP, blurred, luminance, refuse_longer_than
-from .record import Distortion, Pixels
+from .record import LARGEST_WARP, Distortion, Pixels, blurred, luminance, refuse_longer_than
 
 
 def _saturation(image: Pixels, strength: float, rng: np.random.Generator) -> Pixels:

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .pixels import as_before, block_means
-from .record import Distortion, Pixels
+from .record import Distortion, Pixels, as_before, block_means
 
 _BLOCK = 16
 _FARTHEST = 2.0

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .pixels import as_before, blurred, luminance
-from .record import Distortion, Pixels
+from .record import Distortion, Pixels, as_before, blurred, luminance
 
 
 def _normal(rng: np.random.Generator, shape: tuple[int, ...]) -> Pixels:

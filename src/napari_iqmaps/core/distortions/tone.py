@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from .pixels import luminance
-from .record import Distortion, Pixels
+from .record import Distortion, Pixels, luminance
 
 _AIRLIGHT = np.float32(0.9)
 _KNOTS = 4

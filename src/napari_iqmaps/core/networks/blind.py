@@ -1,4 +1,4 @@
-"""What the two blind networks have in common: the trunk that predicts errors, and what is pooled for a score."""
+"""The blind networks DIQA and DeepBQA: what they see of an image, the trunk they share, and what each makes of it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,125 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from .evidence import Evidence, Uncertainty
-from .normalised import CELL, REACH, normalised, quarter, reliability
+
+CELL = 4
+"""Pixels from cell to cell of what lives at a quarter of the resolution; a cell sits on pixel 4 k, not between two."""
+
+NORMALISED_REACH = 12
+"""Pixels to each side on which a normalised pixel depends."""
+
+ERROR_EXPONENT = 0.2
+"""Of the absolute difference: spreads the many small differences and gathers the few large ones."""
+
+DUST = 1e-3
+"""Code values below which a difference of normalised images is none."""
+
+RELIABILITY_SLOPE = 0.2
+"""Alpha, per code value."""
+
+_WHITE = 255.0
+_BINOMIAL = (1.0, 4.0, 6.0, 4.0, 1.0)
+
+
+def normalised(luminance: Tensor) -> Tensor:
+    """Take the low frequencies away.
+
+    Parameters
+    ----------
+    luminance : torch.Tensor
+        Code values 0..255, ``(images, 1, height, width)``, sides multiples of four and at least 8.
+
+    Returns
+    -------
+    torch.Tensor
+        The same shape, code values around 0; within `NORMALISED_REACH` pixels of the border it depends on the padding.
+
+    Notes
+    -----
+    Low frequencies are what two levels of the pyramid of Burt and Adelson keep: the binomial kernel 1 4 6 4 1, every
+    second sample, twice, and back. No pixel is shifted. (The paper says blur, down to a quarter, and up again.)
+    """
+    low = luminance
+    for _ in range(2):
+        low = _reduced(low)
+    for _ in range(2):
+        low = _expanded(low)
+    return luminance - low
+
+
+def quarter(plane: Tensor) -> Tensor:
+    """Bring a plane to a quarter of its resolution by two reductions of the pyramid.
+
+    Parameters
+    ----------
+    plane : torch.Tensor
+        ``(images, channels, height, width)``, sides multiples of four and at least 8.
+
+    Returns
+    -------
+    torch.Tensor
+        ``(images, channels, height / 4, width / 4)``; the cell k sits on pixel 4 k.
+    """
+    return _reduced(_reduced(plane))
+
+
+def objective_error(reference: Tensor, test: Tensor) -> Tensor:
+    """Measure the error of a distorted image where its reference is known.
+
+    Parameters
+    ----------
+    reference, test : torch.Tensor
+        Normalised images, ``(images, 1, height, width)``.
+
+    Returns
+    -------
+    torch.Tensor
+        ``|reference - test| / 255`` to the power .2, at a quarter of the resolution; 0 for equal images, at most 1.15.
+
+    Notes
+    -----
+    Of the absolute difference `DUST` is taken off first, a quarter of the step of 16-bit pictures. The rounding of the
+    pyramid, 1e-5 code values, would else be an error of .03 wherever two images differ in low frequencies only.
+    """
+    difference = ((reference - test).abs() - DUST).clamp_min(0)
+    return quarter((difference / _WHITE).pow(ERROR_EXPONENT))
+
+
+def reliability(normalised_image: Tensor, slope: float = RELIABILITY_SLOPE) -> Tensor:
+    """Tell how far the prediction of an error can be relied on: hardly where an image has no detail.
+
+    Parameters
+    ----------
+    normalised_image : torch.Tensor
+        ``(images, 1, height, width)``.
+    slope : float
+        Alpha, per code value.
+
+    Returns
+    -------
+    torch.Tensor
+        ``2 / (1 + exp(-alpha |x|)) - 1`` at a quarter of the resolution, 0 to 1, not divided by its mean.
+    """
+    return quarter(torch.tanh(normalised_image.abs() * (slope / 2)))
+
+
+def _kernel(like: Tensor, gain: float) -> Tensor:
+    one = torch.tensor(_BINOMIAL, dtype=like.dtype, device=like.device) / sum(_BINOMIAL)
+    channels = like.shape[1]
+    return (gain * one[:, None] * one).expand(channels, 1, -1, -1)
+
+
+def _reduced(plane: Tensor) -> Tensor:
+    padded = functional.pad(plane, (2, 2, 2, 2), mode="reflect")
+    return functional.conv2d(padded, _kernel(plane, 1), stride=2, groups=plane.shape[1])
+
+
+def _expanded(plane: Tensor) -> Tensor:
+    padded = functional.pad(plane, (1, 1, 1, 1), mode="replicate")
+    # Only a quarter of what the kernel meets are samples, hence the gain.
+    fine = functional.conv_transpose2d(padded, _kernel(plane, 4), stride=2, groups=plane.shape[1])
+    return fine[..., 4:-3, 4:-3]
+
 
 INPUT_SCALE = 32.0
 """Code values of the normalised image for one unit of the networks' input: ordinary detail spreads by about one."""
@@ -61,7 +179,7 @@ class ErrorTrunk(nn.Module):
     cell right gives `REACH` pixels more.
     """
 
-    REACH = 1 + 1 + 2 + 2 + 5 * CELL + REACH
+    REACH = 1 + 1 + 2 + 2 + 5 * CELL + NORMALISED_REACH
 
     def __init__(self) -> None:
         super().__init__()
@@ -137,3 +255,141 @@ def pooled(cells: Cells) -> Tensor:
     """
     spread = cells.low.flatten(1).std(dim=1, correction=0) / LOW_SCALE
     return torch.cat([cells.features.mean((2, 3)), cells.reliability.mean((2, 3)), spread[:, None]], dim=1)
+
+
+class DIQA(BlindNetwork):
+    """The network of Kim, Nguyen and Lee [1]_.
+
+    Attributes
+    ----------
+    hidden, output : torch.nn.Linear
+        The score head: 130 to 128 with rectifiers, to 1.
+
+    Notes
+    -----
+    The score head sees the global average of the features and two numbers made by hand: the mean reliability, and the
+    standard deviation of the low frequencies. Deviations from the paper: the score is 100 times a logistic function of
+    the output, so that it stays on its scale and two bad images are never equal; those of the shared preprocessing are
+    listed at `napari_iqmaps.core.blind.assess`.
+
+    References
+    ----------
+    .. [1] J. Kim, A.-D. Nguyen, S. Lee, "Deep CNN-Based Blind Image Quality Predictor", IEEE TNNLS 30(1), 2019,
+       doi:10.1109/TNNLS.2018.2829819.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hidden = nn.Linear(POOLED, 128)
+        self.output = nn.Linear(128, 1)
+
+    def score(self, pooled: Tensor) -> Tensor:
+        """Give the score of pooled images.
+
+        Parameters
+        ----------
+        pooled : torch.Tensor
+            ``(images, 130)``; see `napari_iqmaps.core.networks.blind.pooled`.
+
+        Returns
+        -------
+        torch.Tensor
+            0 (best) to 100 (worst), ``(images,)``.
+        """
+        logit: Tensor = self.output(functional.relu(self.hidden(pooled)))
+        return 100 * torch.sigmoid(logit[:, 0])
+
+
+LEAK = 0.1
+
+
+class SensitivityNet(nn.Module):
+    """The convolutions that predict how much each error matters.
+
+    Attributes
+    ----------
+    REACH : int
+        Normalised pixels to each side of a cell's on which it depends.
+
+    Notes
+    -----
+    The paper's slides do not state the layers; these are those of the authors' sibling method DeepQA: 3x3 kernels of
+    32, 32 (every second pixel), 64, 64 (every second pixel), 64 and 1 channels, leaky rectifiers of slope .1, and at
+    the end a rectifier whose bias starts at 1, so that training begins from an even map.
+    """
+
+    REACH = 1 + 1 + 2 + 2 + 2 * CELL
+
+    def __init__(self) -> None:
+        super().__init__()
+        channels = ((1, 32, 1), (32, 32, 2), (32, 64, 1), (64, 64, 2), (64, 64, 1), (64, 1, 1))
+        self.convolutions = nn.ModuleList(nn.Conv2d(given, made, 3, step, 1) for given, made, step in channels)
+        for convolution in self.convolutions:
+            nn.init.kaiming_normal_(convolution.get_parameter("weight"), a=LEAK)
+            nn.init.zeros_(convolution.get_parameter("bias"))
+        nn.init.ones_(self.convolutions[-1].get_parameter("bias"))
+
+    def forward(self, scaled: Tensor) -> Tensor:
+        """Give the sensitivity.
+
+        Parameters
+        ----------
+        scaled : torch.Tensor
+            The normalised image divided by the networks' input scale, ``(images, 1, height, width)``.
+
+        Returns
+        -------
+        torch.Tensor
+            At least 0, ``(images, 1, height / 4, width / 4)``.
+        """
+        signal = scaled
+        for convolution in self.convolutions[:-1]:
+            signal = functional.leaky_relu(convolution(signal), LEAK)
+        return functional.relu(self.convolutions[-1](signal))
+
+
+class DeepBQA(BlindNetwork):
+    """The network of Kim, Kim and Lee [1]_.
+
+    Attributes
+    ----------
+    hidden, output : torch.nn.Linear
+        The regression of the mean perceptual error: 1 to 4 with rectifiers, to 1.
+
+    Notes
+    -----
+    The perceptual error of a cell is sensitivity x error x reliability / mean reliability; the score is a function of
+    its mean over the image. Deviations from the paper: the score is 100 times a logistic function of the output; those
+    of the shared preprocessing are listed at `napari_iqmaps.core.blind.assess`.
+
+    References
+    ----------
+    .. [1] J. Kim, W. Kim, S. Lee, "Deep Blind Image Quality Assessment by Learning Sensitivity Map", ICASSP 2018.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sensitivity = SensitivityNet()
+        self.hidden = nn.Linear(1, 4)
+        self.output = nn.Linear(4, 1)
+
+    def sensitivity_of(self, scaled: Tensor) -> Tensor:
+        """Give the sensitivity map of a normalised and scaled image."""
+        made: Tensor = self.sensitivity(scaled)
+        return made
+
+    def score(self, perceptual_error: Tensor) -> Tensor:
+        """Give the score of images.
+
+        Parameters
+        ----------
+        perceptual_error : torch.Tensor
+            Its mean over each image, ``(images,)``.
+
+        Returns
+        -------
+        torch.Tensor
+            0 (best) to 100 (worst), ``(images,)``.
+        """
+        logit: Tensor = self.output(functional.relu(self.hidden(perceptual_error[:, None])))
+        return 100 * torch.sigmoid(logit[:, 0])

@@ -6,8 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .local_statistics import local_statistics
-from .pnet import PNet
+from .pnet import PNet, local_statistics
 
 
 class ContrastModel(nn.Module):

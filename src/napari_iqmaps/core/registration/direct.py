@@ -380,7 +380,8 @@ class LocalOptimum:
     ----------
     soft : numpy.ndarray
         float64, shape ``(4, 4)``: soft score of the moved matrix against the matrix itself, by ``[corner, direction]``
-        in the order of `CORNERS` and `DIRECTIONS`; above 0 is better than the matrix.
+        in the order top left, top right, bottom right, bottom left, and left, right, up, down; above 0 is better than
+        the matrix.
     step : float
         How far a corner was moved, pixels of the fixed image.
     margin : float

@@ -165,7 +165,7 @@ class MatchTable:
         moving_shape: tuple[int, int] | None = None,
         fixed_shape: tuple[int, int] | None = None,
     ) -> MatchTable:
-        """Read matched points from a file; see `match_reading.read_deepmatching`."""
+        """Read matched points from a file; see `read_deepmatching`."""
         return read_deepmatching(path, moving_shape=moving_shape, fixed_shape=fixed_shape)
 
 

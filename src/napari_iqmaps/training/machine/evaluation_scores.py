@@ -12,11 +12,11 @@ import pandas as pd
 import torch
 
 from ...core import models
+from ...core._network_pass import HALF, scales_for
+from ...core.evidence import machine_verdict
 from ...core.images import luminance
 from ...core.machine import NETWORK, machine_quality
-from ...core.machine_assessment import judge
-from ...core.machine_pass import HALF, load_metrifier, scales_for
-from ...core.models import default_name, find
+from ...core.models import default_name, find, load_network
 from ...core.networks.metrifier import Metrifier, score_of, with_border
 from ..baselines import BASELINES
 from ..quality.evaluation_scores import blur_effect
@@ -106,7 +106,7 @@ def metrifier_scores(
     """
     record = find(default_name(NETWORK) if weights is None else weights, NETWORK)
     target = models.resolve(device)
-    network = load_metrifier(record, target)
+    network = load_network(record, target)
     scores = np.full(len(places), np.nan)
     for first in range(0, len(places), _BATCH):
         some = pictures(places[first : first + _BATCH])
@@ -158,7 +158,8 @@ def _batch_scores(network: Metrifier, pictures: Pixels, device: torch.device) ->
     cells = math.ceil(height / 4) * math.ceil(width / 4)
     spreads = _luminance(pictures).std(axis=(1, 2), dtype=np.float64)
     answered = [
-        judge(shape=(height, width), pixels=height * width, cells=cells, spread=spread).has_answer for spread in spreads
+        machine_verdict(shape=(height, width), pixels=height * width, cells=cells, spread=spread).has_answer
+        for spread in spreads
     ]
     return np.where(answered, scores, np.nan)
 

@@ -15,7 +15,7 @@ from ..settings import check, setting
 BlindName = Literal["diqa", "deepbqa"]
 BLIND_NETWORKS: tuple[BlindName, ...] = ("diqa", "deepbqa")
 
-_CELL = 4  # of core.networks.normalised, which needs torch
+_CELL = 4  # of core.networks.blind, which needs torch
 
 # ruff takes setting for a call that is made once where one for each object is meant; it gives a field.
 # ruff: noqa: RUF009

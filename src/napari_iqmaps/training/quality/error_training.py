@@ -10,10 +10,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ...core.networks.blind import FEATURES, POOLED, BlindNetwork, Cells, pooled
-from ...core.networks.deepbqa import DeepBQA
-from ...core.networks.diqa import DIQA
-from ...core.networks.normalised import normalised, objective_error
+from ...core.networks.blind import (
+    DIQA,
+    FEATURES,
+    POOLED,
+    BlindNetwork,
+    Cells,
+    DeepBQA,
+    normalised,
+    objective_error,
+    pooled,
+)
 from ..clipping import ClipsGradients
 from ..schedule import schedule_of
 from ..trainer import log_step

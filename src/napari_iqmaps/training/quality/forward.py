@@ -5,8 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ...core.networks.blind import INPUT_SCALE, BlindNetwork, Cells
-from ...core.networks.normalised import normalised, quarter, reliability
+from ...core.networks.blind import INPUT_SCALE, BlindNetwork, Cells, normalised, quarter, reliability
 
 _LEAST_RELIABILITY = 1e-3
 

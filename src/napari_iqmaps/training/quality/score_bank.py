@@ -15,8 +15,7 @@ from torch import Tensor
 from ...core import models
 from ...core.errors import InputError, WeightsError
 from ...core.evidence import UNIFORM
-from ...core.networks.blind import BlindNetwork, ErrorTrunk, pooled
-from ...core.networks.normalised import CELL
+from ...core.networks.blind import CELL, BlindNetwork, ErrorTrunk, pooled
 from ...core.tiling import reflected, rounded_up
 from ...core.visibility import visibility_map
 from ..manifest import Manifest, read_manifest

@@ -14,9 +14,7 @@ import torch
 from ...core import models
 from ...core.errors import InputError
 from ...core.models import load_into
-from ...core.networks.blind import INPUT_SCALE
-from ...core.networks.deepbqa import DeepBQA, SensitivityNet
-from ...core.networks.normalised import CELL, REACH, normalised
+from ...core.networks.blind import CELL, INPUT_SCALE, NORMALISED_REACH, DeepBQA, SensitivityNet, normalised
 from ...core.tiling import reflected, rounded_up
 from .. import runs
 from ..callbacks import Keeper
@@ -40,7 +38,7 @@ Progress = Callable[[int, int], None]
 SEEN = "seen.safetensors"
 """The file of what the first stage's network says of all images, in the folder of a second stage."""
 
-_MARGIN = rounded_up(max(SensitivityNet.REACH + REACH, 2 * REACH) + 1, CELL)
+_MARGIN = rounded_up(max(SensitivityNet.REACH + NORMALISED_REACH, 2 * NORMALISED_REACH) + 1, CELL)
 
 
 def fit_scores(

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ...core.errors import InputError
-from ...core.networks.normalised import CELL
+from ...core.networks.blind import CELL
 from .config import QualityConfig
 from .pairs import as_luminance
 from .score_bank import ScoreBank

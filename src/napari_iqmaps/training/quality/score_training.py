@@ -14,10 +14,7 @@ from scipy.special import logit
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ...core.networks.blind import FEATURES, INPUT_SCALE
-from ...core.networks.deepbqa import DeepBQA
-from ...core.networks.diqa import DIQA
-from ...core.networks.normalised import normalised
+from ...core.networks.blind import DIQA, FEATURES, INPUT_SCALE, DeepBQA, normalised
 from ..losses import calibrated, uncorrelated, weighted_mean
 from ..schedule import schedule_of
 from ..trainer import log_step

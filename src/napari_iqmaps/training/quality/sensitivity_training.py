@@ -13,7 +13,7 @@ from safetensors import safe_open
 from torch import Tensor, nn
 
 from ...core import models
-from ...core.networks.deepbqa import DeepBQA
+from ...core.networks.blind import DeepBQA
 from .. import runs
 from ..callbacks import Keeper
 from ..clipping import ClipsGradients

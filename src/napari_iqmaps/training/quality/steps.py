@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from ...core.networks.normalised import CELL
+from ...core.networks.blind import CELL
 from .config import QualityConfig
 from .pairs import FIXED_POINT, PairBank
 

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from ...core.networks.normalised import quarter
+from ...core.networks.blind import quarter
 from ...core.visibility import visibility_map
 from ..baselines import gmsd
 
