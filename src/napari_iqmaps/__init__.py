@@ -22,7 +22,19 @@ if TYPE_CHECKING:
         sensitivity_map,
     )
     from .core.comparison.compare import Comparison, compare_registrations
-    from .core.diffdiff import DiffDiffScore, LocalContrast, auto_tolerance, diff_diff, diff_diff_score, local_contrast
+    from .core.diffdiff import (
+        BlockScore,
+        DiffDiffAssessment,
+        DiffDiffScore,
+        LocalContrast,
+        ScoreLimits,
+        auto_tolerance,
+        diff_diff,
+        diff_diff_assess,
+        diff_diff_score,
+        edge_weight,
+        local_contrast,
+    )
     from .core.display import pq, pu21
     from .core.distortions import distort, distortions
     from .core.errors import Cancelled, InputError, IqmapsError, NotEnoughEvidence, WeightsError
@@ -53,11 +65,16 @@ _HOMES = {
     "quality": "blind",
     "reliability_map": "blind",
     "sensitivity_map": "blind",
+    "BlockScore": "diffdiff",
+    "DiffDiffAssessment": "diffdiff",
     "DiffDiffScore": "diffdiff",
     "LocalContrast": "diffdiff",
+    "ScoreLimits": "diffdiff",
     "auto_tolerance": "diffdiff",
     "diff_diff": "diffdiff",
+    "diff_diff_assess": "diffdiff",
     "diff_diff_score": "diffdiff",
+    "edge_weight": "diffdiff",
     "local_contrast": "diffdiff",
     "Comparison": "comparison.compare",
     "compare_registrations": "comparison.compare",
@@ -107,8 +124,10 @@ _HOMES = {
 __all__ = [
     "KINDS",
     "Assessment",
+    "BlockScore",
     "Cancelled",
     "Comparison",
+    "DiffDiffAssessment",
     "DiffDiffScore",
     "HiddenMark",
     "InputError",
@@ -125,14 +144,17 @@ __all__ = [
     "QualityScore",
     "Registration",
     "RegistrationSeries",
+    "ScoreLimits",
     "WeightsError",
     "assess",
     "auto_tolerance",
     "compare_registrations",
     "diff_diff",
+    "diff_diff_assess",
     "diff_diff_score",
     "distort",
     "distortions",
+    "edge_weight",
     "error_map",
     "hide",
     "load_matrix",
