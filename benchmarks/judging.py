@@ -173,7 +173,7 @@ def print_search(photographs: Photographs, pairs: int, seed: int, side: int) -> 
 
 def frame_statistics(case: Case, ours: Assessment) -> dict[str, float]:
     """Read the statistics of a map; where there is no score, it says neither."""
-    score, values = ours.score, ours.map.values[case.valid]
+    score, values = ours.score, ours.maps["diff_diff"].values[case.valid]
     return {
         "evidence": float(evidence(values.mean(), np.square(values).mean())),
         "soft": score.soft,
@@ -184,7 +184,7 @@ def frame_statistics(case: Case, ours: Assessment) -> dict[str, float]:
 
 def block_statistics(case: Case, ours: Assessment) -> dict[str, Array]:
     """Read the statistics of the blocks of a map; where there is no score, it says neither."""
-    values, told = ours.map.values, ours.score.blocks
+    values, told = ours.maps["diff_diff"].values, ours.score.blocks
     return {
         "evidence": evidence(over_blocks(values, case, ours), over_blocks(np.square(values), case, ours)),
         "soft": np.array([block.soft for block in told]),

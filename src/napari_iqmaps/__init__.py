@@ -29,13 +29,14 @@ if TYPE_CHECKING:
         DiffDiffAssessment,
         DiffDiffScore,
         LocalContrast,
+        ScoreLimits,
         auto_tolerance,
         diff_diff,
         diff_diff_assess,
         diff_diff_score,
+        edge_weight,
         local_contrast,
     )
-    from .core.diffdiff.edge_weight import edge_weight
     from .core.display import pq, pu21
     from .core.distortions import Distortion, distort, distortion, distortions
     from .core.errors import Cancelled, InputError, IqmapsError, NotEnoughEvidence, WeightsError
@@ -71,6 +72,7 @@ _HOMES = {
     "DiffDiffAssessment": "diffdiff",
     "DiffDiffScore": "diffdiff",
     "LocalContrast": "diffdiff",
+    "ScoreLimits": "diffdiff",
     "auto_tolerance": "diffdiff",
     "diff_diff": "diffdiff",
     "diff_diff_assess": "diffdiff",
@@ -153,6 +155,7 @@ __all__ = [
     "QualityScore",
     "Registration",
     "RegistrationSeries",
+    "ScoreLimits",
     "ThresholdOptions",
     "WeightsError",
     "assess",

@@ -52,7 +52,7 @@ def test_maps_and_verdicts_are_the_cores(rows, trio, scene, tmp_path):
     assert (good["verdict"], bad["verdict"]) == ("better", "worse")
     expected = diff_diff_assess(trio[0], trio[1], scene, valid="border")
     written = iq.read_map(tmp_path / "out" / "good_diff_diff.tif")
-    np.testing.assert_array_equal(written.values, expected.map.values)
+    np.testing.assert_array_equal(written.values, expected.maps["diff_diff"].values)
     assert written.info["request"]["finds_border"] is True
     row = expected.score.row()
     assert {name: good[name] for name in row} == row

@@ -61,6 +61,7 @@ def test_other_options(frozen):
     region = np.zeros((120, 160), bool)
     region[30:100, 20:120] = True
     light = {"illumination": "before"}
+    limits = iq.ScoreLimits(min_block=5, min_total=10, min_valid=0.9)
     scores = {
         "defaults": iq.diff_diff_score(*images),
         "median 3": iq.diff_diff_score(*images, median=3, **light),
@@ -68,8 +69,10 @@ def test_other_options(frozen):
         "weight": iq.diff_diff_score(*images, weight=weight, **light),
         "region, border": iq.diff_diff_score(*images, region=region, border=8, **light),
         "smooth": iq.diff_diff_score(*images, smooth=2.5, **light),
-        "too little": iq.diff_diff_score(*images, tol=200, min_block=50, min_total=3000, **light),
-        "limits": iq.diff_diff_score(*images, min_block=5, min_total=10, min_valid=0.9, valid=region, **light),
+        "too little": iq.diff_diff_score(
+            *images, tol=200, limits=iq.ScoreLimits(min_block=50, min_total=3000), **light
+        ),
+        "limits": iq.diff_diff_score(*images, limits=limits, valid=region, **light),
         "notebook": iq.diff_diff_score(*images, compat="notebook"),
         "notebook, border": iq.diff_diff_score(*images, compat="notebook", border=10, grid=None),
         "worse": iq.diff_diff_score(images[1], images[0], images[2], **light),

@@ -23,7 +23,7 @@ def test_a_given_registration_is_judged_on_the_pixels_of_the_fixed_image(
     result = judged(widget)
     expected = diff_diff_assess(*trio, valid="border")
     shown = layer_of("map")
-    np.testing.assert_array_equal(shown.data, expected.map.values)
+    np.testing.assert_array_equal(shown.data, expected.maps["diff_diff"].values)
     assert shown.name == "Diff-diff: registered → fixed"
     assert shown.colormap.name == "PiYG"
     assert shown.contrast_limits[0] == -shown.contrast_limits[1]

@@ -10,8 +10,8 @@ from typing import Any
 import click
 
 from ..core.errors import InputError
-from ..core.registration.api import METHODS
 from ..core.registration.matrix_file import load_matrix
+from ..core.registration.search import METHODS
 from .batch import run
 from .judging import KIND, LADDER, SHEET, Judge, Question
 from .judging_rows import LAYOUT

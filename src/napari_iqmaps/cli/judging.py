@@ -19,7 +19,7 @@ from ..core.io.records import plain
 from ..core.io.scores import write_scores
 from ..core.maps import QualityMap
 from ..core.registration import Registration
-from ..core.registration.api import register
+from ..core.registration.search import register
 from ..core.registration.series import RegistrationSeries, register_series
 from .plans import Answer, Job, Progress
 from .registering import Images, Motion, Reader, on_grid, shape_of
@@ -111,10 +111,11 @@ class Judge:
         found = diff_diff_assess(case.moving, case.registered, case.fixed, **known, **self.question.judging)
         row, blocks = self._row(found.score, case), _block_rows(found.score, job)
         self.blocks += blocks
-        beside = self._draw(job, case, found.map, found.score)
+        quality_map = found.maps[KIND]
+        beside = self._draw(job, case, quality_map, found.score)
         extra = {_BLOCKS: blocks} if self.question.blocks is not None else {}
-        info = {**found.map.info, **case.how, _ROW: row, **extra, **({"beside": beside} if beside else {})}
-        return Answer((with_notes(replace(found.map, info=info), *case.images.files),), row)
+        info = {**quality_map.info, **case.how, _ROW: row, **extra, **({"beside": beside} if beside else {})}
+        return Answer((with_notes(replace(quality_map, info=info), *case.images.files),), row)
 
     def kept_row(self, records: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
         """Give the row of a map that was made before; the kept_row of a `Plan`."""

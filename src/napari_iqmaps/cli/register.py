@@ -10,7 +10,7 @@ import click
 import numpy as np
 
 from ..core.errors import InputError, IqmapsError
-from ..core.registration.api import register as core
+from ..core.registration.search import register as core
 from ..core.registration.series import register_series
 from .inputs import output_names
 from .options import default_of, image_options, table_options

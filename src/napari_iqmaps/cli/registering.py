@@ -14,9 +14,9 @@ import numpy as np
 
 from ..core.errors import InputError
 from ..core.io.reading import ImageFile
-from ..core.registration.api import METHODS, register
 from ..core.registration.external import check_installed
 from ..core.registration.geometry import TRANSFORMS
+from ..core.registration.search import METHODS, register
 from .inputs import SUFFIXES
 from .layouts import Row
 from .options import Command, default_of

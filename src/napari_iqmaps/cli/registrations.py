@@ -13,7 +13,7 @@ import click
 from ..core.errors import InputError, IqmapsError
 from ..core.io.records import plain
 from ..core.io.scores import write_scores
-from ..core.registration.api import register
+from ..core.registration.search import register
 from ..core.registration.series import register_series
 from .batch import identity, message_of, same_made
 from .group import INTERRUPTED

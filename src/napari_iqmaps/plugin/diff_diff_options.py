@@ -7,10 +7,10 @@ from typing import Any
 
 from magicgui.widgets import ComboBox, SpinBox
 
-from ..core.diffdiff import diff_diff_assess
+from ..core.diffdiff import ScoreLimits, diff_diff_assess
 from ..core.registration import register
-from ..core.registration.api import METHODS
 from ..core.registration.geometry import TRANSFORMS
+from ..core.registration.search import METHODS
 from .inputs import is_picture
 from .layers import PICTURE_KEY
 from .options import OptionWidget, make_options, read_options
@@ -21,7 +21,7 @@ AS_PLACED = "as placed in the viewer"
 NEW_LAYER, AFFINE = "a new layer", "the moving layer's affine"
 
 _NEEDS_A_FILE = ("matches",)
-_ELSEWHERE = ("valid", "weight", "region", "tol", "grid", "matches")
+_ELSEWHERE = ("valid", "weight", "region", "tol", "grid", "limits", "matches")
 _MOST_BLOCKS = 20
 _VOTES = (("none", 0), ("3 x 3", 3), ("5 x 5", 5))
 
@@ -69,7 +69,7 @@ def judge_options() -> dict[str, OptionWidget]:
     first = {"method": method, "transform": transform}
     made = {
         name: widget
-        for name, widget in make_options((register, diff_diff_assess)).items()
+        for name, widget in make_options((register, diff_diff_assess, ScoreLimits)).items()
         if name not in _ELSEWHERE and name not in first
     }
     median = ComboBox(
@@ -85,7 +85,8 @@ def judge_options() -> dict[str, OptionWidget]:
 def judging_from(options: Mapping[str, OptionWidget]) -> dict[str, Any]:
     """Read what `diff_diff_assess` takes."""
     side = int(options["grid"].value)
-    return read_options(options, diff_diff_assess) | {"grid": (side, side) if side else None}
+    limits = ScoreLimits(**read_options(options, ScoreLimits))
+    return read_options(options, diff_diff_assess) | {"grid": (side, side) if side else None, "limits": limits}
 
 
 def registering_from(options: Mapping[str, OptionWidget]) -> dict[str, Any]:

@@ -69,7 +69,7 @@ class JudgedResult(Result):
         assert self.assessment is not None
         counted = recounted(self.assessment, tol=tol)
         words = _in_words(counted.score, self.registrations, self.note)
-        return replace(self, assessment=counted, quality_map=counted.map, words=words)
+        return replace(self, assessment=counted, quality_map=counted.maps["diff_diff"], words=words)
 
     def row(self) -> dict[str, Any]:
         """Sum the judgement up as a row of a table."""
@@ -144,7 +144,8 @@ class JudgeRequest:
             start, registered, fixed, valid=valid, region=self.region, channel_axis=axis,
             progress=_part(progress, _REGISTERED, 1), **self.judging,
         )  # fmt: skip
-        seen = Result.of(assessment.map, [image.name for image in images])
+        quality_map = assessment.maps["diff_diff"]
+        seen = Result.of(quality_map, [image.name for image in images])
         red_before, green, red_after = (
             None if image is None else _as_shown(image, limits, axis)
             for image, limits in zip((start, fixed, registered), self.limits, strict=True)
@@ -152,7 +153,7 @@ class JudgeRequest:
         affine = registrations[0].as_napari_affine() if self.wants_affine and registrations else None
         words = _in_words(assessment.score, registrations, self.note)
         return JudgedResult(
-            assessment.map, seen.limits, seen.histogram, seen.names, (), words,
+            quality_map, seen.limits, seen.histogram, seen.names, (), words,
             assessment, registrations, registered, fixed, _overlay(red_before, green, axis),
             _overlay(red_after, green, axis), affine, self.note,
         )  # fmt: skip

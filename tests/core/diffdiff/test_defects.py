@@ -31,8 +31,8 @@ def test_q03_too_little_of_the_frame_is_no_evidence(trio):
     score = iq.diff_diff_score(*trio, valid=valid)
     assert (score.verdict, score.scored) == ("not enough evidence", False)
     assert score.reason == "20 % of the pixels are valid, and a verdict takes 25 %."
-    assert iq.diff_diff_score(*trio, valid=valid, min_valid=0.1).verdict == "better"
-    told = diffdiff.diff_diff_assess(*trio, valid=valid).map
+    assert iq.diff_diff_score(*trio, valid=valid, limits=iq.ScoreLimits(min_valid=0.1)).verdict == "better"
+    told = diffdiff.diff_diff_assess(*trio, valid=valid).maps["diff_diff"]
     assert told.info["not_enough_evidence"] == score.reason
 
 
@@ -83,7 +83,7 @@ def test_q11_the_correction_is_not_rounded():
     registered = grey(40, 40, value=11)
     found = iq.diff_diff(moving, registered, fixed, illumination="before", grid=(1, 1))
     assert np.allclose(found.values[0, :5], [-0.2, -0.2, -0.2, -0.2, 1.0], atol=1e-5)
-    score = iq.diff_diff_score(moving, registered, fixed, grid=(1, 1))
+    score = iq.diff_diff_score(moving, registered, fixed, illumination="before", grid=(1, 1))
     assert score.blocks[0].shift == pytest.approx(0.4)
 
 
@@ -119,7 +119,7 @@ def test_q14_a_tiny_image_has_fewer_blocks():
         iq.diff_diff_score(*trio, border=12)
     for side in (1, 2, 5):
         one = diffdiff.diff_diff_assess(*(image[:side, :side] for image in trio))
-        assert one.map.values.shape == (side, side)
+        assert one.maps["diff_diff"].values.shape == (side, side)
 
 
 @pytest.mark.parametrize("light", ["none", "before", "local"])
@@ -135,7 +135,8 @@ def test_q15_smoothing_noise_by_a_useless_warp_is_no_improvement(light, shift):
     valid[:1] = valid[:, :1] = False
     options = {"valid": valid, "data_range": 255, "illumination": light}
     noise = float(np.std(moving - fixed))
-    plain = iq.diff_diff_score(moving, registered, fixed, tol=noise, min_total=30, grid=None, **options)
+    few = iq.ScoreLimits(min_total=30)
+    plain = iq.diff_diff_score(moving, registered, fixed, tol=noise, limits=few, grid=None, **options)
     score = iq.diff_diff_score(moving, registered, fixed, **options)
     assert light == "local" or plain.score > 0.85  # the trap is there
     assert not score.scored
@@ -180,7 +181,7 @@ def test_q19_a_vote_takes_single_pixels_out():
     moving = (100 - values).astype(np.uint8)  # differs by 50 where it got better or worse
     score = iq.diff_diff_score(
         moving.clip(max=100), (100 + values.clip(max=0)).astype(np.uint8), grey(30, 30), tol=10, median=3, grid=None,
-        illumination="none", min_total=1,
+        illumination="none", limits=iq.ScoreLimits(min_total=1),
     )  # fmt: skip
     assert (score.better, score.worse) == (5, 5)
 
@@ -192,7 +193,8 @@ def test_q26_the_tolerance_does_not_come_from_the_registered_image(trio):
     for light in ("before", "local"):
         scores = [iq.diff_diff_score(moving, image, fixed, illumination=light) for image in (registered, with_border)]
         assert scores[0].tol == scores[1].tol
-    assert iq.diff_diff_score(*trio).tol == pytest.approx(iq.auto_tolerance(moving, fixed))
+    plain = iq.diff_diff_score(*trio, illumination="before")
+    assert plain.tol == pytest.approx(iq.auto_tolerance(moving, fixed))
 
 
 def test_q30_an_unscored_pair_is_told_by_its_flag():
@@ -207,7 +209,7 @@ def test_q30_an_unscored_pair_is_told_by_its_flag():
 
 def test_q32_a_second_call_gives_the_same(trio):
     one, other = (diffdiff.diff_diff_assess(*trio) for _ in range(2))
-    assert np.array_equal(one.map.values, other.map.values)
+    assert np.array_equal(one.maps["diff_diff"].values, other.maps["diff_diff"].values)
     assert str(one.score) == str(other.score)
 
 

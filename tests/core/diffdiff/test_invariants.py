@@ -37,7 +37,7 @@ def test_swapping_moving_and_registered_turns_everything_round(seed, rows, colum
     options = {"tol": 7.0, "illumination": light, "grid": grid}
     one = diffdiff.diff_diff_assess(moving, registered, fixed, **options)
     other = diffdiff.diff_diff_assess(registered, moving, fixed, **options)
-    assert np.array_equal(one.map.values, -other.map.values)
+    assert np.array_equal(one.maps["diff_diff"].values, -other.maps["diff_diff"].values)
     assert (one.score.better, one.score.worse) == (other.score.worse, other.score.better)
     assert one.score.evidence == pytest.approx(-other.score.evidence, abs=1e-12)
     assert one.score.soft == pytest.approx(-other.score.soft, abs=1e-12)
@@ -66,7 +66,7 @@ def test_with_each_a_brighter_fixed_image_changes_nothing_at_all(seed, brighter)
     options = {"illumination": "each", "tol": 5.0, "data_range": 255}
     one = diffdiff.diff_diff_assess(moving, registered, fixed, **options)
     other = diffdiff.diff_diff_assess(moving, registered, fixed + np.float32(brighter), **options)
-    assert np.array_equal(one.map.values, other.map.values)
+    assert np.array_equal(one.maps["diff_diff"].values, other.maps["diff_diff"].values)
     assert (one.score.score, one.score.count) == (other.score.score, other.score.count) or one.score.count < 100
 
 
@@ -76,7 +76,7 @@ def test_transposing_all_images_transposes_everything(seed, rows, columns, light
     trio = images(seed, rows, columns)
     one = diffdiff.diff_diff_assess(*trio, illumination=light, grid=(3, 2), tol=6.0)
     other = diffdiff.diff_diff_assess(*(image.T for image in trio), illumination=light, grid=(2, 3), tol=6.0)
-    assert np.allclose(one.map.values.T, other.map.values, atol=1e-3)
+    assert np.allclose(one.maps["diff_diff"].values.T, other.maps["diff_diff"].values, atol=1e-3)
     assert one.score.evidence == pytest.approx(other.score.evidence, abs=1e-5)
     theirs = {(block.row, block.column): block for block in other.score.blocks}
     for block in one.score.blocks:
@@ -100,8 +100,8 @@ def test_invalid_pixels_never_change_any_number(seed, rows, columns, light, as_n
     options = {"illumination": light, "data_range": 255, "smooth": float(rng.choice([0, 1.5]))}
     one = diffdiff.diff_diff_assess(*trio, valid=valid, **options)
     other = diffdiff.diff_diff_assess(*spoilt, valid=valid, **options)
-    assert np.array_equal(one.map.values, other.map.values, equal_nan=True)
-    assert np.array_equal(np.isnan(one.map.values), ~valid)
+    assert np.array_equal(one.maps["diff_diff"].values, other.maps["diff_diff"].values, equal_nan=True)
+    assert np.array_equal(np.isnan(one.maps["diff_diff"].values), ~valid)
     assert np.array_equal(numbers(one.score), numbers(other.score), equal_nan=True)
     assert one.score.n_valid == valid.sum()
 
@@ -125,9 +125,9 @@ def test_all_types_of_numbers_give_the_same(seed, rows, columns, light):
     one = diffdiff.diff_diff_assess(*trio, illumination=light)
     wide = diffdiff.diff_diff_assess(*(image.astype(np.uint16) * 257 for image in trio), illumination=light)
     real = diffdiff.diff_diff_assess(*(image / 255 for image in trio), illumination=light, data_range=(0, 1))
-    assert np.array_equal(one.map.values, wide.map.values)
+    assert np.array_equal(one.maps["diff_diff"].values, wide.maps["diff_diff"].values)
     assert np.array_equal(numbers(one.score), numbers(wide.score), equal_nan=True)
-    assert np.allclose(one.map.values, real.map.values, atol=1e-3)
+    assert np.allclose(one.maps["diff_diff"].values, real.maps["diff_diff"].values, atol=1e-3)
 
 
 @pytest.mark.parametrize("light", LIGHTS)
@@ -140,7 +140,7 @@ def test_a_frame_read_in_tiles_gives_what_one_tile_gives(monkeypatch, light, gri
     one = diffdiff.diff_diff_assess(*trio, **options)
     monkeypatch.setattr(differences, "TILE", 32)
     other = diffdiff.diff_diff_assess(*trio, **options)
-    assert np.allclose(one.map.values, other.map.values, atol=2e-3, equal_nan=True)
+    assert np.allclose(one.maps["diff_diff"].values, other.maps["diff_diff"].values, atol=2e-3, equal_nan=True)
     for name in ("evidence", "soft", "tol", "local_ncc_before", "local_ncc_after"):
         assert getattr(one.score, name) == pytest.approx(getattr(other.score, name), abs=1e-4)
 
@@ -153,8 +153,8 @@ def test_a_stack_is_its_planes(seed, light):
     for index, trio in enumerate(zip(*stacks, strict=True)):
         alone = diffdiff.diff_diff_assess(*trio, illumination=light)
         part = whole.score.planes[index]
-        assert np.array_equal(whole.map.values[index], alone.map.values)
-        assert whole.map.score[index] == alone.map.score
+        assert np.array_equal(whole.maps["diff_diff"].values[index], alone.maps["diff_diff"].values)
+        assert whole.maps["diff_diff"].score[index] == alone.maps["diff_diff"].score
         assert np.array_equal(numbers(part)[:20], numbers(alone.score)[:20], equal_nan=True)
         assert {block.plane for block in part.blocks} == {(index,)}
     assert whole.score.count == sum(part.count for part in whole.score.planes)

@@ -1,5 +1,7 @@
 """What a judgement says, and what it can be told: verdicts, masks, regions, weights, stacks, progress."""
 
+import inspect
+import pickle
 from dataclasses import replace
 
 import dask.array as da
@@ -18,7 +20,7 @@ def good(trio):
 
 def test_the_map_is_the_published_formula(trio):
     moving, registered, fixed = (image.astype(float) for image in trio)
-    found = iq.diff_diff(*trio)
+    found = iq.diff_diff(*trio, illumination="none")
     assert np.array_equal(found.values, np.abs(moving - fixed) - np.abs(registered - fixed))
     assert found.values.dtype == np.float32
     assert found.kind == "diff_diff"
@@ -94,7 +96,7 @@ def test_half_better_and_half_worse_is_undecided_and_the_map_says_where(scene):
         ways[block.column < 2].add(block.verdict)
     assert ways[True] <= {"better", "undecided"}
     assert ways[False] <= {"worse", "undecided"}
-    assert np.nanmean(found.map.values[left]) > 0 > np.nanmean(found.map.values[~left])
+    assert np.nanmean(found.maps["diff_diff"].values[left]) > 0 > np.nanmean(found.maps["diff_diff"].values[~left])
 
 
 def test_unchanged_says_whether_it_was_good_already(trio):
@@ -171,8 +173,7 @@ def test_the_sentence_says_on_what_the_verdict_rests(good, verdict):
 
 
 def test_a_region_is_judged_by_itself(trio):
-    whole = iq.diff_diff(*trio)
-    part = iq.diff_diff(*trio, region=np.s_[40:110, 30:150])
+    whole, part = (iq.diff_diff(*trio, illumination="none", region=region) for region in (None, np.s_[40:110, 30:150]))
     assert np.array_equal(part.values[40:110, 30:150], whole.values[40:110, 30:150])
     assert np.isfinite(part.values).sum() == 70 * 120
     mask = np.zeros(trio[0].shape, bool)
@@ -191,11 +192,12 @@ def test_a_region_is_judged_by_itself(trio):
 def test_weights_count_pixels_for_more(trio):
     weight = np.ones(trio[0].shape)
     weight[:, :100] = 3
-    plain, even, heavy = (iq.diff_diff_score(*trio, weight=w, grid=None) for w in (None, 0 * weight + 2, weight))
+    options = {"grid": None, "illumination": "before"}
+    plain, even, heavy = (iq.diff_diff_score(*trio, weight=w, **options) for w in (None, 0 * weight + 2, weight))
     assert even.soft == pytest.approx(plain.soft)
     assert even.evidence == pytest.approx(plain.evidence)
     assert even.count == heavy.count == plain.count
-    better, worse = diffdiff.marks(iq.diff_diff(*trio, illumination="before", grid=None).values, plain.tol)
+    better, worse = diffdiff.marks(iq.diff_diff(*trio, **options).values, plain.tol)
     assert heavy.score == pytest.approx(weight[better].sum() / weight[better | worse].sum())
     weight[:, :100] = 0
     left_out = iq.diff_diff(*trio, weight=weight)
@@ -236,24 +238,24 @@ def test_one_fixed_image_against_a_stack_of_the_others(trio):
     assert [part.verdict for part in found.score.planes] == ["better", "worse"]
     assert found.score.verdict == "undecided"
     assert "2 planes: 1 better, 1 worse." in str(found.score)
-    assert found.map.score.shape == (2,)
-    assert found.map.score[0] > 0 > found.map.score[1]
-    assert np.shape(found.map.info["tol"]) == (2,)
+    assert found.maps["diff_diff"].score.shape == (2,)
+    assert found.maps["diff_diff"].score[0] > 0 > found.maps["diff_diff"].score[1]
+    assert np.shape(found.maps["diff_diff"].info["tol"]) == (2,)
     one = diffdiff.diff_diff_assess(moving, np.stack([registered, moving]), fixed).score
     assert [part.verdict for part in one.planes] == ["better", "unchanged"]
 
 
 def test_dask_and_colours(trio, good):
     lazy = diffdiff.diff_diff_assess(*(da.from_array(image, chunks=50) for image in trio))
-    assert np.array_equal(lazy.map.values, good.map.values)
+    assert np.array_equal(lazy.maps["diff_diff"].values, good.maps["diff_diff"].values)
     colours = diffdiff.diff_diff_assess(*(np.stack([image] * 3, -1) for image in trio), channel_axis=-1)
-    assert np.allclose(colours.map.values, good.map.values, atol=1e-2)
+    assert np.allclose(colours.maps["diff_diff"].values, good.maps["diff_diff"].values, atol=1e-2)
 
 
 def test_the_map_goes_through_a_file(trio, good, tmp_path):
-    iq.write_map(good.map, tmp_path / "map.tif")
+    iq.write_map(good.maps["diff_diff"], tmp_path / "map.tif")
     back = iq.read_map(tmp_path / "map.tif")
-    assert np.array_equal(back.values, good.map.values)
+    assert np.array_equal(back.values, good.maps["diff_diff"].values)
     assert back.score == pytest.approx(good.score.soft)
     assert back.info["tol"] == good.score.tol
     again = iq.QualityMap.of(back.values, "diff_diff", back.info)
@@ -267,8 +269,8 @@ def test_counting_again_is_what_judging_anew_gives(trio, good):
         again = diffdiff.recounted(good, tol=tol, median=median)
         anew = diffdiff.diff_diff_assess(*trio, tol=tol, median=median)
         assert again.score.row() == anew.score.row()
-        assert again.map.score == anew.map.score
-        assert again.map.info["tol"] == anew.map.info["tol"] == tol
+        assert again.maps["diff_diff"].score == anew.maps["diff_diff"].score
+        assert again.maps["diff_diff"].info["tol"] == anew.maps["diff_diff"].info["tol"] == tol
         assert str(again.score.blocks) == str(anew.score.blocks)
     with pytest.raises(iq.InputError, match="median is 4"):
         diffdiff.recounted(good, tol=3, median=4)
@@ -298,8 +300,7 @@ def test_progress_ends_at_its_total_and_can_stop_the_work(trio):
         ({"border": 80}, "border of 80 .* 160x200"),
         ({"smooth": -2}, "smooth is -2"),
         ({"median": 4}, "median is 4"),
-        ({"min_valid": 2}, "min_valid is 2"),
-        ({"min_total": 1.5}, "min_total is 1.5"),
+        ({"limits": 5}, "limits is 5"),
         ({"valid": "frame"}, "valid is 'frame'"),
         ({"valid": np.ones((3, 4), bool)}, r"valid has shape \(3, 4\).*160, 200"),
         ({"valid": np.full((160, 200), 0.5)}, "valid is an array of float64"),
@@ -314,6 +315,39 @@ def test_progress_ends_at_its_total_and_can_stop_the_work(trio):
 def test_an_impossible_option_is_refused_with_its_value(trio, change, told):
     with pytest.raises(iq.InputError, match=told):
         iq.diff_diff_score(*trio, **change)
+
+
+@pytest.mark.parametrize(
+    ("limit", "value"), [("min_valid", 2), ("min_total", 1.5), ("min_block", -1), ("min_block", True)]
+)
+def test_an_impossible_limit_is_refused_with_its_value(limit, value):
+    with pytest.raises(iq.InputError, match=f"{limit} is {value}"):
+        iq.ScoreLimits(**{limit: value})
+
+
+def test_map_score_and_assessment_have_the_same_defaults(trio, good):
+    """The map is what the score counts: its own score is the soft sum."""
+    found, score = iq.diff_diff(*trio), iq.diff_diff_score(*trio)
+    assert found.info["illumination"] == score.info["illumination"] == "local"
+    assert found.score == score.soft == good.score.soft
+    assert score.row() == good.score.row()
+    np.testing.assert_array_equal(found.values, good.maps["diff_diff"].values)
+    defaults = [
+        {name: own.default for name, own in inspect.signature(function).parameters.items()}
+        for function in (iq.diff_diff, iq.diff_diff_score, iq.diff_diff_assess)
+    ]
+    for name in set(defaults[0]).union(*defaults):
+        assert len({repr(own[name]) for own in defaults if name in own}) == 1, name
+
+
+def test_an_assessment_has_the_shape_of_all_assessments(good):
+    assert list(good.maps) == ["diff_diff"]
+    assert good.sentence() == str(good) == good.score.sentence()
+    with pytest.raises(TypeError):
+        good.maps["diff_diff"] = None
+    again = pickle.loads(pickle.dumps(good))
+    np.testing.assert_array_equal(again.maps["diff_diff"].values, good.maps["diff_diff"].values)
+    assert again.sentence() == good.sentence()
 
 
 def test_images_that_do_not_belong_together_are_refused(trio):

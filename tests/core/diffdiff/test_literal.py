@@ -106,7 +106,13 @@ def test_q13_small_blocks_are_counted_before_they_are_left_out():
 
 @pytest.mark.parametrize(
     ("option", "value"),
-    [("illumination", "each"), ("smooth", 1.0), ("median", 3), ("valid", "border"), ("min_total", 10)],
+    [
+        ("illumination", "each"),
+        ("smooth", 1.0),
+        ("median", 3),
+        ("valid", "border"),
+        ("limits", iq.ScoreLimits(min_total=10)),
+    ],
 )
 def test_an_option_that_the_original_lacks_is_refused(trio, option, value):
     with pytest.raises(iq.InputError, match=f"has no {option}"):

@@ -28,9 +28,10 @@ def test_an_image_of_few_pixels_has_its_numbers(shape, illumination, dtype):
     for valid in masks:
         valid.flat[0] = True
         options = {"valid": valid, "illumination": illumination, "tol": 20, "grid": (1, 1)}
+        limits = iq.ScoreLimits(min_block=1, min_total=1, min_valid=0)
         values = expected(*images, valid, illumination)
         np.testing.assert_allclose(iq.diff_diff(*typed, **options).values, values, atol=2e-3)
-        score = iq.diff_diff_score(*typed, min_block=1, min_total=1, min_valid=0, **options)
+        score = iq.diff_diff_score(*typed, limits=limits, **options)
         assert (score.better, score.worse) == (np.sum(values > 20), np.sum(values < -20))
         assert score.soft == pytest.approx(np.nanmean(np.clip(values / 40, -1, 1)), abs=1e-4)
 
@@ -51,8 +52,8 @@ def test_a_weight_on_few_pixels_leaves_tolerance_and_noise_what_they_are(trio):
     """Of a threshold of edges no window is half full."""
     strong = diffdiff.edge_weight(trio[2]) > 12
     assert 0.02 < strong.mean() < 0.2
-    score = iq.diff_diff_score(*trio, weight=strong)
-    assert score.tol == iq.diff_diff_score(*trio).tol
+    score = iq.diff_diff_score(*trio, weight=strong, illumination="before")
+    assert score.tol == iq.diff_diff_score(*trio, illumination="before").tol
     assert (score.verdict, score.scored) == ("better", True)
 
 
@@ -74,7 +75,7 @@ def test_a_verdict_without_a_score_says_why_there_is_none(trio):
 
 
 def test_whole_numbers_may_be_floating_point(trio):
-    one = iq.diff_diff_score(*trio, border=2.0, median=3.0, min_block=20.0, grid=(4.0, 4))
+    one = iq.diff_diff_score(*trio, border=2.0, median=3.0, limits=iq.ScoreLimits(min_block=20.0), grid=(4.0, 4))
     other = iq.diff_diff_score(*trio, border=2, median=3, grid=(4, 4))
     assert (one.count, one.score, one.n_valid) == (other.count, other.score, other.n_valid)
 

@@ -10,7 +10,7 @@ from napari_iqmaps.core import diffdiff
 
 @pytest.fixture(scope="module")
 def found(trio):
-    return iq.diff_diff(*trio)
+    return iq.diff_diff(*trio, illumination="none")
 
 
 def test_marks_are_strict_and_of_every_plane():
@@ -57,8 +57,9 @@ def test_an_overlay_of_a_stack_with_holes():
 def test_the_ladder_counts_what_the_score_counts(trio, found):
     ladder = diffdiff.tolerance_curve(found)
     assert [point.tol for point in ladder] == list(range(10, 91, 10))
+    limits = iq.ScoreLimits(min_total=1)
     for point in ladder:
-        score = iq.diff_diff_score(*trio, tol=point.tol, grid=None, illumination="none", min_total=1)
+        score = iq.diff_diff_score(*trio, tol=point.tol, grid=None, illumination="none", limits=limits)
         assert (point.better, point.worse, point.count) == (score.better, score.worse, score.count)
         assert point.score == pytest.approx(score.score, nan_ok=True)
     assert np.isnan(diffdiff.tolerance_curve(found.values, [300])[0].score)

@@ -25,7 +25,7 @@ def test_the_map_and_the_score_are_the_same(monkeypatch, trio, light):
     monkeypatch.setattr(threads, "_processors", lambda: 3)
     monkeypatch.setattr(differences, "BYTES_TILE", 24)
     other = diffdiff.diff_diff_assess(*trio, illumination=light)
-    assert np.array_equal(one.map.values, other.map.values)
+    assert np.array_equal(one.maps["diff_diff"].values, other.maps["diff_diff"].values)
     assert one.score.row() == other.score.row()
     assert np.array_equal(iq.diff_diff(*trio, illumination=light).values, plain.values)
 

@@ -26,7 +26,8 @@ def shown():
     moving[:, :64] += 40
     registered[:, 64:] += 40
     found = diff_diff_assess(moving, registered, fixed, tol=10, illumination="none", grid=(2, 4), data_range=255)
-    return Shown(moving, registered, fixed, np.asarray(found.map.values), found.score, "a$1.png on b$2.png")
+    values = np.asarray(found.maps["diff_diff"].values)
+    return Shown(moving, registered, fixed, values, found.score, "a$1.png on b$2.png")
 
 
 @pytest.fixture

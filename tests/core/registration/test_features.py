@@ -7,8 +7,7 @@ import pytest
 
 from napari_iqmaps.core.registration.candidates import Options
 from napari_iqmaps.core.registration.features import propose_equalised, propose_plain, propose_views
-from napari_iqmaps.core.registration.fitting import FEWEST, fit_matrix
-from napari_iqmaps.core.registration.geometry import TRANSFORMS, corner_error, map_points
+from napari_iqmaps.core.registration.geometry import FEWEST, TRANSFORMS, corner_error, fit_matrix, map_points
 
 from .scenes_for_registration import TRUTH, as_pair_of, photograph, seen_by
 

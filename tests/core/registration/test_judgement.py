@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import napari_iqmaps as iq
-from napari_iqmaps.core.registration.api import judgement
+from napari_iqmaps.core.registration.search import judgement
 
 from .scenes_for_registration import TRUTH, as_pair_of, photograph, seen_by
 

@@ -14,8 +14,8 @@ import numpy.typing as npt
 from ..diffdiff import DiffDiffAssessment, diff_diff_assess
 from ..errors import InputError
 from ..io.diffdiff_sheet import Shown, write_diffdiff_sheet
-from ..registration.api import register
 from ..registration.geometry import Matrix, identity
+from ..registration.search import register
 from ..registration.warp import find_holes, valid_pixels, warp_image
 from .preprocessing import Frames, Method, Prepared, Preprocessing, bring_back
 
@@ -358,7 +358,7 @@ def write_pair(seen: Views, outcome: Outcome, rules: Rules, path: Path) -> Path:
     # A picture to be published should not show folders.
     moving, fixed = (Path(name).name for name in outcome.pair)
     shown = Shown(
-        np.nan_to_num(seen.moving), np.nan_to_num(seen.registered), seen.fixed, np.asarray(found.map.values),
+        np.nan_to_num(seen.moving), np.nan_to_num(seen.registered), seen.fixed, np.asarray(found.maps[KIND].values),
         found.score, f"{moving} to {fixed} by {outcome.method}, judged on {outcome.scoring}",
     )  # fmt: skip
     return write_diffdiff_sheet(shown, path)

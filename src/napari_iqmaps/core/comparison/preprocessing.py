@@ -16,9 +16,9 @@ from .. import images
 from ..errors import InputError
 from ..images import DataRange, as_planes
 from ..io.reading import ImageFile, read_image
-from ..registration.api import METHODS
 from ..registration.external import check_installed
 from ..registration.geometry import Matrix, as_matrix
+from ..registration.search import METHODS
 
 Plane = npt.NDArray[np.float32]
 NONE = "none"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from .assessment import DiffDiffAssessment, diff_diff, diff_diff_assess, diff_diff_score, recounted
 from .curve import TolerancePoint, histogram, ladder_tolerances, tolerance_curve
-from .edge_weight import edge_weight
+from .emphasis import edge_weight
+from .options import ScoreLimits
 from .pictures import marked_overlay, marks, overlay
 from .records import VERDICTS, BlockScore, DiffDiffScore
 from .surface import ShiftSurface, score_surface
@@ -16,6 +17,7 @@ __all__ = [
     "DiffDiffAssessment",
     "DiffDiffScore",
     "LocalContrast",
+    "ScoreLimits",
     "ShiftSurface",
     "TolerancePoint",
     "auto_tolerance",

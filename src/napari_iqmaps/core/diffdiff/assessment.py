@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from types import MappingProxyType
+from typing import Any, Literal
 
 import numpy as np
 
@@ -12,88 +14,422 @@ from ... import __version__
 from ..errors import InputError
 from ..images import DataRange
 from ..maps import QualityMap
-from ..progress import Progress
-from .differences import WINDOW, Looking, PlaneMasks, differences
+from ..progress import Progress, Steps
+from .differences import WINDOW, CellFacts, Looking, PlaneMasks, differences
 from .images import TILE, Box, Mask, Plane, Trio, blocks, frame_of, mask_for, trio_of, weights_for
-from .options import Illumination, Options, checked_median, checked_tol, options_of
+from .options import LIMITS, Illumination, Options, ScoreLimits, checked_median, checked_tol, options_of
 from .records import DiffDiffScore
 from .tolerance import local_tolerance, noise_left, tolerance_of
 from .verdict import Counter, PlaneFacts
 
-if TYPE_CHECKING:
-    from ..progress import Progress
-
-
+KIND = "diff_diff"
 EVIDENCE_GRID = (5, 5)
 """Parts by which the evidence is judged where the blocks are not wanted."""
 
 _DENSE = 0.5  # share of the valid pixels
 
+Tolerance = float | Literal["auto"]
+
 
 @dataclass(frozen=True, eq=False)
-class Passed:
-    """What a pass gives."""
+class DiffDiffAssessment:
+    """The map and the score of one pass.
 
-    values: Plane
+    Attributes
+    ----------
+    maps : mapping
+        Kind to `QualityMap`: one map, of the kind ``"diff_diff"``.
+    score : DiffDiffScore
+        What it says; one part for each plane of a stack.
+    counter : object
+        What the score was made of, from which it is counted again at another tolerance.
+    """
+
+    maps: Mapping[str, QualityMap]
+    score: DiffDiffScore
     counter: Counter
-    tols: list[float]
-    info: dict[str, Any]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "maps", MappingProxyType(dict(self.maps)))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the maps as a plain dict: a read-only view cannot travel between processes."""
+        return type(self), (dict(self.maps), self.score, self.counter)
+
+    def sentence(self) -> str:
+        """Say the verdict in words, with its numbers and its reservations."""
+        return self.score.sentence()
+
+    def __str__(self) -> str:
+        return self.sentence()
 
 
-def passed(
-    images: tuple[Any, Any, Any],
-    options: Options,
+@dataclass(frozen=True, eq=False, kw_only=True)
+class _Task:
+    """What is judged, as a caller gives it, and how."""
+
+    images: tuple[Any, Any, Any]
+    options: Options
+    valid: Any
+    weight: Any
+    region: Any
+    data_range: DataRange
+    channel_axis: int | None
+    progress: Progress | None
+
+
+def diff_diff(
+    moving: Any,
+    registered: Any,
+    fixed: Any,
     *,
-    judges: bool,
-    valid: Any,
-    weight: Any,
-    region: Any,
-    data_range: DataRange,
-    channel_axis: int | None,
-    progress: Progress | None,
-) -> Passed:
-    """Go over all planes."""
-    trio = trio_of(*images, valid=valid, data_range=data_range, channel_axis=channel_axis)
+    valid: Any = None,
+    weight: Any = None,
+    region: Any = None,
+    border: int = 0,
+    tol: Tolerance = "auto",
+    grid: tuple[int, int] | None = (5, 5),
+    illumination: Illumination = "local",
+    smooth: float | None = None,
+    median: int = 0,
+    data_range: DataRange = None,
+    channel_axis: int | None = None,
+    progress: Progress | None = None,
+) -> QualityMap:
+    """Map where a registration brought the moving image closer to the fixed one, and where further away.
+
+    Parameters
+    ----------
+    moving, registered, fixed : array_like or dask.array.Array
+        The image before and after its registration, and the one that it was registered to: ``(height, width)`` each, of
+        one size, or stacks ``(..., height, width)`` (one map per plane; any of the three may be one plane), or either
+        with a channel axis. bool, integer or floating point; NaN, infinite and masked pixels are holes.
+    valid : array_like of bool or "border", optional
+        Pixels of the registered image that come from the moving one, ``(height, width)`` or the stack's shape:
+        ``Registration.valid``. ``"border"`` takes what is black and connected with the edge of the frame for outside.
+        None means all.
+    weight : array_like, optional
+        How much pixels count, 0 or more, ``(height, width)`` or the stack's shape; pixels of weight 0 are left out.
+        See `edge_weight`.
+    region : (slice, slice) or array_like of bool, optional
+        Rows and columns, as ``numpy.s_[300:450, 190:310]``, or a mask ``(height, width)``. The grid divides the
+        smallest rectangle around it.
+    border : int
+        Pixels at each side of the frame to leave out.
+    tol : float or "auto"
+        Grey levels (of 255) by which the difference of a pixel has to fall or to rise before it counts; strict. "auto"
+        finds it for each plane from the contrast and the noise of moving and fixed image; see `auto_tolerance`.
+    grid : (int, int) or None
+        Rows and columns of the blocks in which the light is corrected and the score is taken; None is one block. Of a
+        frame of under 40 pixels there are fewer.
+    illumination : {"local", "before", "each", "none"}
+        How a difference of light is taken out. "local": from each image its local mean is subtracted, and it is divided
+        by its local contrast (Gaussian of 7 pixels). "before": in each block the fixed image is moved to the mean of
+        the moving image. "each": each of the two differences is centred in each block. "none": not at all, the formula
+        alone.
+    smooth : float, optional
+        Standard deviation in pixels of the Gaussian that all three images are smoothed with. None takes 1.5 for
+        "local" and 0 for the others.
+    median : {0, 3, 5}
+        Not used by the map; see `diff_diff_score`.
+    data_range : float or (float, float), optional
+        The values of black and white. Known for bool, uint8 and uint16, required for every other dtype.
+    channel_axis : int, optional
+        The axis of 1, 3 or 4 channels; None means grey.
+    progress : callable, optional
+        Called with ``(parts done, parts in all)``; raise `Cancelled` in it to stop.
+
+    Returns
+    -------
+    QualityMap
+        Kind ``"diff_diff"``: float32 grey levels (of 255) of the images' shape, above 0 where the registration made it
+        better, NaN where it cannot be told. Its score, one a plane, is the mean of ``clip(dd / (2 tol), -1, 1)``.
+
+    Raises
+    ------
+    InputError
+        If the images differ in size, or an image or an option cannot be used.
+    Cancelled
+        If `progress` raised it.
+
+    Notes
+    -----
+    The map is ``|moving - fixed| - |registered - fixed|`` on the luminance; the corrections are made before the
+    differences are taken, and nothing is rounded or clipped. With "local" a map has the unit of grey levels as if the
+    contrast had been the same everywhere: the normalised images are multiplied by the mean local contrast of the fixed
+    one. Swapping moving and registered image turns the sign of the map; with "before" it does not where they differ in
+    brightness, since the fixed image then goes with the moving one.
+
+    A dask array is computed, plane by plane.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import napari_iqmaps as iq
+    >>> fixed = np.tile(np.arange(0, 240, 4, dtype=np.uint8), (60, 1))
+    >>> iq.diff_diff(fixed + 10, fixed, fixed, tol=5, illumination="none").score
+    1.0
+    """
+    options = options_of(tol=tol, grid=grid, illumination=illumination, smooth=smooth, median=median, border=border)
+    task = _Task(
+        images=(moving, registered, fixed),
+        options=options,
+        valid=valid,
+        weight=weight,
+        region=region,
+        data_range=data_range,
+        channel_axis=channel_axis,
+        progress=progress,
+    )
+    return _assess(task, "diff_diff", judges=False).maps[KIND]
+
+
+def diff_diff_score(
+    moving: Any,
+    registered: Any,
+    fixed: Any,
+    *,
+    valid: Any = None,
+    weight: Any = None,
+    region: Any = None,
+    border: int = 0,
+    tol: Tolerance = "auto",
+    grid: tuple[int, int] | None = (5, 5),
+    illumination: Illumination = "local",
+    smooth: float | None = None,
+    median: int = 0,
+    limits: ScoreLimits = LIMITS,
+    compat: Literal["notebook"] | None = None,
+    data_range: DataRange = None,
+    channel_axis: int | None = None,
+    progress: Progress | None = None,
+) -> DiffDiffScore:
+    """Score a registration by the share of the pixels it changed that came closer to the fixed image.
+
+    Parameters
+    ----------
+    moving, registered, fixed : array_like or dask.array.Array
+        As in `diff_diff`.
+    valid, weight, region, border, tol, grid, smooth : optional
+        As in `diff_diff`. Weights go into score, gain, soft and evidence; counts are of pixels.
+    illumination : {"local", "before", "each", "none"}
+        As in `diff_diff`.
+    median : {0, 3, 5}
+        Side of the window of a vote on the changed pixels, which removes single ones; 0 takes none.
+    limits : ScoreLimits
+        How much evidence a score takes: changed pixels of a block and of all blocks, valid share of the frame.
+    compat : {"notebook"}, optional
+        Repeat the original's numbers: its score of the whole frame with ``grid=None``, of sub-blocks with
+        ``grid=(5, 5)``. `tol` is then 50 unless it is given, and `border` is its crop; of the other options there is
+        none.
+    data_range, channel_axis, progress : optional
+        As in `diff_diff`.
+
+    Returns
+    -------
+    DiffDiffScore
+        Score, counts, blocks, local correlations and the verdict; for a stack of all planes together, and of each.
+
+    Raises
+    ------
+    InputError
+        If the images differ in size, or an image or an option cannot be used; with `compat` also if the original has
+        no answer or has no such option.
+    Cancelled
+        If `progress` raised it.
+
+    Notes
+    -----
+    The score is ``better / (better + worse)`` over the pixels of the blocks that count. It says which way the changes
+    went and not how large they are; never optimise it (one pixel can score 1), but `soft`.
+
+    Differences from the original: pixels from outside the moving image are left out; each axis has its own border and
+    blocks; blocks fill the frame to its last pixel; the light is corrected in real numbers, without rounding or
+    clipping; the tolerance comes from the images; a score that too few pixels make is NaN with a reason, not one half;
+    and beside it there are an interval, the local correlation before and after, and a verdict.
+    ``compat="notebook"`` gives the original's numbers, .5 and 0 where it has no score.
+
+    The verdict, the evidence and the local correlations hang neither on `illumination` nor on `tol`: they always come
+    from the images smoothed by 1.5 pixels, the evidence from their locally normalised differences. The verdict is the
+    sign of the evidence where its interval leaves out 0 and the local correlation agrees; ``benchmarks/judging.py``
+    says how often it is right. It has a limit: interpolation smooths the registered image and not the moving one,
+    which is worth about a tenth of a pixel. Of two alignments that are wrong by under half a pixel, the interpolated
+    one tends to be called better (``benchmarks/judging_subpixel.py``).
+    """
+    options = options_of(
+        tol=tol, grid=grid, illumination=illumination, smooth=smooth, median=median, border=border, limits=limits
+    )
+    task = _Task(
+        images=(moving, registered, fixed),
+        options=options,
+        valid=valid,
+        weight=weight,
+        region=region,
+        data_range=data_range,
+        channel_axis=channel_axis,
+        progress=progress,
+    )
+    if compat is not None:
+        return _as_notebook(task, compat, tol=tol)
+    return _assess(task, "diff_diff_score", judges=True).score
+
+
+def diff_diff_assess(
+    moving: Any,
+    registered: Any,
+    fixed: Any,
+    *,
+    valid: Any = None,
+    weight: Any = None,
+    region: Any = None,
+    border: int = 0,
+    tol: Tolerance = "auto",
+    grid: tuple[int, int] | None = (5, 5),
+    illumination: Illumination = "local",
+    smooth: float | None = None,
+    median: int = 0,
+    limits: ScoreLimits = LIMITS,
+    data_range: DataRange = None,
+    channel_axis: int | None = None,
+    progress: Progress | None = None,
+) -> DiffDiffAssessment:
+    """Judge a registration: the map and the score of one pass.
+
+    Parameters
+    ----------
+    moving, registered, fixed : array_like or dask.array.Array
+        As in `diff_diff`.
+    valid, weight, region, border, tol, grid, smooth, data_range, channel_axis, progress : optional
+        As in `diff_diff`.
+    illumination : {"local", "before", "each", "none"}
+        As in `diff_diff`.
+    median, limits : optional
+        As in `diff_diff_score`.
+
+    Returns
+    -------
+    DiffDiffAssessment
+        Its `maps`, of which there is one, ``"diff_diff"``, and its `score`.
+
+    Raises
+    ------
+    InputError
+        If the images differ in size, or an image or an option cannot be used.
+    Cancelled
+        If `progress` raised it.
+    """
+    options = options_of(
+        tol=tol, grid=grid, illumination=illumination, smooth=smooth, median=median, border=border, limits=limits
+    )
+    task = _Task(
+        images=(moving, registered, fixed),
+        options=options,
+        valid=valid,
+        weight=weight,
+        region=region,
+        data_range=data_range,
+        channel_axis=channel_axis,
+        progress=progress,
+    )
+    return _assess(task, "diff_diff", judges=True)
+
+
+def recounted(assessment: DiffDiffAssessment, *, tol: float, median: int | None = None) -> DiffDiffAssessment:
+    """Count a map again at another tolerance, and with another vote unless it is None; nothing else is done anew."""
+    counter = assessment.counter
+    tol = checked_tol(tol)
+    if median is not None:
+        counter = replace(counter, options=replace(counter.options, median=checked_median(median)))
+    found = assessment.maps[KIND]
+    info = {**found.info, "tol_from": "given", "median": counter.options.median}
+    return _assessed(found.values, counter, [tol] * len(counter.planes), info)
+
+
+def _as_notebook(task: _Task, compat: str, *, tol: Tolerance) -> DiffDiffScore:
+    """Give the original's score; of an option that it does not have, only our default can be meant."""
+    from .notebook import notebook_score
+
+    options = task.options
+    others = {
+        "valid": task.valid,
+        "weight": task.weight,
+        "region": task.region,
+        "illumination": None if options.illumination == Options.illumination else options.illumination,
+        "smooth": options.smooth,
+        "median": options.median or None,
+        "limits": None if options.limits == LIMITS else options.limits,
+        "data_range": task.data_range,
+        "channel_axis": task.channel_axis,
+    }
+    given = [name for name, value in others.items() if value is not None]
+    return notebook_score(*task.images, compat, tol=tol, grid=options.grid, border=options.border, given=given)
+
+
+def _assess(task: _Task, method: str, *, judges: bool) -> DiffDiffAssessment:
+    """Go over all planes, and put together what they say; without `judges` the verdict's share of the work is left."""
+    options = task.options
+    trio = trio_of(*task.images, valid=task.valid, data_range=task.data_range, channel_axis=task.channel_axis)
     shape = (*trio.lead, *trio.size)
-    weights = None if weight is None else weights_for(weight, shape)
-    chosen = _region(region, trio.size)
+    weights = None if task.weight is None else weights_for(task.weight, shape)
+    chosen = _region(task.region, trio.size)
     frame = frame_of(trio.size, options.border, chosen)
     cells = blocks(frame, options.grid or EVIDENCE_GRID)
-    counts = weights is None and not options.median
-    looking = Looking(
-        options.illumination, options.used_smooth, judges, together=options.grid is None,
-        tol=options.tol if counts else None,
-    )  # fmt: skip
-
+    # What is counted with weights, or after a vote, cannot be counted while the pixels are computed.
+    counted_at = options.tol if weights is None and not options.median else None
+    looking = Looking(options.illumination, options.used_smooth, judges, together=options.grid is None, tol=counted_at)
     planes = list(trio.planes())
-    tick = _ticker(progress, len(planes) * (1 + sum(1 for box in cells.values() for _ in box.tiles(TILE))))
+    steps = Steps(task.progress, total=len(planes) * (1 + sum(1 for box in cells.values() for _ in box.tiles(TILE))))
+    steps.tick()
+
+    def tick() -> None:
+        steps.reach((steps.done + 1) / steps.total)
+
     is_whole = frame.shape == trio.size
     values = np.empty(shape, np.float32) if is_whole else np.full(shape, np.nan, np.float32)
     facts: list[PlaneFacts] = []
-    tols: list[float] = []
-    sources: set[str] = set()
+    found: list[tuple[float, str]] = []
     for index in planes:
         masks = _masks(trio, index, chosen, weights)
-        found = tuple(differences(trio, index, masks, cells, looking, values[index], tick))
+        own = tuple(differences(trio, index, masks, cells, looking, values[index], tick))
         ends = _ends(trio, index, masks, frame) if judges or options.tol is None else ()
         noise = noise_left(ends) if judges else math.nan
-        facts.append(PlaneFacts(index, found, frame, _area(frame, masks.counted), noise, looking.tol))
-        tol, source = options.tol, "given"
+        facts.append(PlaneFacts(index, own, frame, _area(frame, masks.counted), noise, counted_at))
+        contrasts = _contrasts(own)
         if options.illumination == "local":
-            contrasts = _contrasts(facts[-1])
+            # Normalised images have no unit; times the contrast of the fixed image they are grey levels again.
             values[index] *= np.float32(contrasts[1])
-            if tol is None:
-                tol, source = local_tolerance(sum(contrasts) / 2, ends, options.used_smooth)
-        if tol is None:
-            tol, source = tolerance_of(ends, options.used_smooth)
-        tols.append(tol)
-        sources.add(source)
+        found.append(_tolerance(options, contrasts, ends))
         tick()
     info = {
-        **options.record(), "blocks": len(cells) if options.grid else 0, "tol_from": " and ".join(sorted(sources)),
-        "local_ncc_window": WINDOW, "data_range": trio.images[2].data_range, "version": __version__,
-    }  # fmt: skip
-    return Passed(values, Counter(tuple(facts), weights, options, trio.lead), tols, info)
+        "method": method,
+        **options.record(),
+        "blocks": len(cells) if options.grid else 0,
+        "tol_from": " and ".join(sorted({source for _, source in found})),
+        "local_ncc_window": WINDOW,
+        "data_range": trio.images[2].data_range,
+        "version": __version__,
+    }
+    return _assessed(values, Counter(tuple(facts), weights, options, trio.lead), [tol for tol, _ in found], info)
+
+
+def _tolerance(options: Options, contrasts: tuple[float, float], ends: tuple[Any, ...]) -> tuple[float, str]:
+    """Give the tolerance of a plane, and where it comes from."""
+    if options.tol is not None:
+        return options.tol, "given"
+    if options.illumination == "local":
+        return local_tolerance(sum(contrasts) / 2, ends, options.used_smooth)
+    return tolerance_of(ends, options.used_smooth)
+
+
+def _assessed(values: Any, counter: Counter, tols: list[float], info: dict[str, Any]) -> DiffDiffAssessment:
+    """Count a map, and put its score and what it rests on together."""
+    info["tol"] = np.reshape(tols, counter.lead).tolist()
+    score = counter.score(values, tols, info)
+    soft = np.reshape([part.soft for part in score.planes], counter.lead)
+    counts = {name: getattr(score, name) for name in ("better", "worse", "n_valid", "valid_fraction")}
+    reserved = {"not_enough_evidence": score.reason} if score.verdict == "not enough evidence" else {}
+    found = QualityMap(values, KIND, soft if counter.lead else float(soft), {**info, **counts, **reserved})
+    return DiffDiffAssessment({KIND: found}, score, counter)
 
 
 def _masks(trio: Trio, index: tuple[int, ...], chosen: Mask | None, weights: Plane | None) -> PlaneMasks:
@@ -133,14 +469,12 @@ def _ends(trio: Trio, index: tuple[int, ...], masks: PlaneMasks, frame: Box) -> 
     return np.where(there, windows.moving, np.float32(np.nan)), np.where(there, windows.fixed, np.float32(np.nan))
 
 
-def _contrasts(facts: PlaneFacts) -> tuple[float, float]:
+def _contrasts(cells: tuple[CellFacts, ...]) -> tuple[float, float]:
     """Average the local contrasts of the moving and of the fixed image over the valid pixels."""
-    if not facts.n_valid:
+    n_valid = sum(cell.n_valid for cell in cells)
+    if not n_valid:
         return math.nan, math.nan
-    return (
-        sum(cell.contrast_moving for cell in facts.cells) / facts.n_valid,
-        sum(cell.contrast_fixed for cell in facts.cells) / facts.n_valid,
-    )
+    return sum(cell.contrast_moving for cell in cells) / n_valid, sum(cell.contrast_fixed for cell in cells) / n_valid
 
 
 def _region(region: Any, size: tuple[int, int]) -> Mask | None:
@@ -161,367 +495,3 @@ def _region(region: Any, size: tuple[int, int]) -> Mask | None:
             f"mask of {size[0]}x{size[1]} pixels."
         )
     return mask_for(array, size, "region")
-
-
-def _ticker(progress: Progress | None, total: int) -> Any:
-    """Count parts that are done, and tell."""
-    if progress is None:
-        return lambda: None
-    done = -1
-
-    def tick() -> None:
-        nonlocal done
-        done += 1
-        progress(done, total)
-
-    tick()
-    return tick
-
-
-Tolerance = float | Literal["auto"]
-
-
-@dataclass(frozen=True, eq=False)
-class DiffDiffAssessment:
-    """The map and the score of one pass.
-
-    Attributes
-    ----------
-    map : QualityMap
-        Of the kind ``"diff_diff"``.
-    score : DiffDiffScore
-        What it says; one part for each plane of a stack.
-    counter : Counter
-        Counts the map again at another tolerance; see `napari_iqmaps.core.diffdiff.recounted`.
-    """
-
-    map: QualityMap
-    score: DiffDiffScore
-    counter: Counter
-
-
-def diff_diff(
-    moving: Any,
-    registered: Any,
-    fixed: Any,
-    *,
-    valid: Any = None,
-    weight: Any = None,
-    region: Any = None,
-    border: int = 0,
-    tol: Tolerance = "auto",
-    grid: tuple[int, int] | None = (5, 5),
-    illumination: Illumination = "none",
-    smooth: float | None = None,
-    median: int = 0,
-    data_range: DataRange = None,
-    channel_axis: int | None = None,
-    progress: Progress | None = None,
-) -> QualityMap:
-    """Map where a registration brought the moving image closer to the fixed one, and where further away.
-
-    Parameters
-    ----------
-    moving, registered, fixed : array_like or dask.array.Array
-        The image before and after its registration, and the one that it was registered to: ``(height, width)`` each, of
-        one size, or stacks ``(..., height, width)`` (one map per plane; any of the three may be one plane), or either
-        with a channel axis. bool, integer or floating point; NaN, infinite and masked pixels are holes.
-    valid : array_like of bool or "border", optional
-        Pixels of the registered image that come from the moving one, ``(height, width)`` or the stack's shape:
-        ``Registration.valid``. ``"border"`` takes what is black and connected with the edge of the frame for outside.
-        None means all.
-    weight : array_like, optional
-        How much pixels count, 0 or more; pixels of weight 0 are left out. See `edge_weight`.
-    region : (slice, slice) or array_like of bool, optional
-        Rows and columns, as ``numpy.s_[300:450, 190:310]``, or a mask ``(height, width)``. The grid divides the
-        smallest rectangle around it.
-    border : int
-        Pixels at each side of the frame to leave out.
-    tol : float or "auto"
-        Grey levels (of 255) by which the difference of a pixel has to fall or to rise before it counts; strict. "auto"
-        finds it for each plane from the contrast and the noise of moving and fixed image; see `auto_tolerance`.
-    grid : (int, int) or None
-        Rows and columns of the blocks in which the light is corrected and the score is taken; None is one block. Of a
-        frame of under 40 pixels there are fewer.
-    illumination : {"none", "before", "each", "local"}
-        How a difference of light is taken out. "before": in each block the fixed image is moved to the mean of the
-        moving image. "each": each of the two differences is centred in each block. "local": from each image its local
-        mean is subtracted, and it is divided by its local contrast (Gaussian of 7 pixels).
-    smooth : float, optional
-        Standard deviation in pixels of the Gaussian that all three images are smoothed with. None takes 1.5 for
-        "local" and 0 for the others.
-    median : {0, 3, 5}
-        Not used by the map; see `diff_diff_score`.
-    data_range : float or (float, float), optional
-        The values of black and white. Known for bool, uint8 and uint16, required for every other dtype.
-    channel_axis : int, optional
-        The axis of 1, 3 or 4 channels; None means grey.
-    progress : callable, optional
-        Called with ``(parts done, parts in all)``; raise `Cancelled` in it to stop.
-
-    Returns
-    -------
-    QualityMap
-        Kind ``"diff_diff"``: float32 grey levels (of 255) of the images' shape, above 0 where the registration made it
-        better, NaN where it cannot be told. Its score, one a plane, is the mean of ``clip(dd / (2 tol), -1, 1)``.
-
-    Raises
-    ------
-    InputError
-        If the images differ in size, or an image or an option cannot be used.
-    Cancelled
-        If `progress` raised it.
-
-    Notes
-    -----
-    By default this is the formula alone, ``illumination="none"``, while `diff_diff_score` corrects the light of blocks:
-    give both the same `illumination` for a map whose score is the ``soft`` of that score.
-
-    The map is ``|moving - fixed| - |registered - fixed|`` on the luminance; the corrections are made before the
-    differences are taken, and nothing is rounded or clipped. With "local" a map has the unit of grey levels as if the
-    contrast had been the same everywhere: the normalised images are multiplied by the mean local contrast of the fixed
-    one. Swapping moving and registered image turns the sign of the map; with "before" it does not where they differ in
-    brightness, since the fixed image then goes with the moving one.
-
-    A dask array is computed, plane by plane.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import napari_iqmaps as iq
-    >>> fixed = np.tile(np.arange(0, 240, 4, dtype=np.uint8), (60, 1))
-    >>> iq.diff_diff(fixed + 10, fixed, fixed, tol=5).score
-    1.0
-    """
-    options = options_of(
-        tol, grid=grid, illumination=illumination, smooth=smooth, median=median, border=border
-    )  # fmt: skip
-    return _assess(
-        (moving, registered, fixed),
-        options,
-        "diff_diff",
-        False,
-        valid,
-        weight,
-        region,
-        data_range,
-        channel_axis,
-        progress,
-    ).map
-
-
-def diff_diff_score(
-    moving: Any,
-    registered: Any,
-    fixed: Any,
-    *,
-    valid: Any = None,
-    weight: Any = None,
-    region: Any = None,
-    border: int = 0,
-    tol: Tolerance = "auto",
-    grid: tuple[int, int] | None = (5, 5),
-    illumination: Illumination | None = None,
-    smooth: float | None = None,
-    median: int = 0,
-    min_block: int | None = None,
-    min_total: int | None = None,
-    min_valid: float | None = None,
-    compat: Literal["notebook"] | None = None,
-    data_range: DataRange = None,
-    channel_axis: int | None = None,
-    progress: Progress | None = None,
-) -> DiffDiffScore:
-    """Score a registration by the share of the pixels it changed that came closer to the fixed image.
-
-    Parameters
-    ----------
-    moving, registered, fixed : array_like or dask.array.Array
-        As in `diff_diff`.
-    valid, weight, region, border, tol, grid, smooth : optional
-        As in `diff_diff`. Weights go into score, gain, soft and evidence; counts are of pixels.
-    illumination : {"before", "each", "local", "none"}, optional
-        As in `diff_diff`; None takes "before".
-    median : {0, 3, 5}
-        Side of the window of a vote on the changed pixels, which removes single ones; 0 takes none.
-    min_block, min_total : int, optional
-        Changed pixels that a block has to have to count (20), and that all those blocks together have to have (100).
-    min_valid : float, optional
-        Share of the frame that has to be valid (.25).
-    compat : {"notebook"}, optional
-        Repeat the original's numbers: its score of the whole frame with ``grid=None``, of sub-blocks with
-        ``grid=(5, 5)``. `tol` is then 50 unless it is given, and `border` is its crop.
-    data_range, channel_axis, progress : optional
-        As in `diff_diff`.
-
-    Returns
-    -------
-    DiffDiffScore
-        Score, counts, blocks, local correlations and the verdict; for a stack of all planes together, and of each.
-
-    Raises
-    ------
-    InputError
-        If the images differ in size, or an image or an option cannot be used; with `compat` also if the original has
-        no answer or has no such option.
-    Cancelled
-        If `progress` raised it.
-
-    Notes
-    -----
-    The score is ``better / (better + worse)`` over the pixels of the blocks that count. It says which way the changes
-    went and not how large they are; never optimise it (one pixel can score 1), but `soft`.
-
-    Differences from the original: pixels from outside the moving image are left out; each axis has its own border and
-    blocks; blocks fill the frame to its last pixel; the light is corrected in real numbers, without rounding or
-    clipping; the tolerance comes from the images; a score that too few pixels make is NaN with a reason, not one half;
-    and beside it there are an interval, the local correlation before and after, and a verdict.
-    ``compat="notebook"`` gives the original's numbers, .5 and 0 where it has no score.
-
-    The verdict, the evidence and the local correlations hang neither on `illumination` nor on `tol`: they always come
-    from the images smoothed by 1.5 pixels, the evidence from their locally normalised differences. The verdict is the
-    sign of the evidence where its interval leaves out 0 and the local correlation agrees; ``benchmarks/judging.py``
-    says how often it is right. It has a limit: interpolation smooths the registered image and not the moving one,
-    which is worth about a tenth of a pixel. Of two alignments that are wrong by under half a pixel, the interpolated
-    one tends to be called better (``benchmarks/judging_subpixel.py``).
-    """
-    if compat is not None:
-        from .notebook import notebook_score
-
-        others = {
-            "valid": valid, "weight": weight, "region": region, "illumination": illumination, "smooth": smooth,
-            "median": median or None, "min_block": min_block, "min_total": min_total, "min_valid": min_valid,
-            "data_range": data_range, "channel_axis": channel_axis,
-        }  # fmt: skip
-        return notebook_score(moving, registered, fixed, compat, tol=tol, grid=grid, border=border, others=others)
-    options = options_of(
-        tol, grid=grid, illumination=illumination or "before", smooth=smooth, median=median, border=border,
-        **_given(min_block=min_block, min_total=min_total, min_valid=min_valid),
-    )  # fmt: skip
-    return _assess(
-        (moving, registered, fixed), options, "diff_diff_score", True, valid, weight, region, data_range, channel_axis,
-        progress,
-    ).score  # fmt: skip
-
-
-def diff_diff_assess(
-    moving: Any,
-    registered: Any,
-    fixed: Any,
-    *,
-    valid: Any = None,
-    weight: Any = None,
-    region: Any = None,
-    border: int = 0,
-    tol: Tolerance = "auto",
-    grid: tuple[int, int] | None = (5, 5),
-    illumination: Illumination = "local",
-    smooth: float | None = None,
-    median: int = 0,
-    min_block: int = 20,
-    min_total: int = 100,
-    min_valid: float = 0.25,
-    data_range: DataRange = None,
-    channel_axis: int | None = None,
-    progress: Progress | None = None,
-) -> DiffDiffAssessment:
-    """Judge a registration: the map and the score of one pass.
-
-    Parameters
-    ----------
-    moving, registered, fixed : array_like or dask.array.Array
-        As in `diff_diff`.
-    valid, weight, region, border, tol, grid, smooth, data_range, channel_axis, progress : optional
-        As in `diff_diff`.
-    illumination : {"local", "before", "each", "none"}
-        As in `diff_diff`.
-    median, min_block, min_total, min_valid : optional
-        As in `diff_diff_score`.
-
-    Returns
-    -------
-    DiffDiffAssessment
-        Its ``map`` and its ``score``.
-
-    Raises
-    ------
-    InputError
-        If the images differ in size, or an image or an option cannot be used.
-    Cancelled
-        If `progress` raised it.
-    """
-    options = options_of(
-        tol, grid=grid, illumination=illumination, smooth=smooth, median=median, border=border, min_block=min_block,
-        min_total=min_total, min_valid=min_valid,
-    )  # fmt: skip
-    return _assess(
-        (moving, registered, fixed), options, "diff_diff", True, valid, weight, region, data_range, channel_axis,
-        progress,
-    )  # fmt: skip
-
-
-def recounted(assessment: DiffDiffAssessment, *, tol: float, median: int | None = None) -> DiffDiffAssessment:
-    """Count a map again with another tolerance, as a slider does; nothing else is computed anew.
-
-    Parameters
-    ----------
-    assessment : DiffDiffAssessment
-        What was judged.
-    tol : float
-        Grey levels of 255, for all planes.
-    median : {0, 3, 5}, optional
-        Side of the window of the vote; None keeps it.
-
-    Returns
-    -------
-    DiffDiffAssessment
-        With the same values and correlations, and new counts, score and verdict.
-
-    Raises
-    ------
-    InputError
-        If an option cannot be used.
-    """
-    counter = assessment.counter
-    tol = checked_tol(tol)
-    if median is not None:
-        counter = replace(counter, options=replace(counter.options, median=checked_median(median)))
-    info = {**assessment.map.info, "tol_from": "given", "median": counter.options.median}
-    return _assessed(assessment.map.values, counter, [tol] * len(counter.planes), info)
-
-
-def _assess(
-    images: tuple[Any, Any, Any],
-    options: Options,
-    method: str,
-    judges: bool,
-    valid: Any,
-    weight: Any,
-    region: Any,
-    data_range: DataRange,
-    channel_axis: int | None,
-    progress: Progress | None,
-) -> DiffDiffAssessment:
-    result = passed(
-        images, options, judges=judges, valid=valid, weight=weight, region=region, data_range=data_range,
-        channel_axis=channel_axis, progress=progress,
-    )  # fmt: skip
-    return _assessed(result.values, result.counter, result.tols, {"method": method, **result.info})
-
-
-def _assessed(values: Any, counter: Counter, tols: list[float], info: dict[str, Any]) -> DiffDiffAssessment:
-    """Count a map, and put its score and what it rests on together."""
-    told = np.reshape(tols, counter.lead)
-    info["tol"] = told.tolist()
-    score = counter.score(values, tols, info)
-    soft = np.reshape([part.soft for part in score.planes], counter.lead)
-    counts = {name: getattr(score, name) for name in ("better", "worse", "n_valid", "valid_fraction")}
-    reserved = {"not_enough_evidence": score.reason} if score.verdict == "not enough evidence" else {}
-    found = QualityMap(
-        values, "diff_diff", soft if counter.lead else float(soft), {**info, **counts, **reserved}
-    )  # fmt: skip
-    return DiffDiffAssessment(found, score, counter)
-
-
-def _given(**options: Any) -> dict[str, Any]:
-    return {name: value for name, value in options.items() if value is not None}

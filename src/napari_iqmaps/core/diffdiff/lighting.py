@@ -7,8 +7,8 @@ from itertools import pairwise
 import numpy as np
 
 from ..errors import InputError
-from .normalisation import NOISE, SIGMA
-from .shifts import Plane
+from .differences import NOISE, SIGMA
+from .images import Plane
 from .tolerance import local_tolerance, tolerance_of
 
 ILLUMINATIONS = ("none", "frame", "before", "local")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -34,44 +34,25 @@ def notebook_score(
     compat: str,
     *,
     tol: Any,
-    grid: Any,
-    border: Any,
-    others: Mapping[str, Any],
+    grid: tuple[int, int] | None,
+    border: int,
+    given: Sequence[str],
 ) -> DiffDiffScore:
     """Give the original's score: of the whole frame without a grid, of sub-blocks with the grid (5, 5).
 
-    Parameters
-    ----------
-    moving, registered, fixed : array_like
-        Grey images ``(height, width)`` of whole numbers; their values are taken as they are.
-    tol : float or "auto"
-        Grey levels; "auto" takes 50.
-    border : int
-        Its crop: pixels at each side that are set to 0, and for sub-blocks cut off, where the original measures the
-        columns by the rows.
-    others : mapping
-        Options that the original does not have, which have to be None.
-
-    Returns
-    -------
-    DiffDiffScore
-        Score and count are the original's, bit for bit: .5 and 0 where it has no score. Interval and local correlations
-        are NaN.
+    Score and count are the original's, bit for bit: .5 and 0 where it has no score. `given` names the options that were
+    given and that it does not have.
     """
     if compat != "notebook":
         raise InputError(f"compat is {compat!r}; give 'notebook' or None.")
-    if given := [name for name, value in others.items() if value is not None]:
+    if given:
         raise InputError(f"compat='notebook' has no {' and no '.join(given)}: the original knows no such option.")
-    if grid is not None and tuple(np.atleast_1d(grid)) != (BLOCKS, BLOCKS):
+    if grid not in (None, (BLOCKS, BLOCKS)):
         raise InputError(f"grid is {grid!r}; compat='notebook' knows (5, 5), sub-blocks, and None, the whole frame.")
-    limit = TOLERANCE if isinstance(tol, str) and tol == "auto" else tol
-    if not (isinstance(limit, int | float | np.number) and math.isfinite(limit) and limit >= 0):
-        raise InputError(f"tol is {tol!r}; give a finite number of grey levels, 0 or more.")
-    if isinstance(border, bool) or not isinstance(border, int | np.integer) or border < 0:
-        raise InputError(f"border is {border!r}; give a whole number of pixels, 0 or more.")
+    limit = TOLERANCE if tol == "auto" else float(tol)
     images = [_whole(image, name) for image, name in zip((moving, registered, fixed), NAMES, strict=True)]
     judge = _of_frame if grid is None else _of_blocks
-    return judge(images, float(limit), int(border))
+    return judge(images, limit, border)
 
 
 def _whole(image: Any, name: str) -> Whole:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -185,6 +185,11 @@ class DiffDiffScore:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "info", MappingProxyType(dict(self.info)))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the provenance as a plain dict: a read-only view cannot travel between processes."""
+        values = {own.name: getattr(self, own.name) for own in fields(self)}
+        return type(self), tuple((values | {"info": dict(self.info)}).values())
 
     @property
     def planes(self) -> Sequence[DiffDiffScore]:

@@ -314,7 +314,7 @@ class Counter:
     def _blocks(self, facts: PlaneFacts, tallies: Sequence[Tally]) -> tuple[BlockScore, ...]:
         if self.options.grid is None:
             return ()
-        least = self.options.min_block
+        least = self.options.limits.min_block
         return tuple(
             _block_score(cell, tally, least, facts.index) for cell, tally in zip(facts.cells, tallies, strict=True)
         )
@@ -322,12 +322,13 @@ class Counter:
     def _judged(self, planes: Sequence[PlaneFacts], tallies: Sequence[Tally], tol: float) -> DiffDiffScore:
         """Make the score of what was counted in all cells, and in those that count."""
         options = self.options
-        least = 1 if options.grid is None else max(options.min_block, 1)
+        limits = options.limits
+        least = 1 if options.grid is None else max(limits.min_block, 1)
         counting = [tally for tally in tallies if tally.count >= least]
         everything, counted = sum(tallies, Tally()), sum(counting, Tally())
         n_valid, area = sum(facts.n_valid for facts in planes), sum(facts.area for facts in planes)
         fraction = n_valid / area if area else 0.0
-        scored = n_valid > 0 and fraction >= options.min_valid and counted.count >= max(options.min_total, 1)
+        scored = n_valid > 0 and fraction >= limits.min_valid and counted.count >= max(limits.min_total, 1)
         cells = [cell for facts in planes for cell in facts.cells]
         before, after = _correlations(cells)
         weight = everything.weight
@@ -352,7 +353,7 @@ class Counter:
             reason="",
         )
         noise = math.sqrt(sum(facts.noise**2 for facts in planes) / len(planes))
-        verdict, reason = decide(judged, min_valid=options.min_valid, noise=noise)
+        verdict, reason = decide(judged, min_valid=limits.min_valid, noise=noise)
         if not (scored or reason):
             reason = _too_few(counted.count, everything.count, tol, options)
         return replace(judged, verdict=verdict, reason=reason)
@@ -360,10 +361,10 @@ class Counter:
 
 def _too_few(counting: int, changed: int, tol: float, options: Options) -> str:
     """Say why there is a verdict and no score."""
-    where = f", {counting:,} of them in blocks of {options.min_block} and more" if counting < changed else ""
+    where = f", {counting:,} of them in blocks of {options.limits.min_block} and more" if counting < changed else ""
     return (
         f"no score: {changed:,} pixels changed by more than the tolerance of {tol:.3g} grey levels{where}, and a score "
-        f"takes {max(options.min_total, 1):,}."
+        f"takes {max(options.limits.min_total, 1):,}."
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .api import register
 from .record import Registration
+from .search import register
 
 __all__ = ["Registration", "register"]

@@ -16,8 +16,7 @@ from ..diffdiff.lighting import evened
 from ..opencv import opencv
 from ..progress import Steps
 from .candidates import Candidate, Options
-from .fitting import fit_matrix
-from .geometry import Matrix, as_matrix, corner_error, identity, scaled
+from .geometry import Matrix, as_matrix, corner_error, fit_matrix, identity, scaled
 from .images import Bytes, Mask, Pair, Plane, Side
 from .warp import valid_pixels
 

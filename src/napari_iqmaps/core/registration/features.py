@@ -15,8 +15,7 @@ import numpy.typing as npt
 
 from ..opencv import opencv
 from .candidates import Candidate, Options
-from .fitting import fit_matrix
-from .geometry import Matrix, Points, as_matrix, map_points, scaled
+from .geometry import Matrix, Points, as_matrix, fit_matrix, map_points, scaled
 from .images import Bytes, Pair, Side
 
 WORKING_PIXELS = 1_000_000

@@ -14,8 +14,7 @@ import numpy.typing as npt
 from ..errors import InputError
 from ..io.atomic import written_whole
 from .candidates import Candidate, Options
-from .fitting import fit_matrix
-from .geometry import Points
+from .geometry import Points, fit_matrix
 from .images import Pair
 
 POINT_COLUMNS = ("x_1", "y_1", "x_2", "y_2")

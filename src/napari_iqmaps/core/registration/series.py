@@ -13,9 +13,9 @@ from ... import __version__
 from ..errors import InputError
 from ..images import DataRange, is_dask
 from ..progress import Progress
-from .api import register
 from .geometry import Matrix
 from .record import Registration
+from .search import register
 from .warp import find_holes, valid_pixels, warp_image
 
 _SHARE = 100

@@ -10,8 +10,7 @@ from scipy import ndimage
 
 from ... import __version__
 from ..diffdiff.lighting import comparable
-from ..diffdiff.shifts import judge_shifts
-from ..diffdiff.surface import SMALLEST_WINDOW, ShiftSurface, check_objective, shift_scores
+from ..diffdiff.surface import SMALLEST_WINDOW, ShiftSurface, check_objective, judge_shifts, shift_scores
 from ..errors import InputError
 from ..images import DataRange
 from ..progress import Progress, Steps
