@@ -65,7 +65,7 @@ def untrained(tmp_path_factory):
 
     from napari_iqmaps.core.networks.deepbqa import DeepBQA
     from napari_iqmaps.core.networks.diqa import DIQA
-    from napari_iqmaps.training.weights_file import write_weights
+    from napari_iqmaps.training.weights import write_weights
 
     folder = tmp_path_factory.mktemp("weights")
     paths = {}

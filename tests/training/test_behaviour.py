@@ -3,7 +3,7 @@
 import pytest
 
 from napari_iqmaps.core.visibility import MODELS
-from napari_iqmaps.training.behaviour import (
+from napari_iqmaps.training.visibility.behaviour import (
     PHOTOGRAPHS,
     PUBLISHED_RATIO,
     flat_thresholds,

@@ -18,13 +18,16 @@ import napari_iqmaps as iq
 from napari_iqmaps import Cancelled, InputError
 from napari_iqmaps.core.models import load_into
 from napari_iqmaps.core.networks.contrast import ContrastModel
-from napari_iqmaps.training.batches import Batches
-from napari_iqmaps.training.fit import fit
-from napari_iqmaps.training.forward import thresholds
-from napari_iqmaps.training.losses import combined_thresholds, impairment, power_mean
 from napari_iqmaps.training.manifest import read_manifest
-from napari_iqmaps.training.module import ThresholdTraining
-from napari_iqmaps.training.samples import ScoredImages, measure_of, read_luminance, statistics_of
+from napari_iqmaps.training.visibility.impairment import combined_thresholds, impairment, power_mean, thresholds
+from napari_iqmaps.training.visibility.samples import (
+    PatchSteps,
+    ScoredImages,
+    measure_of,
+    read_luminance,
+    statistics_of,
+)
+from napari_iqmaps.training.visibility.training import ThresholdTraining, fit
 
 REGULARISED = {"pull": 0.1, "invariance": 0.1, "brightness": 10.0}
 
@@ -100,9 +103,8 @@ def test_ctrl_c_ends_after_the_step_with_a_checkpoint(tiny_data, small_recipe, t
 _KILLED = """
 import sys, time
 from dataclasses import replace
-from napari_iqmaps.training.config import TrainingConfig
-from napari_iqmaps.training.batches import Batches
-from napari_iqmaps.training.fit import fit
+from napari_iqmaps.training.visibility.recipe import TrainingConfig
+from napari_iqmaps.training.visibility.training import fit
 recipe = replace(TrainingConfig.default("contrast"), steps=8, images=6, patches=2, precision="32-true")
 def hang(done, total):
     if done == 6:
@@ -184,7 +186,7 @@ def test_the_pnet_learns(tiny_data, small_recipe, tmp_path):
     recipe = small_recipe("pnet", steps=30, dropout=0.1, calibration="none", correlation=0.0, anchor=0.0)
     weights = fit(recipe, [tiny_data], tmp_path)
     data = ScoredImages.read(read_manifest(tiny_data).table, measure_of(recipe))
-    batch = Batches(data, np.arange(len(data.table)), replace(recipe, images=18, patches=8)).step(99)
+    batch = PatchSteps(data, np.arange(len(data.table)), replace(recipe, images=18, patches=8)).step(99)
     errors = []
     for module in (ThresholdTraining(recipe, 1), ThresholdTraining(recipe, 1)):
         if errors:

@@ -10,13 +10,13 @@ from napari_iqmaps.core.difference import local_difference
 from napari_iqmaps.core.networks.contrast import ContrastModel
 from napari_iqmaps.core.networks.local_statistics import local_statistics
 from napari_iqmaps.core.networks.pnet import PNet
-from napari_iqmaps.training.batches import Batches
-from napari_iqmaps.training.config import TrainingConfig
-from napari_iqmaps.training.forward import thresholds
 from napari_iqmaps.training.manifest import read_manifest
-from napari_iqmaps.training.samples import (
+from napari_iqmaps.training.visibility.impairment import thresholds
+from napari_iqmaps.training.visibility.recipe import TrainingConfig
+from napari_iqmaps.training.visibility.samples import (
     DifferenceMeasure,
     ImageBank,
+    PatchSteps,
     ScoredImages,
     measure_of,
     read_luminance,
@@ -105,14 +105,14 @@ def test_tiles_cover_an_image_once(tiny_data):
 def test_a_step_is_the_same_whenever_it_is_drawn(data, small_recipe):
     rows = np.arange(12)
     recipe = small_recipe("pnet", pull=0.1, invariance=0.1, brightness=5.0)
-    first, again = Batches(data, rows, recipe), Batches(data, rows, recipe, first=5)
+    first, again = PatchSteps(data, rows, recipe), PatchSteps(data, rows, recipe, first=5)
     for name, value in next(iter(again)).items():
         assert torch.equal(value, first.step(5)[name]), name
     assert not torch.equal(first.step(5)["test"], first.step(4)["test"])
 
 
 def test_pairs_are_cut_at_the_same_place(data, small_recipe):
-    batch = Batches(data, np.arange(len(data.table)), small_recipe("pnet", brightness=20.0)).step(0)
+    batch = PatchSteps(data, np.arange(len(data.table)), small_recipe("pnet", brightness=20.0)).step(0)
     assert batch["test"].shape == (12, 32, 32, 4)
     difference = (batch["test"] - batch["reference"])[..., 0].abs().mean((1, 2))
     assert (difference > 0).all()
@@ -121,7 +121,7 @@ def test_pairs_are_cut_at_the_same_place(data, small_recipe):
 
 def test_only_the_given_rows_are_seen(data, small_recipe):
     rows = np.flatnonzero(data.table["scene"] == "photo1")
-    batches = Batches(data, rows, small_recipe("pnet", pull=1.0))
+    batches = PatchSteps(data, rows, small_recipe("pnet", pull=1.0))
     assert set(batches.files) == set(data.bank.numbers(data.table["file"].iloc[rows]))
     assert list(batches.clean) == [data.bank.number[data.table["reference"].iloc[rows[0]]]]
 

@@ -14,9 +14,9 @@ import napari_iqmaps as iq
 from napari_iqmaps import Cancelled, InputError
 from napari_iqmaps.cli.train import train
 from napari_iqmaps.training.machine.labels import pictures_of, read_labels, record_path
-from napari_iqmaps.training.machine.metrifier_config import MetrifierConfig
-from napari_iqmaps.training.machine.metrifier_fit import fit_metrifier
+from napari_iqmaps.training.machine.metrifier import fit_metrifier
 from napari_iqmaps.training.machine.pictures import read_pictures
+from napari_iqmaps.training.machine.recipe import MetrifierConfig
 
 SMALL = MetrifierConfig(batch=4, steps=5, precision="32-true")
 VARIANTS = (("none", 0), ("gaussian_noise", 5), ("gaussian_noise", 3))

@@ -9,9 +9,8 @@ import torch
 
 from napari_iqmaps import InputError
 from napari_iqmaps.core.networks.metrifier import score_of, with_border
-from napari_iqmaps.training.machine.metrifier_bank import MetrifierBank, MetrifierSteps, learnt_rows
-from napari_iqmaps.training.machine.metrifier_config import MetrifierConfig
-from napari_iqmaps.training.machine.metrifier_training import MetrifierTraining
+from napari_iqmaps.training.machine.metrifier import MetrifierBank, MetrifierSteps, MetrifierTraining, learnt_rows
+from napari_iqmaps.training.machine.recipe import MetrifierConfig
 
 SMALL = MetrifierConfig(batch=4, steps=9, cells=0, precision="32-true")
 

@@ -10,11 +10,9 @@ from napari_iqmaps import Cancelled, InputError
 from napari_iqmaps.core.errors import WeightsError
 from napari_iqmaps.core.networks.metrifier import Metrifier
 from napari_iqmaps.training.machine.pictures import LabelledPictures
-from napari_iqmaps.training.machine.worker_config import ARCHITECTURES, WorkerConfig
-from napari_iqmaps.training.machine.worker_fit import accuracy, fit_worker, load_worker
-from napari_iqmaps.training.machine.worker_networks import WorkerNetwork
-from napari_iqmaps.training.machine.worker_training import WorkerSteps
-from napari_iqmaps.training.weights_file import write_weights
+from napari_iqmaps.training.machine.recipe import ARCHITECTURES, WorkerConfig
+from napari_iqmaps.training.machine.recognisers import WorkerNetwork, WorkerSteps, accuracy, fit_worker, load_worker
+from napari_iqmaps.training.weights import write_weights
 
 
 def recipe(**changes):

@@ -7,7 +7,7 @@ import pytest
 
 import napari_iqmaps as iq
 from napari_iqmaps.core.distortions import distortion, distortions
-from napari_iqmaps.training.quality.drawing import HIGHEST_SEVERITY, Drawn, draw, drawing_weights
+from napari_iqmaps.training.quality.pairs import HIGHEST_SEVERITY, Drawn, draw, drawing_weights
 
 
 def many(count=1500, **options):

@@ -13,11 +13,9 @@ from napari_iqmaps import Cancelled, InputError
 from napari_iqmaps.core.models import load_into
 from napari_iqmaps.core.networks.deepbqa import DeepBQA
 from napari_iqmaps.core.networks.diqa import DIQA
-from napari_iqmaps.training.quality.error_training import ErrorTraining, measured_errors
-from napari_iqmaps.training.quality.fit import fit_errors
-from napari_iqmaps.training.quality.forward import cells_of
+from napari_iqmaps.training.quality.errors import ErrorSteps, ErrorTraining, fit_errors, measured_errors
 from napari_iqmaps.training.quality.pairs import PairBank
-from napari_iqmaps.training.quality.steps import Steps
+from napari_iqmaps.training.quality.windows import cells_of
 
 
 @pytest.mark.parametrize(("network", "changes"), [("diqa", {}), ("deepbqa", {"precision": "bf16-mixed"})])
@@ -96,7 +94,7 @@ def test_wrong_options_are_named(options, message, photographs, small_recipe, tm
 
 def test_it_learns_where_errors_are(photographs, small_recipe, tmp_path):
     recipe = small_recipe("deepbqa", stage1_steps=40, rate=2e-3, averaging=0.0, photographs_per_step=4)
-    batch = Steps(PairBank(recipe, photographs), recipe).step(1000)
+    batch = ErrorSteps(PairBank(recipe, photographs), recipe).step(1000)
     before = ErrorTraining(recipe, half=False)
     after = ErrorTraining(recipe, half=False)
     load_into(after.network, fit_errors(recipe, photographs, tmp_path))
@@ -120,7 +118,7 @@ def test_every_choice_runs(network, changes, photographs, small_recipe, tmp_path
 def test_the_published_loss_is_its_formula(photographs, small_recipe):
     recipe = small_recipe(within=0.0, visible=0.0, pseudo=0.0)
     training = ErrorTraining(recipe, half=False)
-    batch = Steps(PairBank(recipe, photographs), recipe).step(0)
+    batch = ErrorSteps(PairBank(recipe, photographs), recipe).step(0)
     with torch.no_grad():
         loss, _ = training.losses(batch)
         cells = training.network(batch["test"])
@@ -135,7 +133,7 @@ def test_the_published_loss_is_its_formula(photographs, small_recipe):
 def test_the_training_pass_is_the_networks_own(network, photographs, small_recipe):
     torch.manual_seed(0)
     made = network().to(memory_format=torch.channels_last)
-    batch = Steps(PairBank(small_recipe(), photographs), small_recipe()).step(0)
+    batch = ErrorSteps(PairBank(small_recipe(), photographs), small_recipe()).step(0)
     with torch.no_grad():
         own = made(batch["test"])
         exact, half = (cells_of(made, batch["test"], half=half) for half in (False, True))

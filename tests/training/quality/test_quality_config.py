@@ -6,7 +6,7 @@ from dataclasses import fields
 import pytest
 
 from napari_iqmaps import InputError
-from napari_iqmaps.training.quality.config import BLIND_NETWORKS, QualityConfig
+from napari_iqmaps.training.quality.recipe import BLIND_NETWORKS, QualityConfig
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,9 @@ from napari_iqmaps import InputError, WeightsError
 from napari_iqmaps.core.blind_pass import BlindOperator, run
 from napari_iqmaps.core.images import as_planes
 from napari_iqmaps.training.manifest import read_manifest
+from napari_iqmaps.training.quality.bank import ScoreBank, SeenImages
 from napari_iqmaps.training.quality.pairs import PairBank, learnt_photographs
-from napari_iqmaps.training.quality.score_bank import ScoreBank
-from napari_iqmaps.training.quality.score_keeping import SeenImages
-from napari_iqmaps.training.samples import read_luminance
+from napari_iqmaps.training.visibility.samples import read_luminance
 
 ROW = 20  # of the second database
 

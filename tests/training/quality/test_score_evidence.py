@@ -11,8 +11,8 @@ import napari_iqmaps as iq
 from napari_iqmaps import InputError, WeightsError
 from napari_iqmaps.core.networks.deepbqa import DeepBQA
 from napari_iqmaps.core.networks.evidence import Evidence
-from napari_iqmaps.training.quality.score_evidence import describe_training, deviations_at, set_uncertainty
-from napari_iqmaps.training.weights_file import write_weights
+from napari_iqmaps.training.evidence import describe_training, deviations_at, set_uncertainty
+from napari_iqmaps.training.weights import write_weights
 
 
 def described(vectors):
@@ -108,5 +108,5 @@ def test_what_cannot_be_used_is_named(weights, tmp_path):
     with pytest.raises(WeightsError, match="cannot be read"):
         set_uncertainty(tmp_path / "none.safetensors", other)
     write_weights(weights, "pnet", torch.nn.Linear(1, 1), {})
-    with pytest.raises(WeightsError, match="no weights of a blind network"):
+    with pytest.raises(WeightsError, match="a network that gives no scores. Give those of diqa, deepbqa or metrifier"):
         set_uncertainty(weights, other)

@@ -13,9 +13,9 @@ from scipy import stats
 
 import napari_iqmaps as iq
 from napari_iqmaps import Cancelled, InputError
-from napari_iqmaps.training.quality.fit import fit
-from napari_iqmaps.training.quality.score_fit import fit_scores_on, scores_of
-from napari_iqmaps.training.samples import read_luminance
+from napari_iqmaps.training.quality.scores import fit_scores_on, scores_of
+from napari_iqmaps.training.quality.training import fit
+from napari_iqmaps.training.visibility.samples import read_luminance
 
 ALL = np.arange(36)
 

@@ -10,8 +10,8 @@ from scipy import ndimage, special, stats
 from napari_iqmaps import InputError
 from napari_iqmaps.core.networks.deepbqa import DeepBQA
 from napari_iqmaps.core.networks.diqa import DIQA
-from napari_iqmaps.training.quality.score_steps import ScoreSteps, Targets, training_vectors
-from napari_iqmaps.training.quality.score_training import DeepBQAScores, DIQAScores, start_rising, total_variation
+from napari_iqmaps.training.quality.scores import DeepBQAScores, DIQAScores, start_rising, total_variation
+from napari_iqmaps.training.quality.targets import ScoreSteps, Targets, training_vectors
 
 ALL = np.arange(36)
 SECOND = np.arange(18, 36)

@@ -7,8 +7,8 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 from napari_iqmaps import Cancelled, InputError, WeightsError
-from napari_iqmaps.training.quality.fit import fit
-from napari_iqmaps.training.quality.sensitivity_training import fit_sensitivity, needs_sensitivity
+from napari_iqmaps.training.quality.sensitivity import fit_sensitivity, needs_sensitivity
+from napari_iqmaps.training.quality.training import fit
 
 
 def test_only_the_sensitivity_changes(first_stage, photographs, small_recipe, tmp_path):

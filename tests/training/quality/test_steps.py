@@ -5,10 +5,10 @@ import pytest
 import torch
 
 from napari_iqmaps.core.networks.normalised import CELL
-from napari_iqmaps.training.quality.error_training import measured_errors
+from napari_iqmaps.training.quality.errors import ErrorSteps, measured_errors
 from napari_iqmaps.training.quality.pairs import Pair, PairBank
-from napari_iqmaps.training.quality.steps import Steps, draw_window
 from napari_iqmaps.training.quality.teachers import teachers_of
+from napari_iqmaps.training.quality.windows import draw_window
 
 
 @pytest.mark.parametrize("shape", [(96, 120), (64, 96), (68, 64), (64, 64)])
@@ -32,7 +32,7 @@ def test_cells_lie_on_every_fourth_pixel_in_every_orientation(shape):
 
 def test_a_step_is_what_its_number_says(photographs, small_recipe):
     config = small_recipe()
-    first, second = (Steps(PairBank(config, photographs), config) for _ in range(2))
+    first, second = (ErrorSteps(PairBank(config, photographs), config) for _ in range(2))
     for number in (3, 0):
         one, other = first.step(number), second.step(number)
         assert one["test"].shape == (4, 1, 64, 64)
@@ -43,22 +43,22 @@ def test_a_step_is_what_its_number_says(photographs, small_recipe):
             assert values.dtype == torch.float32
             torch.testing.assert_close(values, other[name], rtol=0, atol=0)
     assert not torch.equal(first.step(0)["reference"], first.step(2)["reference"])
-    resumed = Steps(first.bank, config, first=5)
+    resumed = ErrorSteps(first.bank, config, first=5)
     torch.testing.assert_close(next(iter(resumed))["test"], first.step(5)["test"], rtol=0, atol=0)
     assert len(list(resumed)) == 1
 
 
 def test_an_epoch_takes_each_photograph_once_in_a_new_order(photographs, small_recipe):
     config = small_recipe(photographs_per_step=1)
-    steps = Steps(PairBank(config, photographs), config)
-    epochs = [tuple(steps._source(4 * epoch + place) for place in range(4)) for epoch in range(8)]
+    steps = ErrorSteps(PairBank(config, photographs), config)
+    epochs = [tuple(steps.order.at(4 * epoch + place) for place in range(4)) for epoch in range(8)]
     assert {tuple(sorted(epoch)) for epoch in epochs} == {(0, 1, 2, 3)}
     assert len(set(epochs)) > 2
 
 
 def test_shares_of_a_step_are_the_step(photographs, small_recipe):
     config = small_recipe(photographs_per_step=4)
-    steps = Steps(PairBank(config, photographs), config)
+    steps = ErrorSteps(PairBank(config, photographs), config)
     whole, parts = steps.step(1), [steps.step(1, share, 2) for share in range(2)]
     for name, per_photograph in (("reference", 1), ("test", 2), ("numbers", 2)):
         joined = torch.stack([part[name].unflatten(0, (2, per_photograph)) for part in parts], 1)
@@ -85,7 +85,7 @@ class OneSquare:
 def test_errors_and_visibility_lie_where_the_distortion_is(photographs, small_recipe):
     config = small_recipe(photographs_per_step=1, variants_per_step=1, stage1_steps=24)
     bank = OneSquare(PairBank(config, photographs[1:2]), slice(52, 72), slice(48, 64))
-    steps = Steps(bank, config)
+    steps = ErrorSteps(bank, config)
     met = 0
     for number in range(24):
         batch = steps.step(number)
@@ -106,8 +106,8 @@ def test_errors_and_visibility_lie_where_the_distortion_is(photographs, small_re
 
 def test_variants_of_a_step_differ(photographs, small_recipe):
     config = small_recipe(variants=4, variants_per_step=4, photographs_per_step=1)
-    steps = Steps(PairBank(config, photographs), config)
+    steps = ErrorSteps(PairBank(config, photographs), config)
     batch = steps.step(0)
     kinds = {tuple(row) for row in batch["numbers"].numpy().round(5).tolist()}
-    expected = {tuple(steps.bank.pair(steps._source(0), n).teachers.numbers.round(5).tolist()) for n in range(4)}
+    expected = {tuple(steps.bank.pair(steps.order.at(0), n).teachers.numbers.round(5).tolist()) for n in range(4)}
     assert kinds == expected

@@ -6,7 +6,7 @@ import hashlib
 import io
 import tarfile
 import zipfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -17,9 +17,9 @@ import numpy.typing as npt
 from PIL import Image, ImageOps
 
 from ...core.errors import InputError
+from ...core.progress import Progress
 
 Pixels = npt.NDArray[np.uint8]
-Progress = Callable[[int, int], None]
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".gif")
 """Of the files that are pictures; others are passed over."""
