@@ -96,6 +96,5 @@ def equal_shares(rng: np.random.Generator, groups: Integers, number: int, count:
     """
     shares = np.diff(np.linspace(0, count, number + 1).round().astype(int))
     pools = [np.flatnonzero(groups == index) for index in range(number)]
-    return np.concatenate([
-        pool[without_repeats(rng, len(pool), share)] for pool, share in zip(pools, shares, strict=True)
-    ])  # fmt: skip
+    drawn = [pool[without_repeats(rng, len(pool), share)] for pool, share in zip(pools, shares, strict=True)]
+    return np.concatenate(drawn)

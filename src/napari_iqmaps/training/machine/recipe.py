@@ -36,16 +36,16 @@ class WorkerConfig(Recipe):
     batch: int = setting(128, "Pictures a step.", least=2)
     rate: float = setting(0.01, "Highest learning rate of AdamW.", least=0)
     warm_up: float = setting(0.2, "Share of the steps over which the learning rate rises.", least=0, most=1)
-    weight_decay: float = setting(0.05, "Of AdamW.", least=0)
+    weight_decay: float = setting(0.05, "Weight decay of AdamW.", least=0)
     smoothing: float = setting(0.1, "Share of each label that is spread evenly over all classes.", least=0, most=0.9)
     shift: int = setting(4, "Most pixels by which a picture is moved each way; what is missing is reflected.", least=0)
     flip: bool = setting(True, "Exchange left and right of every other picture, drawn anew each time.")
     gradient_clip: float = setting(5.0, "Largest norm of the gradient; 0 does not clip.", least=0)
     averaging: float = setting(0.0, "Decay of the running mean of the weights; 0 is off.", least=0, most=1)
-    seed: int = setting(0, "Of the starting weights and the draws.", least=0)
+    seed: int = setting(0, "Seed of the starting weights and the draws.", least=0)
     precision: str = setting(
         "auto",
-        "Of the convolutions; auto takes bfloat16 where the processor has AMX or CUDA supports it.",
+        "Precision of the convolutions; auto takes bfloat16 where the processor has AMX or CUDA supports it.",
         choices=("auto", "32-true", "bf16-mixed"),
     )
 
@@ -75,16 +75,19 @@ class MetrifierConfig(Recipe):
         choices=TARGETS,
     )
     left_out: tuple[str, ...] = setting(
-        (), "A distortion whose rows are not learnt from, to test on it; may be given several times.",
-        choices=distortions(), flag="leave-out",
-    )  # fmt: skip
+        (),
+        "Do not learn from rows of this distortion, to test on it; may be given several times.",
+        choices=distortions(),
+        flag="leave-out",
+    )
     steps: int = setting(14_000, "Optimiser steps.", least=1)
     batch: int = setting(64, "Pictures a step.", least=2)
-    seed: int = setting(0, "Of the starting weights and the draws.", least=0)
+    seed: int = setting(0, "Seed of the starting weights and the draws.", least=0)
     loss: str = setting(
-        "squared", "Of a score and its label: their squared deviation, or their cross-entropy.",
+        "squared",
+        "What is made small: the squared deviation of score and label, or their cross-entropy.",
         choices=("squared", "entropy"),
-    )  # fmt: skip
+    )
     auxiliary: float = setting(
         1.0,
         "Weight of telling besides what the workers take a picture for (its class, if the table does not say), with a "
@@ -93,17 +96,19 @@ class MetrifierConfig(Recipe):
     )
     shift: int = setting(4, "Shift pictures by up to this many pixels in both directions, at random.", least=0)
     cells: int = setting(
-        4, "Learn from a square of so many cells a side, drawn at random, of each picture of a step; a cell is 4x4 "
-        "pixels. Takes less time than whole pictures, which are learnt from at 0.", least=0,
-    )  # fmt: skip
+        4,
+        "Learn from a square of so many cells a side, drawn at random, of each picture of a step; a cell is 4x4 "
+        "pixels. Takes less time than whole pictures, which are learnt from at 0.",
+        least=0,
+    )
     flip: bool = setting(True, "Exchange left and right, at random.")
     rate: float = setting(3e-3, "Highest learning rate of AdamW.", least=0)
     warm_up: float = setting(0.1, "Share of the steps over which the learning rate rises.", least=0, most=1)
-    weight_decay: float = setting(0.05, "Of AdamW, on convolutions and heads.", least=0)
+    weight_decay: float = setting(0.05, "Weight decay of AdamW, on convolutions and heads.", least=0)
     gradient_clip: float = setting(1.0, "Largest norm of the gradient; 0 does not clip.", least=0)
     precision: str = setting(
         "auto",
-        "Of the convolutions; auto takes bfloat16 where the processor has AMX or CUDA supports it.",
+        "Precision of the convolutions; auto takes bfloat16 where the processor has AMX or CUDA supports it.",
         choices=("auto", "32-true", "bf16-mixed"),
     )
 

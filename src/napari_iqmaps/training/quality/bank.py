@@ -123,14 +123,13 @@ def read_seen(
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 # it is no mapping
     except (OSError, SafetensorError):
         return None
-    names = {name.split(".")[0] for name in tensors if "." in name}
-    groups = {
-        group: SeenImages.of({
-            name.removeprefix(f"{group}."): each for name, each in tensors.items() if name.startswith(f"{group}.")
-        })
-        for group in names
-    }  # fmt: skip
-    return groups, {name: tensor.numpy() for name, tensor in tensors.items() if "." not in name}
+    groups: dict[str, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        group, dot, inside = name.partition(".")
+        if dot:
+            groups.setdefault(group, {})[inside] = tensor
+    numbers = {name: tensor.numpy() for name, tensor in tensors.items() if "." not in name}
+    return {group: SeenImages.of(inside) for group, inside in groups.items()}, numbers
 
 
 class ScoreBank:

@@ -228,9 +228,9 @@ class PairBank:
                     "(both cut to multiples of four). Give pairs of the same pixels."
                 )
         else:
-            recipe = draw(self.config.seed, source.path.name, variant, left_out=self.config.left_out,
-                          colour=source.colour)  # fmt: skip
-            test = self._fixed(recipe.applied_to(read_photograph(source.path))) if recipe.steps else source.reference
+            left_out = self.config.left_out
+            drawn = draw(self.config.seed, source.path.name, variant, left_out=left_out, colour=source.colour)
+            test = self._fixed(drawn.applied_to(read_photograph(source.path))) if drawn.steps else source.reference
         return test
 
     def _fixed(self, colours: Colours) -> Fixed:

@@ -42,10 +42,10 @@ class QualityConfig(Recipe):
     """
 
     network: BlindName = setting("deepbqa", "What is trained.", choices=BLIND_NETWORKS)  # noqa: RUF009 # gives a field
-    seed: int = setting(0, "Of the starting weights, the distortions and the draws.", least=0)
+    seed: int = setting(0, "Seed of the starting weights, the distortions and the draws.", least=0)
     precision: str = setting(
         "auto",
-        "Of the convolutions; auto takes bfloat16 where the processor has AMX or CUDA supports it.",
+        "Precision of the convolutions; auto takes bfloat16 where the processor has AMX or CUDA supports it.",
         choices=("auto", "32-true", "bf16-mixed"),
     )
     crop_cells: int = setting(4, "Cells of 4x4 pixels along a window's border that do not count.", least=0)
@@ -55,21 +55,28 @@ class QualityConfig(Recipe):
     stage1_steps: int = setting(8000, "Optimiser steps of the first stage.", least=1, stage=1)
     side: int = setting(128, "Pixels a side of the windows of the first stage; a multiple of 4.", least=48, stage=1)
     photographs_per_step: int = setting(4, "Photographs a step.", least=1, stage=1)
-    variants_per_step: int = setting(4, "Distorted versions of each in a step, in the same window.", least=1, stage=1)
+    variants_per_step: int = setting(
+        4, "Distorted versions of each photograph in a step, in the same window.", least=1, stage=1
+    )
     variants: int = setting(24, "Distorted versions of each photograph in all.", least=1, stage=1)
     middle: int = setting(
-        768, "Of larger photographs, the middle of so many pixels a side is used; bounds the memory.", least=48
+        768, "Use only the middle of larger photographs, so many pixels a side; this bounds the memory.", least=48
     )
     left_out: tuple[str, ...] = setting(
-        (), "A distortion that is never drawn, to test on it; may be given several times.", choices=distortions(),
+        (),
+        "Never draw this distortion, to test on it; may be given several times.",
+        choices=distortions(),
         flag="leave-out",
-    )  # fmt: skip
+    )
     hold_out: int = setting(
-        10, "One photograph of so many, in the order of their names, is not learnt from; 0 learns from all.", least=0
+        10, "Do not learn from one photograph in so many, in the order of their names; 0 learns from all.", least=0
     )
     error: float = setting(1.0, "Weight of the error map.", least=0, stage=1)
     within: float = setting(
-        2.0, "Weight, in that of the error map, of where in an image the error is, whatever its mean.", least=0, stage=1
+        2.0,
+        "Weight, within that of the error map, of where in an image the error is, whatever its mean.",
+        least=0,
+        stage=1,
     )
     visible: float = setting(1.0, "Weight of predicting where the distortion is visible.", least=0, stage=1)
     perceptual: float = setting(
@@ -80,21 +87,23 @@ class QualityConfig(Recipe):
     )
     rate: float = setting(1e-3, "Highest learning rate of AdamW.", least=0, stage=1)
     warm_up: float = setting(0.05, "Share of the steps over which the learning rate rises.", least=0, most=1, stage=1)
-    weight_decay: float = setting(1e-4, "Of AdamW.", least=0, stage=1)
+    weight_decay: float = setting(1e-4, "Weight decay of AdamW.", least=0, stage=1)
     gradient_clip: float = setting(1.0, "Largest norm of the gradient; 0 does not clip.", least=0, stage=1)
     averaging: float = setting(
         0.998, "Decay of the running mean of the weights, which is the result; 0 is off.", least=0, most=1, stage=1
     )
 
     sensitivity_steps: int = setting(
-        2500, "Optimiser steps between the stages, in which the sensitivity alone learns; 0 for none (deepbqa).",
-        least=0, stage="sensitivity",
-    )  # fmt: skip
+        2500,
+        "Optimiser steps between the stages, in which the sensitivity alone learns; 0 for none (deepbqa).",
+        least=0,
+        stage="sensitivity",
+    )
     sensitivity_variants: int = setting(
-        8, "How many variants of each photograph it learns from (deepbqa).", least=2, stage="sensitivity"
+        8, "How many variants of each photograph the sensitivity learns from (deepbqa).", least=2, stage="sensitivity"
     )
     first_sensitivity_rate: float = setting(
-        2e-3, "Highest learning rate of AdamW in them (deepbqa).", least=0, stage="sensitivity"
+        2e-3, "Highest learning rate of AdamW between the stages (deepbqa).", least=0, stage="sensitivity"
     )
 
     stage2_steps: int = setting(400, "Optimiser steps of the second stage.", least=1, stage=2)
@@ -106,13 +115,17 @@ class QualityConfig(Recipe):
         1.0, "Weight of 1 - Pearson's correlation of score and observers' score, by database.", least=0, stage=2
     )
     rate2: float = setting(2e-3, "Highest learning rate of AdamW in the second stage.", least=0, stage=2)
-    warm_up2: float = setting(0.0, "Share of the second stage over which it rises.", least=0, most=1, stage=2)
-    weight_decay2: float = setting(1e-2, "Of AdamW in the second stage.", least=0, stage=2)
+    warm_up2: float = setting(
+        0.0, "Share of the second stage over which the learning rate rises.", least=0, most=1, stage=2
+    )
+    weight_decay2: float = setting(1e-2, "Weight decay of AdamW in the second stage.", least=0, stage=2)
     averaging2: float = setting(
         0.0, "Decay of the running mean of the second stage's weights; 0 is off.", least=0, most=1, stage=2
     )
     pseudo_images: int = setting(1024, "Distorted photographs a step (diqa).", least=1, stage=2)
-    noise: float = setting(0.1, "Added to the pooled features, in their standard deviations (diqa).", least=0, stage=2)
+    noise: float = setting(
+        0.1, "Noise added to the pooled features, in their standard deviations (diqa).", least=0, stage=2
+    )
     dropout: float = setting(0.2, "Share of the hidden units left out in a step (diqa).", least=0, most=0.99, stage=2)
     hand_crafted: bool = setting(
         True, "Use the two features made by hand, mean reliability and spread of the low frequencies (diqa).", stage=2
@@ -126,9 +139,14 @@ class QualityConfig(Recipe):
         least=1,
         stage=2,
     )
-    crop_side: int = setting(128, "Pixels a side of these windows; a multiple of 4 (deepbqa).", least=48, stage=2)
+    crop_side: int = setting(
+        128, "Pixels a side of the second stage's windows; a multiple of 4 (deepbqa).", least=48, stage=2
+    )
     sensitivity_rate: float = setting(
-        1.0, "Learning rate of the sensitivity, in that of the score's function (deepbqa).", least=0, stage=2
+        1.0,
+        "Learning rate of the sensitivity in the second stage, as a share of that of the score's function (deepbqa).",
+        least=0,
+        stage=2,
     )
     total_variation: float = setting(
         1e-2, "Weight of the sensitivity's variation from place to place (deepbqa).", least=0, stage=2

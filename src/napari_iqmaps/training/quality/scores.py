@@ -130,11 +130,8 @@ class ScoreTraining(Training):
             {"params": [self.calibration], "lr": config.rate2, "weight_decay": 0.0},
         ]
         if isinstance(self.network, DeepBQA):
-            groups.append({
-                "params": list(self.network.sensitivity.parameters()),
-                "lr": config.rate2 * config.sensitivity_rate,
-                "weight_decay": 0.0,
-            })  # fmt: skip
+            rate = config.rate2 * config.sensitivity_rate
+            groups.append({"params": list(self.network.sensitivity.parameters()), "lr": rate, "weight_decay": 0.0})
         return self.adamw(groups, "cosine", config.stage2_steps, config.warm_up2)
 
 
@@ -288,8 +285,8 @@ def fit_scores(
     finished = Run(folder, resume=options.pop("resume", True)).finished(_file_of(config), record)
     if finished is not None:
         return finished
-    seen = ScoreBank(config, start, read, photographs, keep=folder / SEEN, device=options.get("device", "auto"),
-                     progress=options.get("progress"))  # fmt: skip
+    device, progress = options.get("device", "auto"), options.get("progress")
+    seen = ScoreBank(config, start, read, photographs, keep=folder / SEEN, device=device, progress=progress)
     return fit_scores_on(seen, rows, config, folder, **options)
 
 

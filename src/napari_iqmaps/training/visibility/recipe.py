@@ -38,7 +38,7 @@ class TrainingConfig(Recipe):
     steps: int = setting(400, "Optimiser steps.", least=1)
     images: int = setting(64, "Images a step, drawn without repeats where there are enough.", least=1)
     patches: int = setting(8, "Patches of 32x32 pixels from each of these images.", least=1)
-    seed: int = setting(0, "Of the starting weights, the draws and the dropout.", least=0)
+    seed: int = setting(0, "Seed of the starting weights, the draws and the dropout.", least=0)
     balance: bool = setting(True, "Draw equally from each manifest, or in proportion to its images.")
     loss: str = setting(
         "image",
@@ -67,13 +67,13 @@ class TrainingConfig(Recipe):
     )
     exponent: float = setting(
         EXPONENT,
-        "A patch's distortion is the p-mean of its differences: 1 the mean, as published, 2 rms.",
+        "Exponent of the mean over a patch's differences, which is its distortion: 1 is the plain mean, as published.",
         least=1,
         most=8,
     )
     pooling: float = setting(
         IMPAIRMENT_EXPONENT,
-        "An image's impairment is the p-mean of that of its patches: 1 the mean, as published.",
+        "Exponent of the mean over the impairment of an image's patches: 1 is the plain mean, as published.",
         least=1,
         most=8,
     )
@@ -89,7 +89,7 @@ class TrainingConfig(Recipe):
     learning_rate: float = setting(1e-3, "Highest learning rate of AdamW.", least=0)
     schedule: str = setting("one-cycle", "How the learning rate runs.", choices=("one-cycle", "cosine", "constant"))
     warm_up: float = setting(0.1, "Share of the steps over which the learning rate rises.", least=0, most=1)
-    weight_decay: float = setting(0.0, "Of AdamW, on the network's weights.", least=0)
+    weight_decay: float = setting(0.0, "Weight decay of AdamW, on the network's weights.", least=0)
     gradient_clip: float = setting(1.0, "Largest norm of the gradient; 0 does not clip.", least=0)
     averaging: float = setting(
         0.99, "Decay of the running mean of the weights, which is the result; 0 is off.", least=0, most=1
@@ -111,7 +111,7 @@ class TrainingConfig(Recipe):
     flat_share: float = setting(0.25, "Share of them that is made nearly flat, of a random grey.", least=0, most=1)
     precision: str = setting(
         "auto",
-        "Of the matrix products; auto takes bfloat16 where the processor has AMX or CUDA supports it.",
+        "Precision of the matrix products; auto takes bfloat16 where the processor has AMX or CUDA supports it.",
         choices=("auto", "32-true", "bf16-mixed"),
     )
 
