@@ -144,13 +144,8 @@ def read_pictures(
 
 
 def share_of(name: str) -> float:
-    """Give a picture's name a number from 0 to 1 by which parts are made.
-
-    Returns
-    -------
-    float
-        The first 8 bytes of its sha256, as a share of all that they could be.
-    """
+    """Give a picture's name a number from 0 to 1 by which parts are made, out of its sha256."""
+    # The first 8 bytes, as a share of all that they could be.
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") / 2**64
 
 

@@ -126,19 +126,12 @@ class LabelRequest:
 
 
 def made(pictures: Sequence[Pixels], variants: Sequence[Variant], progress: Progress | None = None) -> Pixels:
-    """Make the pictures of some rows.
+    """Make the pictures of some rows, uint8 ``(rows, height, width, 3)``, out of the undistorted picture of each.
 
     Parameters
     ----------
-    pictures : sequence of numpy.ndarray
-        The undistorted picture of each row, uint8 ``(height, width, 3)``.
     progress : callable, optional
         Called with ``(pictures made, pictures in all)``; raise `Cancelled` in it to stop.
-
-    Returns
-    -------
-    numpy.ndarray
-        uint8 ``(rows, height, width, 3)``.
     """
     changed = np.empty((len(pictures), *pictures[0].shape), np.uint8)
     for number, (picture, (name, severity, seed)) in enumerate(zip(pictures, variants, strict=True)):
