@@ -17,7 +17,7 @@ from skimage import data
 import napari_iqmaps as iq
 from napari_iqmaps.core.blind import BlindModel
 from napari_iqmaps.core.images import as_planes
-from napari_iqmaps.training.behaviour import PHOTOGRAPHS, local_deviation
+from napari_iqmaps.training.visibility.behaviour import PHOTOGRAPHS, local_deviation
 
 DISTORTIONS = ("gaussian_noise", "gaussian_blur", "jpeg")
 TILES = (64, 200, 384)

@@ -23,7 +23,7 @@ import napari_iqmaps as iq
 from napari_iqmaps.core import models as registered
 from napari_iqmaps.core.distortions import distortion
 from napari_iqmaps.core.machine import NETWORK
-from napari_iqmaps.training.behaviour import PHOTOGRAPHS
+from napari_iqmaps.training.visibility.behaviour import PHOTOGRAPHS
 
 SEVERITIES = (0, 1, 2, 3, 4, 5)
 FAILS_BELOW = 0.5

@@ -1,4 +1,4 @@
-"""Does the threshold map make sense? The checks of `napari_iqmaps.training.behaviour`, as tables.
+"""Does the threshold map make sense? The checks of `napari_iqmaps.training.visibility.behaviour`, as tables.
 
 python benchmarks/map_behaviour.py
 python benchmarks/map_behaviour.py --weights run/pnet.safetensors
@@ -9,7 +9,7 @@ from __future__ import annotations
 import click
 
 from napari_iqmaps.core.visibility import MODELS, ThresholdModel
-from napari_iqmaps.training.behaviour import (
+from napari_iqmaps.training.visibility.behaviour import (
     PHOTOGRAPHS,
     PUBLISHED_RATIO,
     flat_thresholds,

@@ -64,7 +64,7 @@ def untrained(tmp_path_factory):
     import torch
 
     from napari_iqmaps.core.networks.blind import DIQA, DeepBQA
-    from napari_iqmaps.training.weights_file import write_weights
+    from napari_iqmaps.training.weights import write_weights
 
     folder = tmp_path_factory.mktemp("weights")
     paths = {}

@@ -16,7 +16,7 @@ from napari_iqmaps.core.networks.metrifier import Metrifier
 from napari_iqmaps.training import statistics
 from napari_iqmaps.training.machine.labels import record_path, write_frame
 from napari_iqmaps.training.machine.pictures import read_pictures
-from napari_iqmaps.training.weights_file import write_weights
+from napari_iqmaps.training.weights import write_weights
 
 
 @pytest.fixture(autouse=True)

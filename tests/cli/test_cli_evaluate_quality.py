@@ -13,7 +13,7 @@ from napari_iqmaps import InputError
 from napari_iqmaps.cli.evaluate import evaluate
 from napari_iqmaps.cli.evaluating import changed
 from napari_iqmaps.training import statistics
-from napari_iqmaps.training.quality.config import BLIND_NETWORKS, QualityConfig
+from napari_iqmaps.training.quality.recipe import BLIND_NETWORKS, QualityConfig
 
 
 @pytest.fixture(autouse=True)

@@ -21,7 +21,7 @@ def weights(tmp_path_factory):
     import torch
 
     from napari_iqmaps.core.networks.metrifier import Metrifier
-    from napari_iqmaps.training.weights_file import write_weights
+    from napari_iqmaps.training.weights import write_weights
 
     path = tmp_path_factory.mktemp("weights") / "own.safetensors"
     with torch.random.fork_rng():

@@ -63,7 +63,7 @@ def test_the_spread_is_that_of_the_weights(rows, iqmaps, images, tmp_path):
     import torch
 
     from napari_iqmaps.core.networks.blind import DeepBQA
-    from napari_iqmaps.training.weights_file import write_weights
+    from napari_iqmaps.training.weights import write_weights
 
     network = DeepBQA()
     for buffer in network.uncertainty.buffers():

@@ -1,16 +1,24 @@
-"""``iqmaps train``: options are the recipe's fields."""
+"""``iqmaps train``: options are the recipe's fields, and what was trained can be registered."""
 
+import json
+import tomllib
 from dataclasses import fields
 
 import numpy as np
+import pandas as pd
 import pytest
+import torch
 from click.testing import CliRunner
 from PIL import Image
 from safetensors import safe_open
+from safetensors.torch import load_file
 
 from napari_iqmaps import training
 from napari_iqmaps.cli.train import train
-from napari_iqmaps.training.config import NETWORKS, TrainingConfig
+from napari_iqmaps.core.models import sha256_of
+from napari_iqmaps.core.networks.blind import DIQA
+from napari_iqmaps.training.visibility.recipe import NETWORKS, TrainingConfig
+from napari_iqmaps.training.weights import write_weights
 
 FAST = ["--steps", "2", "--images", "4", "--patches", "2", "--quiet"]
 
@@ -85,3 +93,79 @@ def test_missing_images_can_be_left_out_and_the_command_says_so(manifest, tmp_pa
     assert "own: 1 of 6 images left out" in result.output
     with safe_open(tmp_path / "run" / "contrast.safetensors", framework="numpy") as file:
         assert "--data own.csv --skip-missing" in file.metadata()["trained_by"]
+
+
+@pytest.fixture
+def trained(tmp_path):
+    path = tmp_path / "run.safetensors"
+    torch.manual_seed(0)
+    write_weights(path, "diqa", DIQA(), {"trained_by": "iqmaps train diqa", "seed": "3", "scale": "live"})
+    return path
+
+
+@pytest.fixture
+def figures(tmp_path):
+    """What 'iqmaps evaluate --json' writes, as far as it matters here."""
+    rows = [
+        {"database": name, "type": kind, "method": method, "srcc": srcc}
+        for name, kind, method, srcc in (
+            ("live", "all", "diqa", 0.91234),
+            ("live", "jpeg", "diqa", 0.8),
+            ("live", "all", "PSNR", 0.7),
+            ("tid2013", "all", "diqa", 0.8),
+        )
+    ]
+    path = tmp_path / "figures.json"
+    path.write_text(json.dumps(rows))
+    return path
+
+
+def register(trained, figures, into, *words):
+    into.mkdir(exist_ok=True)
+    command = ["register", str(trained), "--figures", str(figures), "--into", str(into), "--data", 'LIVE, "ours"']
+    return CliRunner().invoke(train, [*command, "--licence", "BSD-3-Clause", *words])
+
+
+def test_trained_weights_get_into_the_registry(trained, figures, tmp_path):
+    folder = tmp_path / "weights"
+    result = register(trained, figures, folder, "--name", "exact")
+    assert result.exit_code == 0, result.exception
+    assert register(trained, figures, folder, "--name", "small", "--half").exit_code == 0
+    records = tomllib.loads((folder / "registry.toml").read_text())["weights"]
+    assert list(records) == ["exact", "small"]
+    record, file = records["exact"], folder / "exact.safetensors"
+    assert record["sha256"] == sha256_of(file)
+    assert record["bytes"] == file.stat().st_size
+    assert result.stdout.strip() == f"exact.safetensors: {file.stat().st_size:,} bytes, {record['sha256']}"
+    assert record["figures"] == {"srcc_live": 0.912, "srcc_tid2013": 0.8}
+    assert (record["network"], record["seed"], record["default"]) == ("diqa", 3, True)
+    assert (record["command"], record["data"]) == ("iqmaps train diqa", 'LIVE, "ours"')
+    assert file.read_bytes() == trained.read_bytes()
+    # What is large is rounded, what a distance is made of and the few scalars are not.
+    before, after = load_file(trained), load_file(folder / "small.safetensors")
+    for name, tensor in before.items():
+        rounded = tensor.numel() > 1000 and not name.startswith("evidence.")
+        assert after[name].dtype == (torch.float16 if rounded else tensor.dtype), name
+
+
+def test_registered_weights_know_their_uncertainty(trained, figures, tmp_path):
+    scores = np.linspace(0, 100, 40)
+    residuals = tmp_path / "residuals.csv"
+    pd.DataFrame({"score": scores, "target": scores + 5.0}).to_csv(residuals, index=False)
+    folder = tmp_path / "weights"
+    assert register(trained, figures, folder, "--name", "diqa", "--residuals", str(residuals)).exit_code == 0
+    deviations = load_file(folder / "diqa.safetensors")["uncertainty.deviations"]
+    np.testing.assert_allclose(deviations, 5.0, rtol=1e-6)
+
+
+def test_what_cannot_be_registered_is_named(trained, figures, tmp_path):
+    folder = tmp_path / "weights"
+    write_weights(tmp_path / "bare.safetensors", "diqa", DIQA(), {})
+    said = register(tmp_path / "bare.safetensors", figures, folder, "--name", "diqa").exception
+    assert "has no trained_by" in str(said)
+    figures.write_text(json.dumps([{"database": "live", "type": "all", "method": "deepbqa", "srcc": 1.0}]))
+    said = register(trained, figures, folder, "--name", "diqa").exception
+    assert "has no figures of diqa over all types" in str(said)
+    said = register(trained, trained, folder, "--name", "diqa").exception
+    assert "Give what 'iqmaps evaluate --json' wrote" in str(said)
+    assert not list(folder.iterdir())

@@ -9,7 +9,7 @@ from PIL import Image
 from safetensors import safe_open
 
 from napari_iqmaps.cli.train import train
-from napari_iqmaps.training.quality.config import BLIND_NETWORKS, QualityConfig
+from napari_iqmaps.training.quality.recipe import BLIND_NETWORKS, QualityConfig
 
 FAST = ["--stage1-steps", "1", "--side", "48", "--crop-cells", "2", "--photographs-per-step", "1",
         "--variants-per-step", "1", "--quiet"]  # fmt: skip

@@ -67,7 +67,7 @@ def untrained(tmp_path_factory):
     import torch
 
     from napari_iqmaps.core.networks.blind import DIQA, DeepBQA
-    from napari_iqmaps.training.weights_file import write_weights
+    from napari_iqmaps.training.weights import write_weights
 
     paths = {}
     for name, network in (("deepbqa", DeepBQA), ("diqa", DIQA)):

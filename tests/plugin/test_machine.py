@@ -23,7 +23,7 @@ def metrifier(tmp_path_factory):
     import torch
 
     from napari_iqmaps.core.networks.metrifier import Metrifier
-    from napari_iqmaps.training.weights_file import write_weights
+    from napari_iqmaps.training.weights import write_weights
 
     with torch.random.fork_rng():
         torch.manual_seed(5)

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
-from napari_iqmaps.training.config import TrainingConfig
+from napari_iqmaps.training.visibility.recipe import TrainingConfig
 
 
 def _write_manifest(path, rows, best=0, worst=100, columns="file,reference,score,type,scene"):

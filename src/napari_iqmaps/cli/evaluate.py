@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from ..training import require_extra
-from ..training.config import NETWORKS, TrainingConfig
+from ..training.visibility.recipe import NETWORKS, TrainingConfig
 from .databases import data_options, opened, report_survey
 from .evaluate_machine import machine
 from .evaluate_quality import quality
@@ -109,7 +109,7 @@ def visibility(
 
     from ..training import evaluate as judge
     from ..training.agreements import with_databases
-    from ..training.memory import keep_freed_memory
+    from ..training.hardware import keep_freed_memory
     from ..training.splits import Shares
     from ..training.tables import for_screen, write_tables
 

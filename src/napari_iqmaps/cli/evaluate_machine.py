@@ -88,10 +88,10 @@ def machine(
     The pictures should be ones that neither the workers nor the metrifier were trained on.
     """
     require_extra()
+    from ..training.hardware import keep_freed_memory
     from ..training.machine import evaluation
     from ..training.machine import evaluation_tables as tables
     from ..training.machine.labels import distorted_batch, pictures_of, read_labels
-    from ..training.memory import keep_freed_memory
     from ..training.tables import write_tables
 
     keep_freed_memory()

@@ -8,7 +8,7 @@ import click
 
 from ..core.errors import InputError
 from ..training import require_extra
-from ..training.quality.config import BLIND_NETWORKS, QualityConfig
+from ..training.quality.recipe import BLIND_NETWORKS, QualityConfig
 from .databases import data_options, opened, report_survey
 from .evaluating import AS_IS, COUNTS, SPLITS, Bars, changed, check_use, figures_of, output_options, split_options
 from .evaluating import write_scores as write_each
@@ -121,7 +121,7 @@ def quality(
 
     from ..training import evaluate as judge
     from ..training.agreements import with_databases
-    from ..training.memory import keep_freed_memory
+    from ..training.hardware import keep_freed_memory
     from ..training.quality import evaluation
     from ..training.quality.evaluation_published import with_published
     from ..training.splits import Shares

@@ -10,7 +10,7 @@ import click
 from ..core.distortions import distortions
 from ..core.errors import InputError
 from ..training import require_extra
-from ..training.machine.label_config import SEVERITIES, LabelRequest
+from ..training.machine.variants import SEVERITIES, LabelRequest
 from .evaluating import Bars
 from .labelled import Part, picture_options
 
@@ -87,10 +87,10 @@ def label(
     request = LabelRequest(names, left_out, variants, grid, severities, seed, answers)
     if not out.resolve().parent.is_dir():
         raise InputError(f"The folder {out.resolve().parent} for {out.name} does not exist. Create it first.")
-    from ..training.machine.label_making import make_labels
-    from ..training.machine.opening import open_worker
+    from ..training.hardware import keep_freed_memory
+    from ..training.machine.labels import make_labels
     from ..training.machine.pictures import read_pictures
-    from ..training.memory import keep_freed_memory
+    from ..training.machine.sources import open_worker
 
     keep_freed_memory()
     asked = [open_worker(spec) for spec in workers]

@@ -1,5 +1,10 @@
 """Training and judging the networks: a side wing over the core, with the extra ``[train]``.
 
+Every training goes through `engine.run_training`, with a `runs.Run` (the folder, and how the run is carried out), a
+`recipe` (what decides the result), an `engine.Training` (what is trained) and a `draws.Draws` (what each step sees).
+`visibility`, `quality` and `machine` have these for their networks. `weights` writes the results as files, and
+`evidence` what travels with them.
+
 Importing this package loads none of the extra's libraries; the modules in it do.
 """
 

@@ -16,11 +16,11 @@ from ..core.models import default_name, find, sha256_of
 from . import runs
 from .agreements import KEYS, SPLIT
 from .baselines import BASELINES
-from .config import TrainingConfig
 from .keeping import kept_scores
 from .manifest import Manifest, pooled
 from .scoring import baseline_scores, patch_scores, visibility_scores
 from .splits import Fold, Shares, leave_one_scene_out, leave_types_out, scenes_in_folds
+from .visibility.recipe import TrainingConfig
 
 Report = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and how much there is."""
@@ -173,8 +173,8 @@ def _cross_validated(
     report: Report | None,
 ) -> list[np.ndarray]:
     """Train and score each fold that has not been; give the scores of each fold's test rows."""
-    from .fit import finished_weights, fit_images
-    from .samples import ScoredImages, measure_of
+    from .visibility.samples import ScoredImages, measure_of
+    from .visibility.training import finished_weights, fit_images
 
     scoring, stride, device = evaluation
     found = []

@@ -2,28 +2,25 @@
 
 ::
 
-    config.json             the recipe, the manifests with their sha256, and what was held out
+    config.json             the recipe, the data with their sha256, and what was held out
     versions.json           python, libraries, device, precision
     metrics.csv             the loss and its parts, by step
     last.ckpt               all that is needed to go on
-    pnet.safetensors        the result (or contrast.safetensors)
+    pnet.safetensors        the result (or that of another network)
 """
 
 from __future__ import annotations
 
 import csv
 import json
-import platform
 from collections.abc import Mapping
-from importlib.metadata import version
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
-import torch
-
-from .. import __version__
 from ..core.errors import InputError
 from ..core.io.atomic import written_whole
+from ..core.progress import Progress
 
 CONFIG = "config.json"
 VERSIONS = "versions.json"
@@ -31,14 +28,74 @@ METRICS = "metrics.csv"
 CHECKPOINT = "last.ckpt"
 
 
-def prepare(folder: Path, record: Mapping[str, Any], *, resume: bool) -> bool:
-    """Make a run's folder, or recognise it.
+class RunOptions(TypedDict, total=False):
+    """How a run is carried out: what every training takes by these keywords, and what changes nothing in its result.
 
-    Returns
-    -------
-    bool
-        Whether there is a run of the same record to continue.
+    Attributes
+    ----------
+    resume : bool
+        Continue the run that the folder holds, if it has the same recipe and data; True.
+    device : str
+        ``"auto"`` or one of torch's.
+    devices : int
+        How many of them share each step, where a training can; 1.
+    checkpoint_every : int
+        Steps between checkpoints; 100.
+    command : str
+        What to write into the weights' header as the command that trained them.
+    bar : bool
+        Whether Lightning shows a bar; False.
+    progress : callable or None
+        Called with ``(steps done, steps in all)``; raise `Cancelled` in it to stop with a checkpoint.
     """
+
+    resume: bool
+    device: str
+    devices: int
+    checkpoint_every: int
+    command: str
+    bar: bool
+    progress: Progress | None
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run's folder, and how the run is carried out; see `RunOptions`."""
+
+    folder: Path
+    resume: bool = True
+    device: str = "auto"
+    devices: int = 1
+    checkpoint_every: int = 100
+    command: str = ""
+    bar: bool = False
+    progress: Progress | None = None
+
+    def __post_init__(self) -> None:
+        if self.checkpoint_every < 1:
+            raise InputError(f"checkpoint_every is {self.checkpoint_every}; give a number of steps, at least 1.")
+
+    @property
+    def checkpoint(self) -> Path:
+        """The file of all that is needed to go on."""
+        return self.folder / CHECKPOINT
+
+    def finished(self, file: str, record: Mapping[str, Any]) -> Path | None:
+        """Prepare the folder for a run of this record, and give its weights if it is finished already."""
+        # Of several processes that share the steps, the first has made the folder when the others start.
+        there = prepare(self.folder, record, resume=self.resume or not is_main_process())
+        return self.folder / file if there and (self.folder / file).is_file() else None
+
+
+def is_main_process() -> bool:
+    """Tell whether this process writes files: the only one of a run, or the first of those that share its steps."""
+    from lightning.pytorch.utilities import rank_zero_only
+
+    return getattr(rank_zero_only, "rank", 0) == 0
+
+
+def prepare(folder: Path, record: Mapping[str, Any], *, resume: bool) -> bool:
+    """Make a run's folder, or recognise it; tell whether there is a run of the same record to continue."""
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file. Give a folder for the run.")
     folder.mkdir(parents=True, exist_ok=True)
@@ -50,10 +107,11 @@ def prepare(folder: Path, record: Mapping[str, Any], *, resume: bool) -> bool:
         return False
     if not resume:
         raise InputError(f"{folder} holds a run already. Give a new folder, or continue it with resume.")
-    differences = _differences(json.loads(path.read_text(encoding="utf-8")), json.loads(json.dumps(record)))
-    if differences:
+    changes = differences(json.loads(path.read_text(encoding="utf-8")), json.loads(json.dumps(record)))
+    if changes:
+        listed = "; ".join(f"{'.'.join(keys)} was {old}, is {new}" for keys, old, new in changes[:5])
         raise InputError(
-            f"{folder} holds a run with another recipe or other data: {'; '.join(differences[:5])}. "
+            f"{folder} holds a run with another recipe or other data: {listed}. "
             "Give a new folder, or the same options to continue it."
         )
     return True
@@ -65,34 +123,8 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
         part.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
-def versions(device: torch.device, precision: str) -> dict[str, Any]:
-    """Say what a run ran on.
-
-    Returns
-    -------
-    dict
-        Versions of python and of the libraries, device, precision and threads.
-    """
-    libraries = ("torch", "lightning", "numpy", "pandas", "safetensors", "scikit-image", "scipy")
-    return {
-        "napari-iqmaps": __version__,
-        "python": platform.python_version(),
-        **{name: version(name) for name in libraries},
-        "platform": f"{platform.system()} {platform.machine()}",
-        "device": str(device),
-        "precision": precision,
-        "threads": torch.get_num_threads(),
-    }
-
-
 def metrics_until(folder: Path, step: int) -> list[dict[str, Any]]:
-    """Read what a run has logged before a step.
-
-    Parameters
-    ----------
-    step : int
-        Rows from this step on are left out: they will be written again.
-    """
+    """Read what a run has logged before a step; rows from it on will be written again."""
     path = folder / METRICS
     if not path.is_file():
         return []
@@ -105,12 +137,13 @@ def _number(text: str) -> int | float:
     return int(text) if text.lstrip("-").isdigit() else float(text)
 
 
-def _differences(old: Any, new: Any, name: str = "") -> list[str]:
-    """List where two JSON records differ."""
+def differences(old: Any, new: Any, *keys: str) -> list[tuple[tuple[str, ...], str, str]]:
+    """List where two JSON records differ: the keys that lead there, and both values in short."""
     if isinstance(old, dict) and isinstance(new, dict):
-        keys = dict.fromkeys([*old, *new])
-        return [line for key in keys for line in _differences(old.get(key), new.get(key), f"{name}.{key}".strip("."))]
-    return [] if old == new else [f"{name} was {_short(old)}, is {_short(new)}"]
+        return [
+            line for key in dict.fromkeys([*old, *new]) for line in differences(old.get(key), new.get(key), *keys, key)
+        ]
+    return [] if old == new else [(keys, _short(old), _short(new))]
 
 
 def _short(value: Any) -> str:

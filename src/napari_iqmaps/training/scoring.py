@@ -13,11 +13,10 @@ import torch
 from ..core.models import read_network
 from ..core.visibility import visibility_map
 from .baselines import BASELINES
-from .config import TrainingConfig
-from .forward import thresholds
-from .losses import combined_thresholds, impairment, power_mean
-from .precision import resolved_precision
-from .samples import ScoredImages, read_luminance
+from .hardware import resolved_precision
+from .visibility.impairment import combined_thresholds, impairment, power_mean, thresholds
+from .visibility.recipe import TrainingConfig
+from .visibility.samples import ScoredImages, read_luminance
 
 Floats = npt.NDArray[np.float64]
 Progress = Callable[[int, int], None]

@@ -17,7 +17,7 @@ from napari_iqmaps.training.machine import evaluation
 from napari_iqmaps.training.machine import evaluation_tables as tables
 from napari_iqmaps.training.machine.evaluation_figures import Draws, row_figures
 from napari_iqmaps.training.machine.evaluation_scores import Distorted, measured, metrifier_scores
-from napari_iqmaps.training.weights_file import write_weights
+from napari_iqmaps.training.weights import write_weights
 
 PHOTOGRAPH = data.astronaut()
 KINDS = ("gaussian_blur", "gaussian_noise", "jpeg")

@@ -11,11 +11,10 @@ import torch
 
 import napari_iqmaps as iq
 from napari_iqmaps import Cancelled, InputError
-from napari_iqmaps.training.machine import label_making
-from napari_iqmaps.training.machine.label_config import LabelRequest
-from napari_iqmaps.training.machine.label_making import make_labels
-from napari_iqmaps.training.machine.labels import distorted_batch, pictures_of, read_labels
+from napari_iqmaps.training.machine import labels
+from napari_iqmaps.training.machine.labels import distorted_batch, make_labels, pictures_of, read_labels
 from napari_iqmaps.training.machine.pictures import read_pictures
+from napari_iqmaps.training.machine.variants import LabelRequest
 from napari_iqmaps.training.machine.workers import Preprocessing, Recogniser
 
 TWO = ("blue", "red")
@@ -40,7 +39,7 @@ def request_of():
 @pytest.fixture
 def small_chunks(monkeypatch):
     """Eight chunks, of two pictures each."""
-    monkeypatch.setattr(label_making, "_ROWS", 8)
+    monkeypatch.setattr(labels, "_ROWS", 8)
 
 
 def test_labels_are_what_the_workers_say(tmp_path, two_colours, request_of):
@@ -192,7 +191,7 @@ def test_several_processes_make_the_same_table(tmp_path, two_colours, monkeypatc
     folder = tmp_path / "data"
     write_pictures(two_colours, folder)
     small = read_pictures(folder, part=(0, 0.6))
-    monkeypatch.setattr(label_making, "_ROWS", 12)
+    monkeypatch.setattr(labels, "_ROWS", 12)
     request = LabelRequest(("gaussian_noise", "jpeg"), variants=3)
     for jobs in (1, 2):
         make_labels(small, WORKERS[:1], request, tmp_path / f"{jobs}.csv", jobs=jobs)

@@ -9,8 +9,8 @@ from safetensors.torch import load_file
 
 from napari_iqmaps import InputError, WeightsError
 from napari_iqmaps.core.networks.metrifier import Metrifier
-from napari_iqmaps.training.machine.metrifier_fit import set_metrifier_uncertainty
-from napari_iqmaps.training.weights_file import write_weights
+from napari_iqmaps.training.evidence import set_uncertainty
+from napari_iqmaps.training.weights import write_weights
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def test_deviations_by_score(weights, tmp_path):
     scores = np.linspace(0, 1, 4001)
     size = np.where(scores < 0.5, 0.05, 0.2)
     labels = np.where(scores < 0.5, scores + size, scores - size)
-    set_metrifier_uncertainty(weights, residuals(tmp_path / "residuals.csv", [*scores, np.nan], [*labels, 0.5]))
+    set_uncertainty(weights, residuals(tmp_path / "residuals.csv", [*scores, np.nan], [*labels, 0.5]))
     after = load_file(weights)
     np.testing.assert_allclose(after["uncertainty.knots"], np.linspace(0, 1, 6), rtol=1e-6)
     found = after["uncertainty.deviations"].numpy()
@@ -47,18 +47,18 @@ def test_deviations_by_score(weights, tmp_path):
 def test_what_cannot_be_used_is_named(weights, tmp_path):
     content = weights.read_bytes()
     with pytest.raises(InputError, match="cannot be read"):
-        set_metrifier_uncertainty(weights, tmp_path / "none.csv")
+        set_uncertainty(weights, tmp_path / "none.csv")
     pd.DataFrame({"score": [1.0]}).to_csv(tmp_path / "short.csv")
     with pytest.raises(InputError, match="has no column label"):
-        set_metrifier_uncertainty(weights, tmp_path / "short.csv")
-    with pytest.raises(InputError, match="has 19 rows that count; at least 20"):
-        set_metrifier_uncertainty(weights, residuals(tmp_path / "few.csv", np.zeros(19), np.zeros(19)))
+        set_uncertainty(weights, tmp_path / "short.csv")
+    with pytest.raises(InputError, match="has 19 images that count; at least 20"):
+        set_uncertainty(weights, residuals(tmp_path / "few.csv", np.zeros(19), np.zeros(19)))
     with pytest.raises(InputError, match="outside 0 to 1"):
-        set_metrifier_uncertainty(weights, residuals(tmp_path / "hundred.csv", np.arange(30), np.arange(30)))
+        set_uncertainty(weights, residuals(tmp_path / "hundred.csv", np.arange(30), np.arange(30)))
     assert weights.read_bytes() == content
     good = residuals(tmp_path / "good.csv", np.linspace(0, 1, 30), np.linspace(0, 1, 30))
     with pytest.raises(WeightsError, match="cannot be read"):
-        set_metrifier_uncertainty(tmp_path / "none.safetensors", good)
+        set_uncertainty(tmp_path / "none.safetensors", good)
     write_weights(weights, "pnet", torch.nn.Linear(1, 1), {})
-    with pytest.raises(WeightsError, match="no weights of a metrifier"):
-        set_metrifier_uncertainty(weights, good)
+    with pytest.raises(WeightsError, match="a network that gives no scores. Give those of diqa, deepbqa or metrifier"):
+        set_uncertainty(weights, good)

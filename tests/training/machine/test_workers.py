@@ -13,9 +13,9 @@ from torch import nn
 
 from napari_iqmaps import InputError
 from napari_iqmaps.core.models import sha256_of
-from napari_iqmaps.training.machine.opening import open_worker
-from napari_iqmaps.training.machine.worker_config import WorkerConfig
-from napari_iqmaps.training.machine.worker_fit import fit_worker
+from napari_iqmaps.training.machine.recipe import WorkerConfig
+from napari_iqmaps.training.machine.recognisers import fit_worker
+from napari_iqmaps.training.machine.sources import open_worker
 from napari_iqmaps.training.machine.workers import Preprocessing, Recogniser, answers, check_names, columns_of
 
 

@@ -8,10 +8,10 @@ import torch
 from PIL import Image
 from scipy import ndimage
 
-from napari_iqmaps.training.quality.config import QualityConfig
-from napari_iqmaps.training.quality.error_training import BLIND_CLASSES
-from napari_iqmaps.training.quality.score_bank import ScoreBank
-from napari_iqmaps.training.weights_file import write_weights
+from napari_iqmaps.training.quality.bank import ScoreBank
+from napari_iqmaps.training.quality.errors import BLIND_CLASSES
+from napari_iqmaps.training.quality.recipe import QualityConfig
+from napari_iqmaps.training.weights import write_weights
 
 SIZES = ((96, 96), (100, 116), (97, 98), (120, 96))
 

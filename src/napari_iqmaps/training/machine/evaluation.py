@@ -19,8 +19,8 @@ from ...core.models import WeightsRecord, default_name, find
 from ..evaluate import Report, told_of
 from ..keeping import kept_scores
 from .evaluation_scores import MEASURES, Distorted, Remake, measured, metrifier_scores
-from .label_config import UNDISTORTED
 from .labels import CONSISTENCY, PROBABILITY
+from .variants import UNDISTORTED
 
 Floats = npt.NDArray[np.float64]
 

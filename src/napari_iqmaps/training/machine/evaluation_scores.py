@@ -20,7 +20,7 @@ from ...core.models import default_name, find, load_network
 from ...core.networks.metrifier import Metrifier, score_of, with_border
 from ..baselines import BASELINES
 from ..quality.evaluation_scores import blur_effect
-from .label_config import UNDISTORTED
+from .variants import UNDISTORTED
 
 Floats = npt.NDArray[np.float64]
 Pixels = npt.NDArray[np.uint8]

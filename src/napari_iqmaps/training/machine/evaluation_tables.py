@@ -18,7 +18,7 @@ from ...core.io.atomic import written_whole
 from ..tables import as_markdown
 from .evaluation_figures import Draws, distance, row_figures
 from .evaluation_scores import MEASURES
-from .label_config import UNDISTORTED
+from .variants import UNDISTORTED
 
 Floats = npt.NDArray[np.float64]
 Progress = Callable[[int, int], None]

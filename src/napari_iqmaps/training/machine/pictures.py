@@ -6,7 +6,7 @@ import hashlib
 import io
 import tarfile
 import zipfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -17,9 +17,9 @@ import numpy.typing as npt
 from PIL import Image, ImageOps
 
 from ...core.errors import InputError
+from ...core.progress import Progress
 
 Pixels = npt.NDArray[np.uint8]
-Progress = Callable[[int, int], None]
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".gif")
 """Of the files that are pictures; others are passed over."""
@@ -144,13 +144,8 @@ def read_pictures(
 
 
 def share_of(name: str) -> float:
-    """Give a picture's name a number from 0 to 1 by which parts are made.
-
-    Returns
-    -------
-    float
-        The first 8 bytes of its sha256, as a share of all that they could be.
-    """
+    """Give a picture's name a number from 0 to 1 by which parts are made, out of its sha256."""
+    # The first 8 bytes, as a share of all that they could be.
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") / 2**64
 
 

@@ -126,13 +126,7 @@ def check_names(workers: Sequence[Worker]) -> None:
 
 
 def columns_of(worker: Worker, classes: Sequence[str]) -> npt.NDArray[np.intp]:
-    """Say which of a worker's answers belongs to each class of the pictures.
-
-    Parameters
-    ----------
-    worker : Worker
-        Who is asked. It may know more classes than the pictures have.
-    """
+    """Say which of a worker's answers belongs to each class of the pictures; it may know more classes than these."""
     if worker.classes is None:
         return np.arange(len(classes))
     places = {name: number for number, name in enumerate(worker.classes)}
@@ -147,17 +141,12 @@ def columns_of(worker: Worker, classes: Sequence[str]) -> npt.NDArray[np.intp]:
 
 
 def answers(worker: Worker, colours: Tensor, classes: Sequence[str]) -> npt.NDArray[np.float64]:
-    """Ask a worker, and refuse what are no probabilities.
+    """Ask a worker, and refuse what are no probabilities; gives ``(batch, classes)``, of which each row sums to 1.
 
     Parameters
     ----------
     classes : sequence of str
         Of the pictures; as many answers are expected of a worker that names none of its own.
-
-    Returns
-    -------
-    numpy.ndarray
-        ``(batch, classes)``, each row sums to 1.
     """
     said = worker(colours).detach().cpu().double().numpy()
     wanted = (len(colours), len(classes if worker.classes is None else worker.classes))

@@ -21,13 +21,13 @@ from ..evaluate import SPLITS, Report, data_of, told_of
 from ..keeping import image_names, kept_scores
 from ..manifest import Manifest, pooled
 from ..splits import Shares
-from .config import QualityConfig
+from .bank import ScoreBank
 from .evaluation_folds import Trial, trials_of
 from .evaluation_scores import Floats, Progress, measured, measures, quality_scores
 from .evaluation_starts import Start, header_of, is_unseen, start_for, twins_of, without
 from .pairs import fingerprint
-from .score_bank import ScoreBank
-from .score_fit import fit_scores_on, scores_of
+from .recipe import QualityConfig
+from .scores import fit_scores_on, scores_of
 
 COLUMNS = ("quality", "enough_evidence")
 """Of what `quality_scores` gives."""

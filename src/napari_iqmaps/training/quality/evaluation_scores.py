@@ -12,8 +12,8 @@ from skimage import measure, restoration
 
 from ...core.blind import BlindModel, quality
 from ..baselines import BASELINES
-from ..samples import read_luminance
 from ..scoring import each_pair
+from ..visibility.samples import read_luminance
 
 Floats = npt.NDArray[np.float64]
 Plane = npt.NDArray[np.float32]

@@ -12,11 +12,9 @@ from ...core.distortions import distortions
 from ...core.errors import InputError, WeightsError
 from ...core.models import find
 from ..splits import TYPE_GROUPS
-from .config import BLIND_NETWORKS
-from .drawing import draw
-from .pairs import learnt_photographs, read_photograph
-from .score_bank import ScoreBank
-from .score_keeping import SeenImages
+from .bank import ScoreBank, SeenImages
+from .pairs import draw, learnt_photographs, read_photograph
+from .recipe import BLIND_NETWORKS
 
 _SAME: Mapping[str, tuple[str, ...]] = MappingProxyType({
     "multiplicative_noise": ("speckle_noise",),

@@ -6,6 +6,7 @@ A pair is made once and kept in memory as luminance in fixed point, with what it
 from __future__ import annotations
 
 import hashlib
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,20 +15,113 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ...core.distortions import distortion, distortions
 from ...core.errors import InputError
 from ...core.images import as_planes
 from ...core.io.reading import read_image
 from ..manifest import Manifest
-from .config import QualityConfig
-from .drawing import Colours, draw, drawing_weights
+from .recipe import QualityConfig
 from .teachers import Teachers, teachers_of
+
+Colours = npt.NDArray[np.uint8]
+"""``(height, width, 1 or 3)``."""
+
+HIGHEST_SEVERITY = 6.3
+"""Severities are drawn evenly from 0 to this: from hardly there to worse than the scale."""
+
+# How often what is drawn, in proportion to the rest; see `drawing_weights`.
+_FAMILY_WEIGHTS = {"noise": 1.0, "blur": 1.0, "coding": 1.0, "loss": 1.0, "tone": 0.4}
+_CLASSIC_WEIGHT = 3.0
+_CLASSIC = (
+    "gaussian_noise",
+    "correlated_noise",
+    "high_frequency_noise",
+    "impulse_noise",
+    "quantisation",
+    "speckle_noise",
+    "gaussian_blur",
+    "denoised",
+    "jpeg",
+    "jpeg2000",
+)
+_CLEAN_SHARE = 0.06  # of the variants, which are undistorted copies
+_SECOND_SHARE = 0.12  # of the variants, which are distorted twice
+_HIGHEST_SECOND = 4.0  # severity of the second distortion, so that something is left of the first
+_WHITE = 255
+
+
+def drawing_weights() -> dict[str, float]:
+    """Give how often each distortion of the bank is drawn, in proportion.
+
+    What changes only colours is never drawn: the networks see luminance. Tone counts little, since it hardly changes
+    the normalised image, and what databases and people know best counts most.
+    """
+    weights = {name: weight for family, weight in _FAMILY_WEIGHTS.items() for name in distortions(family=family)}
+    return weights | dict.fromkeys(_CLASSIC, _CLASSIC_WEIGHT)
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What is done to a photograph for one of its variants.
+
+    Attributes
+    ----------
+    steps : tuple of (str, float)
+        Names of distortions and severities, in the order of their application; empty for an undistorted copy.
+    seed : int
+        Of their random draws.
+    """
+
+    steps: tuple[tuple[str, float], ...]
+    seed: int
+
+    def applied_to(self, photograph: Colours) -> Colours:
+        """Distort a photograph, rounded to 8 bits after each step, as files are."""
+        colours = photograph
+        rng = np.random.default_rng(self.seed)
+        for name, severity in self.steps:
+            row = distortion(name)
+            unit = colours.astype(np.float32) / np.float32(_WHITE)
+            changed = row.effect(unit, row.strength_beyond(severity), rng)
+            colours = np.rint(np.clip(changed, 0, 1) * _WHITE).astype(np.uint8)
+        return colours
+
+
+def draw(seed: int, photograph: str, variant: int, *, left_out: Sequence[str] = (), colour: bool = True) -> Drawn:
+    """Draw what is done to a photograph for one of its variants.
+
+    Parameters
+    ----------
+    left_out : sequence of str
+        Distortions that are drawn anew instead; all other draws stay as they would be.
+    colour : bool
+        Whether the photograph has colours; if not, what needs them is drawn anew as well.
+    """
+    rng = np.random.default_rng((seed, zlib.crc32(photograph.encode()), variant))
+    weights = drawing_weights()
+    names, chances = list(weights), np.array(list(weights.values())) / sum(weights.values())
+
+    def chosen() -> str:
+        while True:
+            name = str(rng.choice(names, p=chances))
+            if name not in left_out and (colour or not distortion(name).needs_colour):
+                return name
+
+    kind, second, noise = rng.random(), rng.random(), int(rng.integers(2**31))
+    severity, severity2 = rng.uniform(0, HIGHEST_SEVERITY), rng.uniform(0, _HIGHEST_SECOND)
+    if kind < _CLEAN_SHARE:
+        return Drawn((), noise)
+    steps = [(chosen(), float(severity))]
+    if second < _SECOND_SHARE:
+        steps.append((chosen(), float(severity2)))
+    return Drawn(tuple(steps), noise)
+
 
 Fixed = npt.NDArray[np.uint16]
 """Luminance in 256ths of a code value."""
 
 FIXED_POINT = 256
 _CELL = 4
-_WHITE = 255
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,13 +206,7 @@ class PairBank:
         return found
 
     def test(self, source: int, variant: int) -> Fixed:
-        """Give the distorted image of a pair alone, which is not kept.
-
-        Returns
-        -------
-        numpy.ndarray
-            Luminance in fixed point.
-        """
+        """Give the distorted image of a pair alone, which is not kept."""
         found = self._kept.get((source, variant))
         return self._test_of(self.sources[source], variant) if found is None else found.test
 
@@ -140,9 +228,9 @@ class PairBank:
                     "(both cut to multiples of four). Give pairs of the same pixels."
                 )
         else:
-            recipe = draw(self.config.seed, source.path.name, variant, left_out=self.config.left_out,
-                          colour=source.colour)  # fmt: skip
-            test = self._fixed(recipe.applied_to(read_photograph(source.path))) if recipe.steps else source.reference
+            left_out = self.config.left_out
+            drawn = draw(self.config.seed, source.path.name, variant, left_out=left_out, colour=source.colour)
+            test = self._fixed(drawn.applied_to(read_photograph(source.path))) if drawn.steps else source.reference
         return test
 
     def _fixed(self, colours: Colours) -> Fixed:
@@ -158,17 +246,12 @@ class PairBank:
 
 
 def learnt_photographs(photographs: Sequence[Path], hold_out: int) -> list[Path]:
-    """Leave out the photographs that are held out for validation.
+    """Leave out the photographs that are held out for validation; the others stay in the order given.
 
     Parameters
     ----------
     hold_out : int
-        One of so many is held out: in the order of their names the seventh of ten, and so on; 0 holds out none.
-
-    Returns
-    -------
-    list of pathlib.Path
-        The others, in the order given.
+        One of so many is held out: in the order of their names the eighth of ten, and so on; 0 holds out none.
     """
     if not hold_out:
         return list(photographs)
@@ -183,18 +266,7 @@ def as_luminance(fixed: Fixed) -> npt.NDArray[np.float32]:
 
 
 def read_photograph(path: Path) -> Colours:
-    """Read a picture as 8-bit colours.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        A single grey or colour image, of 8 or 16 bits.
-
-    Returns
-    -------
-    numpy.ndarray
-        uint8, ``(height, width, 1 or 3)``; alpha is left out, and 16 bits are rounded to 8.
-    """
+    """Read a grey or colour picture as uint8, ``(height, width, 1 or 3)``: without alpha, 16 bits rounded to 8."""
     file = read_image(path)
     planes = as_planes(file.array, channel_axis=file.channel_axis, data_range=file.data_range, name=str(path))
     if len(planes.shape) != 2:

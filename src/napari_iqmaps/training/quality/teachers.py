@@ -23,9 +23,14 @@ NUMBERS = ("visibility", "gmsd", "vif", "ssim", "structure", "structure_half", "
 """What `Teachers.numbers` holds, in this order."""
 
 _WORST_GMSD = 0.35
+"""GMSD of about the worst distortions of the databases."""
+
+# Of the pixel domain VIF as its authors publish it: scales, variance of the visual noise, what counts as flat.
 _VIF_SCALES = 4
 _VIF_NOISE = 2.0
 _VIF_FLAT = 1e-10
+
+# Of SSIM (Wang et al., IEEE TIP 13(4), 2004): C1 = (K1 L)^2, C2 = (K2 L)^2, and its window of 11x11 pixels.
 _SSIM_LUMINANCE, _SSIM_CONTRAST = (0.01 * 255) ** 2, (0.03 * 255) ** 2
 _SSIM_SIGMA, _SSIM_REACH = 1.5, 5
 
@@ -103,12 +108,13 @@ def vif(test: Plane, reference: Plane) -> float:
         variance1 = np.maximum(_valid(first * first, window) - mean1 * mean1, 0)
         variance2 = np.maximum(_valid(second * second, window) - mean2 * mean2, 0)
         covariance = _valid(first * second, window) - mean1 * mean2
-        # The test is taken for the reference times a gain plus noise, at each place.
+        # The test is taken for the reference times a gain plus noise, at each place: g and sigma_V^2 of the paper.
         flat = variance1 < _VIF_FLAT
         gain = np.where(flat, 0, covariance / np.where(flat, 1, variance1))
         gain = np.where(variance2 < _VIF_FLAT, 0, np.maximum(gain, 0))
         noise = np.maximum(variance2 - gain * np.maximum(covariance, 0), _VIF_FLAT)
         known = np.where(flat, 0, variance1)
+        # The information about the scene that is left in the test, and that is there in the reference.
         kept += float(np.log1p(gain * gain * known / (noise + _VIF_NOISE)).sum())
         there += float(np.log1p(known / _VIF_NOISE).sum())
     return kept / there if there > 0 else 1.0
@@ -121,6 +127,7 @@ def _similarities(test: Plane, reference: Plane) -> list[float]:
         mean1, mean2 = _smooth(reference), _smooth(test)
         variance = _smooth(reference * reference) + _smooth(test * test) - mean1 * mean1 - mean2 * mean2
         covariance = _smooth(reference * test) - mean1 * mean2
+        # The product of contrast and structure, (2 s12 + C2) / (s1^2 + s2^2 + C2).
         structure = (2 * covariance + _SSIM_CONTRAST) / (variance + _SSIM_CONTRAST)
         if scale == 0:
             light = (2 * mean1 * mean2 + _SSIM_LUMINANCE) / (mean1 * mean1 + mean2 * mean2 + _SSIM_LUMINANCE)

@@ -1,0 +1,142 @@
+"""What travels with a network's weights besides them: how far it may be trusted, and how far its scores are off."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import torch
+from torch import Tensor
+
+from ..core.errors import InputError, WeightsError
+from ..core.networks.evidence import Evidence
+from .weights import read_tensors, write_tensors
+
+Floats = npt.NDArray[np.float64]
+
+# Of the distance to the training images; see `describe_training`.
+_SHRINKAGE = 0.1
+_LEAST_SHARE = 1e-2
+_QUANTILE = 0.99
+
+# Of the deviations of scores; see `deviations_at`.
+_REACH = 10.0
+_PRIOR_IMAGES = 5.0
+_FEWEST = 20
+
+_POINTS = 100.0
+"""The scale on which deviations are smoothed, whatever that of the scores."""
+
+_AIMS = {"diqa": "target", "deepbqa": "target", "metrifier": "label"}
+"""Network to the column of what its scores should have been, in the files that ``iqmaps evaluate`` writes."""
+
+
+def describe_training(evidence: Evidence, vectors: Tensor) -> None:
+    """Tell a network which images it was trained on.
+
+    Parameters
+    ----------
+    vectors : torch.Tensor
+        float64, pooled vectors of all training images, ``(images, 130)``.
+
+    Notes
+    -----
+    The whitening belongs to the covariance with its correlations shrunk by a tenth: features that hardly ever differ
+    from one another would else make any small difference a large distance. No feature's standard deviation counts as
+    less than a hundredth of the features' largest: most of a trunk's features hardly ever answer. The limit is the
+    distance that one training image in a hundred exceeds. White noise and pages of text lie within it, since the
+    training has noise as strong and edges as sharp; patterns of stripes and checkers do not.
+    """
+    mean = vectors.mean(0)
+    spread = vectors.std(0, correction=0)
+    spread = spread.clamp_min(_LEAST_SHARE * spread.max().item() + torch.finfo(torch.float32).tiny)
+    standard = (vectors - mean) / spread
+    correlation = (standard.T @ standard / len(vectors)).fill_diagonal_(1)
+    shrunk = (1 - _SHRINKAGE) * correlation + _SHRINKAGE * torch.eye(len(mean), dtype=vectors.dtype)
+    # With the lower triangular L of shrunk = L L', the distance is the length of L^-1 times the standardised vector.
+    lower = torch.linalg.cholesky(shrunk)
+    whitening = torch.linalg.solve_triangular(lower, torch.diag(1 / spread), upper=False)
+    evidence.mean.copy_(mean)
+    evidence.whitening.copy_(whitening)
+    distances = evidence.distance(vectors.float()).double()
+    evidence.limit.fill_(torch.quantile(distances, _QUANTILE).item())
+
+
+def set_uncertainty(weights: str | Path, residuals: str | Path, *, database: str = "") -> None:
+    """Write into weights of a blind network or of a metrifier how far their scores are off.
+
+    Parameters
+    ----------
+    residuals : str or pathlib.Path
+        A CSV file of images that were not trained on, as ``iqmaps evaluate`` writes it: for a blind network with the
+        columns score and target, both from 0 (best) to 100 (worst), and perhaps database and enough_evidence; for a
+        metrifier with the columns score and label, both from 0 to 1, of pictures that its workers do not know either.
+    database : str
+        Whose rows count. By default that whose scale the weights have, if the file tells databases apart: the
+        scores of others are on scales of their own.
+
+    Notes
+    -----
+    Images without a score, or without enough evidence for it, do not count. See `deviations_at` for the numbers.
+    """
+    weights = Path(weights)
+    tensors, header = read_tensors(weights)
+    aim = _AIMS.get(header.get("network", ""), "")
+    if not aim or "uncertainty.knots" not in tensors:
+        raise WeightsError(f"{weights} are weights of a network that gives no scores. Give those of {_listed()}.")
+    scores, targets = _read_residuals(Path(residuals), aim, database or header.get("scale", ""))
+    knots = tensors["uncertainty.knots"].double().numpy()
+    unit = _POINTS / knots[-1]
+    deviations = deviations_at(unit * knots, unit * scores, unit * targets) / unit
+    tensors["uncertainty.deviations"] = torch.from_numpy(deviations).float()
+    write_tensors(weights, tensors, header | {"uncertainty_from": f"{len(scores)} images that were not trained on"})
+
+
+def deviations_at(knots: Floats, scores: Floats, targets: Floats) -> Floats:
+    """Estimate the standard deviation of scores' errors around each knot, in points.
+
+    Parameters
+    ----------
+    scores, targets : numpy.ndarray
+        What was said and what was true, in points of a scale of 100, ``(images,)``.
+
+    Notes
+    -----
+    It is the root mean square of the deviations, weighed by a Gaussian of 10 points around the knot. The mean over all
+    images counts as five more images at each, which decides where there are none.
+    """
+    squares = (scores - targets) ** 2
+    weight = np.exp(-(((scores - knots[:, None]) / _REACH) ** 2) / 2)
+    mean = (weight @ squares + _PRIOR_IMAGES * squares.mean()) / (weight.sum(1) + _PRIOR_IMAGES)
+    found: Floats = np.sqrt(mean)
+    return found
+
+
+def _read_residuals(path: Path, aim: str, database: str) -> tuple[Floats, Floats]:
+    try:
+        table = pd.read_csv(path)
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{path} cannot be read ({error}). Give a CSV file with the columns score and {aim}."
+        ) from None
+    missing = [name for name in ("score", aim) if name not in table]
+    if missing:
+        raise InputError(f"{path} has no column {' and no '.join(missing)}. It needs score and {aim}.")
+    if database and "database" in table:
+        table = table[table["database"] == database]
+    if "enough_evidence" in table:
+        table = table[table["enough_evidence"].astype(bool)]
+    table = table.dropna(subset=["score", aim])
+    if len(table) < _FEWEST:
+        of = f" of {database}" if database else ""
+        raise InputError(f"{path} has {len(table)} images{of} that count; at least {_FEWEST} are needed.")
+    if aim == "label" and not (table["score"].between(0, 1).all() and table[aim].between(0, 1).all()):
+        raise InputError(f"{path} has scores or labels outside 0 to 1. Give both on that scale.")
+    return table["score"].to_numpy(dtype=float), table[aim].to_numpy(dtype=float)
+
+
+def _listed() -> str:
+    *first, last = _AIMS
+    return f"{', '.join(first)} or {last}"

@@ -1,0 +1,138 @@
+"""Weights as files: the same bytes for the same weights, a header that says where they come from, and the registry.
+
+The registry is ``registry.toml`` in the folder of the weights that ship; `napari_iqmaps.core.models` reads it.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save
+from torch import Tensor, nn
+
+from .. import __version__
+from ..core.errors import InputError, WeightsError
+from ..core.io.atomic import written_whole
+from ..core.models import sha256_of
+
+REGISTRY = "registry.toml"
+
+_HEAD = "# Every file of weights that ships, and where it comes from. Each is verified before it is read.\n"
+
+_LARGE = 1000
+"""Numbers from which on a tensor is worth rounding; the few scalars keep all their digits."""
+
+_EXACT = "evidence."
+"""Tensors that are never rounded: a matrix of numbers of many sizes, of which the square of a distance is made."""
+
+_METRIFIER = "metrifier"
+_COLOURS = "red, green and blue, gamma-coded, 0 (black) to 1 (white)"
+_LUMINANCE = "luminance, code values 0..255"
+
+
+def write_weights(path: Path, name: str, network: nn.Module, header: Mapping[str, str]) -> None:
+    """Write a network's weights, whole or not at all."""
+    tensors = {key: tensor.detach().cpu().contiguous() for key, tensor in network.state_dict().items()}
+    write_tensors(path, tensors, {"network": name, **header, "version": __version__})
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, str]) -> None:
+    """Write tensors, whole or not at all, and the same bytes for the same tensors."""
+    content = save(dict(tensors), metadata=dict(header))
+    with written_whole(path) as part:
+        part.write_bytes(_with_sorted_header(content))
+
+
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Read all tensors of a file, and its header."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            header: dict[str, str] = file.metadata() or {}
+        return load_file(path), header
+    except (OSError, SafetensorError) as error:
+        raise WeightsError(f"{path} cannot be read ({error}). Give weights that 'iqmaps train' made.") from None
+
+
+def register(
+    trained: Path, folder: Path, name: str, *, half: bool, figures: Mapping[str, float], data: str, licence: str
+) -> Path:
+    """Put weights into a folder of weights that ship, and their record into its registry.
+
+    Parameters
+    ----------
+    half : bool
+        Keep two bytes a number of what is large.
+    figures : mapping of str to float
+        How well they do; see `held_out_figures`.
+    data, licence : str
+        What they were trained on, and under what licence they ship, in words.
+    """
+    tensors, header = read_tensors(trained)
+    for key in ("network", "version", "trained_by", "seed"):
+        if key not in header:
+            raise WeightsError(f"The header of {trained} has no {key}. Give weights that 'iqmaps train' made.")
+    rounded = {
+        key: value.half() if half and value.numel() > _LARGE and not key.startswith(_EXACT) else value
+        for key, value in tensors.items()
+    }
+    target, registry = folder / f"{name}.safetensors", folder / REGISTRY
+    records = tomllib.loads(registry.read_text(encoding="utf-8"))["weights"] if registry.is_file() else {}
+    write_tensors(target, rounded, header)
+    records[name] = {
+        "network": header["network"],
+        "file": target.name,
+        "bytes": target.stat().st_size,
+        "sha256": sha256_of(target),
+        "default": True,
+        "licence": licence,
+        "version": header["version"],
+        "input": _COLOURS if header["network"] == _METRIFIER else _LUMINANCE,
+        "data": data,
+        "command": header["trained_by"],
+        "seed": int(header["seed"]),
+        "figures": dict(figures),
+    }
+    with written_whole(registry) as part:
+        part.write_text(_as_toml(records), encoding="utf-8")
+    return target
+
+
+def held_out_figures(table: Path, network: str) -> dict[str, float]:
+    """Take the rank correlations of unseen pictures from the JSON file that ``iqmaps evaluate`` wrote."""
+    # Whom a score is compared with: the people of a database, or the labels of a table.
+    judge, method = ("target", f"machine quality ({network})") if network == _METRIFIER else ("database", network)
+    try:
+        rows = [row for row in json.loads(table.read_text(encoding="utf-8")) if row["type"] == "all"]
+        found = {f"srcc_{row[judge]}": round(row["srcc"], 3) for row in rows if row["method"] == method}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{table} cannot be read ({error}). Give what 'iqmaps evaluate --json' wrote.") from None
+    if not found:
+        raise InputError(f"{table} has no figures of {method} over all types. Give those of the same network.")
+    return found
+
+
+def _as_toml(records: Mapping[str, Mapping[str, Any]]) -> str:
+    """Write the registry. TOML's basic strings, booleans and numbers are JSON's."""
+    text = _HEAD
+    for name, entry in records.items():
+        for table, values in ((f"weights.{name}", entry), (f"weights.{name}.figures", entry["figures"])):
+            text += f"\n[{table}]\n"
+            text += "".join(
+                f"{key} = {json.dumps(value, ensure_ascii=False)}\n"
+                for key, value in values.items()
+                if not isinstance(value, dict)
+            )
+    return text
+
+
+def _with_sorted_header(content: bytes) -> bytes:
+    """Order the header of a safetensors file: its writer takes the keys as they come."""
+    length = int.from_bytes(content[:8], "little")
+    header = json.dumps(json.loads(content[8 : 8 + length]), sort_keys=True, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % 8)
+    return len(header).to_bytes(8, "little") + header + content[8 + length :]
