@@ -9,7 +9,7 @@ from skimage import data
 from napari_iqmaps.core._network_pass import at_pixels
 from napari_iqmaps.core.networks.blind import (
     CELL,
-    DUST,
+    NO_DIFFERENCE,
     NORMALISED_REACH,
     normalised,
     objective_error,
@@ -90,7 +90,7 @@ def test_equal_images_have_no_error_and_low_frequencies_are_none():
     detail = normalised(tensor(PHOTO))
     assert objective_error(detail, detail.clone()).max() == 0
     brighter = normalised(tensor(PHOTO + 20.0))
-    assert 0 < (brighter - detail).abs().max() < DUST
+    assert 0 < (brighter - detail).abs().max() < NO_DIFFERENCE
     assert objective_error(detail, brighter).max() == 0
 
 
