@@ -6,8 +6,9 @@ Imports torch; the public functions in `blind` and `machine` load this module wh
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -44,8 +45,9 @@ _MIDDLE = 127.5  # code values, taken off before squares are added up, for the p
 _OTHER_TILE = 1024  # of what is no CPU
 
 
-class Answer(NamedTuple):
-    """What an operator says of one tile.
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """What an operator says of one tile; no tuple, since dask takes a tuple that it has cached for a part of its graph.
 
     `layers` are kinds to values at the pixels, float32 ``(height, width)``, NaN in holes; `sums`, float64, is what the
     tile adds to the sums of its plane.
