@@ -35,3 +35,21 @@ def test_the_score_is_made_once(blind_weights):
         found.maps = {}
     with pytest.raises(TypeError):
         found.maps["error"] = None
+
+
+def test_answers_that_dask_has_cached_are_taken(blind_weights, machine_weights):
+    """As in napari, whose cache puts what was computed back into the graph in place of its tasks."""
+    pytest.importorskip("cachey")
+    from dask.cache import Cache
+
+    lazy = da.from_array(PHOTO)
+    for assessed in (
+        iq.assess(lazy, weights=blind_weights["deepbqa"]),
+        iq.machine_assess(lazy, weights=machine_weights),
+    ):
+        values = next(iter(assessed.maps.values())).values
+        with Cache(1e9, limit=0):
+            first, again = np.asarray(values), np.asarray(values[:100])
+        np.testing.assert_array_equal(first[:100], again)
+        assert assessed.sentence() == "Quality: not computed yet."
+        assert assessed.compute().sentence() == assessed.compute().score.sentence()

@@ -34,25 +34,11 @@ def _nothing() -> None:
 class Carrier:
     """One plane of an image, with the room that its values leave for a change.
 
-    Parameters
-    ----------
-    pixels : numpy.ndarray
-        ``(height, width)``, or ``(height, width, channels)`` with `has_channels`; masked, NaN and infinite pixels are
-        holes.
-    has_channels : bool
-        Whether the last axis holds channels: 1, 3, or 4 with an alpha that is kept.
-    rounding : {"dither", "nearest"}
-        How a change becomes whole code values where `pixels` are integers.
-    tick : callable, optional
-        Called every few hundredths of a second while the carrier works; may raise.
-
-    Attributes
-    ----------
-    code : float
-        Code values of the image in one luminance code value (of 255).
-    room : tuple of numpy.ndarray
-        How far each pixel can be lowered and raised, in code values of the image, without any colour channel leaving
-        the range; 0 in holes and where the pixel lies outside the range already.
+    Pixels are ``(height, width)`` or ``(height, width, channels)``: 1, 3, or 4 with an alpha that is kept; masked, NaN
+    and infinite ones are holes. `code` is how many code values of the image one luminance code value (of 255) is.
+    `room` says how far each pixel can be lowered and raised, in code values of the image, without any colour channel
+    leaving the range; 0 in holes and where the pixel lies outside the range already. `tick` is called every few
+    hundredths of a second and may raise.
     """
 
     def __init__(
@@ -92,20 +78,7 @@ class Carrier:
         return stored
 
     def put(self, change: Plane) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-        """Add a change to the plane.
-
-        Parameters
-        ----------
-        change : numpy.ndarray
-            float32, ``(height, width)``, luminance code values.
-
-        Returns
-        -------
-        marked : numpy.ndarray
-            The plane with the change, in its own dtype (and mask), a copy.
-        mark : numpy.ndarray
-            The difference, in code values of the image: signed whole numbers for an integer image.
-        """
+        """Add a change (luminance code values) to a copy of the plane; give it and the difference in its own code."""
         marked = self.pixels.copy()
         mark = np.zeros(self._shape, mark_dtype(marked.dtype))
         for rows in self._strips():
@@ -215,11 +188,8 @@ def level_of(strength: float) -> np.float32:
 class Embedded:
     """A mark in one plane.
 
-    Attributes
-    ----------
-    amounts : dict
-        Sums of the amplitude, in luminance code values: ``wanted``, what ``fits`` the ends of the range, what the
-        guard left (``guarded``) and what is ``kept`` after rounding.
+    `amounts` are sums of the amplitude in luminance code values: ``wanted``, what ``fits`` the ends of the range, what
+    the guard left (``guarded``) and what is ``kept`` after rounding.
     """
 
     marked: npt.NDArray[Any]
@@ -240,26 +210,10 @@ def embed(
 ) -> Embedded:
     """Put a mark into a plane so that its visibility stays under ``1 - exp(-strength)`` at every pixel.
 
-    Parameters
-    ----------
-    wanted : numpy.ndarray
-        float32, the change in luminance code values, before anything limits it.
-    thresholds : numpy.ndarray
-        float32, of the clean plane; NaN in holes.
-    seen : callable
-        From a marked plane to its visibility map against the clean one.
-    tick : callable
-        Called every few hundredths of a second; may raise.
-
-    Returns
-    -------
-    Embedded
-        The result. Where the guard found no gain in `ROUNDS` rounds, the mark was removed.
-
-    Notes
-    -----
-    Between two looks at the real visibility, the gain is settled on the pooled difference alone, which needs no
-    network: the thresholds of the marked plane change little. Each look corrects them.
+    `wanted` is the change in luminance code values before anything limits it, `thresholds` are those of the clean plane
+    (NaN in holes), and `seen` maps the visibility of a marked plane. Between two looks at the real visibility, the gain
+    is settled on the pooled difference alone, which needs no network: the thresholds of the marked plane change little,
+    and each look corrects them. Where no gain is found in `ROUNDS` rounds, the mark is removed.
     """
     level = level_of(strength)
     thresholds = np.where(np.isfinite(thresholds), thresholds, np.float32(np.inf))
@@ -316,6 +270,7 @@ def _envelope(reach: int) -> tuple[Callable[[Plane], Plane], int]:
 
 def _corrected(thresholds: Plane, visibility: Plane, change: Plane, pooling: Pooling, tick: Tick) -> Plane:
     """Take the thresholds from what is really seen of a change, where there is one."""
+    # q = 1 - exp(-d / T), solved for the threshold: T = d / -log(1 - q).
     pooled = _pooled(change, pooling, tick)
     with np.errstate(divide="ignore", invalid="ignore"):
         real = pooled / -np.log1p(-visibility)

@@ -6,8 +6,9 @@ Imports torch; the public functions in `blind` and `machine` load this module wh
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -44,15 +45,12 @@ _MIDDLE = 127.5  # code values, taken off before squares are added up, for the p
 _OTHER_TILE = 1024  # of what is no CPU
 
 
-class Answer(NamedTuple):
-    """What an operator says of one tile.
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """What an operator says of one tile; no tuple, since dask takes a tuple that it has cached for a part of its graph.
 
-    Attributes
-    ----------
-    layers : dict
-        Kind to its values at the pixels, float32 ``(height, width)``, NaN in holes.
-    sums : numpy.ndarray
-        float64, ``(numbers,)``: what the tile adds to the sums of its plane.
+    `layers` are kinds to values at the pixels, float32 ``(height, width)``, NaN in holes; `sums`, float64, is what the
+    tile adds to the sums of its plane.
     """
 
     layers: dict[str, Plane]
@@ -60,15 +58,7 @@ class Answer(NamedTuple):
 
 
 class NetworkOperator(Windowed, Protocol):
-    """What turns the windows of a tile into its share of maps and sums.
-
-    Attributes
-    ----------
-    kinds : tuple of str
-        The maps that are wanted; none at all for the sums alone.
-    numbers : int
-        How many sums there are for each plane.
-    """
+    """What turns the windows of a tile into its share of the maps (`kinds`) and of a plane's sums (`numbers`)."""
 
     kinds: tuple[str, ...]
     numbers: int
@@ -85,14 +75,9 @@ class NetworkOperator(Windowed, Protocol):
 def run(
     operator: NetworkOperator, inputs: Sequence[Planes], *, tile: int | None, progress: Progress | None
 ) -> tuple[dict[str, Any], Any]:
-    """Pass over all planes.
+    """Pass over all planes; give kinds to values, float32 of the image's shape, and sums, float64 ``(..., numbers)``.
 
-    Returns
-    -------
-    maps : dict
-        Kind to values, float32, the image's shape. Arrays of dask if an input is lazy and a map is asked for.
-    sums : numpy.ndarray or dask.array.Array
-        float64, ``(..., numbers)``; lazy if the maps are.
+    Both are arrays of dask if an input is lazy and a map is wanted.
     """
     side = tile_side(operator, tile)
     if operator.kinds and any(planes.is_lazy for planes in inputs):
@@ -124,18 +109,8 @@ def _sums_of(answer: Answer) -> Numbers:
 def at_pixels(cells: Tensor, distance: int = CELL) -> Tensor:
     """Interpolate cells bilinearly to the pixels, each cell on its pixel.
 
-    Parameters
-    ----------
-    cells : torch.Tensor
-        ``(images, channels, rows, columns)``, at least two rows and columns.
-    distance : int
-        Pixels from cell to cell.
-
-    Returns
-    -------
-    torch.Tensor
-        From the first cell up to just before the last, ``(images, channels, distance (rows - 1), distance (columns -
-        1))``.
+    Cells, ``(images, channels, rows, columns)`` and `distance` pixels apart, become the pixels from the first cell up
+    to just before the last: ``(images, channels, distance (rows - 1), distance (columns - 1))``.
     """
     rows, columns = (distance * (length - 1) + 1 for length in cells.shape[-2:])
     fine = functional.interpolate(cells, (rows, columns), mode="bilinear", align_corners=True)
@@ -192,12 +167,8 @@ class BlindSums:
 class BlindOperator:
     """Everything a blind network is asked about a tile, from one look at it.
 
-    Parameters
-    ----------
-    network : BlindNetwork, optional
-        Not needed for the objective error and the reliability, which are closed forms.
-    scores : bool
-        Whether the sums have to have all that a score is made of.
+    The objective error and the reliability are closed forms and need no network; with `scores` the sums have all that a
+    score is made of.
     """
 
     multiple = CELL
@@ -227,16 +198,7 @@ class BlindOperator:
         self.tile = self.CPU_TILE if self.device.type == "cpu" else _OTHER_TILE
 
     def __call__(self, windows: Sequence[Plane], shape: tuple[int, int]) -> Answer:
-        """Say everything about a tile.
-
-        Parameters
-        ----------
-        windows : sequence of numpy.ndarray
-            float32 luminance of the image and, for the objective error, of its reference, NaN in holes,
-            ``(height + 2 halo, width + 2 halo)``.
-        shape : (int, int)
-            Rows and columns of the tile that lie inside the image.
-        """
+        """Answer a tile from the luminance of the image and, for the objective error, of its reference."""
         image = windows[0]
         valid = np.isfinite(_cropped(image, self.halo))
         with torch.inference_mode(), models.full_precision(self.device):
@@ -405,16 +367,7 @@ class MachineOperator:
         self.tile = self.CPU_TILE if device.type == "cpu" else _OTHER_TILE
 
     def __call__(self, windows: Sequence[Plane], shape: tuple[int, int]) -> Answer:
-        """Say everything about a tile.
-
-        Parameters
-        ----------
-        windows : sequence of numpy.ndarray
-            The image's colours, or its grey values alone, 0..255, NaN in holes, each ``(height + 2 halo, width + 2
-            halo)``; or one array of all of them.
-        shape : (int, int)
-            Rows and columns of the tile that lie inside the image.
-        """
+        """Answer a tile from the image's colours, 0..255, or its grey values alone: one window each, or one of all."""
         colours: Plane = np.reshape(windows, (-1, *windows[0].shape[-2:]))
         holed = ~np.isfinite(colours).all(axis=0)
         filled = [images.fill(np.where(holed, np.float32(np.nan), colour)) for colour in colours]

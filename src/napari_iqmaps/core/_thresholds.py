@@ -26,20 +26,10 @@ _CONTRAST_TILE = 512
 class CellGrid:
     """Turns a window of pixels into thresholds at its pixels, with each cell centred on its patch.
 
-    Parameters
-    ----------
-    evaluate : callable
-        From luminance ``(1, 1, height, width)`` to the thresholds of all patches at the stride.
-    stride : int
-        1, 2, 4 or 8 pixels from cell to cell.
-    tile : int
-        Side in pixels of the tile that suits `evaluate`: some tenths of a second of work on one core.
-
-    Notes
-    -----
-    A patch of even side has its centre between two pixels, at ``k + 15.5``. Cells sit at ``(stride - 1) / 2`` plus
-    multiples of the stride, one more on each side of the tile, so that bilinear interpolation reaches every pixel
-    and none is extrapolated. At stride 1 a pixel lies amid four cells and takes their mean.
+    `evaluate` gives, from luminance ``(1, 1, height, width)``, the thresholds of all patches at the stride. A patch of
+    even side has its centre between two pixels, at ``k + 15.5``. Cells sit at ``(stride - 1) / 2`` plus multiples of
+    the stride, one more on each side of the tile, so that bilinear interpolation reaches every pixel and none is
+    extrapolated. At stride 1 a pixel lies amid four cells and takes their mean.
     """
 
     def __init__(
@@ -53,18 +43,7 @@ class CellGrid:
         self.margin = cell_margin(stride)
 
     def __call__(self, window: Plane) -> Plane:
-        """Give the threshold at each pixel of a window but its margin.
-
-        Parameters
-        ----------
-        window : numpy.ndarray
-            float32 luminance without holes, ``(height + 2 margin, width + 2 margin)``.
-
-        Returns
-        -------
-        numpy.ndarray
-            float32, ``(height, width)``.
-        """
+        """Give the threshold at each pixel of a window (float32 luminance without holes) but its margin."""
         with torch.inference_mode():
             pixels = torch.from_numpy(np.ascontiguousarray(window)).to(self.device)[None, None]
             cells = self.evaluate(pixels)
@@ -115,6 +94,7 @@ class VisibilityOperator:
         margin = self.halo - self.grid.margin
         of_test, of_reference = (self.grid(_cropped(images.fill(window), margin)) for window in windows)
         pooled = observers.local_difference(test, reference, self.window, self.observer.gains, self.pixels_per_degree)
+        # Kottayil et al.: q = 1 - exp(-d / T), here with the geometric mean of both images' T.
         threshold = np.float32(self.observer.threshold_factor) * np.sqrt(of_test * of_reference)
         probability = -np.expm1(-_cropped(pooled, self.halo) / threshold)
         return _with_holes_of(_cropped(test - reference, self.halo), probability)
@@ -136,15 +116,7 @@ def visibility_reach(stride: int, window: int, pixels_per_degree: float) -> int:
 
 
 def cell_grid(model: str, record: models.WeightsRecord, stride: int, device: torch.device) -> CellGrid:
-    """Build the evaluator of a threshold model; the last ones stay ready.
-
-    Parameters
-    ----------
-    record : WeightsRecord
-        Verified weights of that model.
-    stride : int
-        Pixels from cell to cell.
-    """
+    """Build the evaluator of a threshold model from verified weights; the last ones stay ready."""
     return _cell_grid(model, record.path.as_posix(), record.sha256, stride, str(device))
 
 

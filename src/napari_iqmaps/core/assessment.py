@@ -27,16 +27,8 @@ Numbers = npt.NDArray[np.float64]
 class Judge(ABC):
     """Makes scores and reservations of what a pass added up.
 
-    Attributes
-    ----------
-    record : WeightsRecord or None
-        Of the network; None for a closed form, which has reservations but no score.
-    device : str
-        Where the network is ready.
-    shape : tuple of int
-        Of the image, ``(..., height, width)``.
-    info : mapping
-        Where the numbers come from.
+    `record` is that of the network's weights; None for a closed form, which has reservations but no score. `shape` is
+    the image's, ``(..., height, width)``.
     """
 
     record: WeightsRecord | None
@@ -92,10 +84,7 @@ class Judge(ABC):
 class BlindJudge(Judge):
     """Makes the score of a blind network, 0 (best) to 100 (worst).
 
-    Attributes
-    ----------
-    runs_trunk : bool
-        Whether the pass has seen the features, which tell how far the image is from the training.
+    `runs_trunk` says whether the pass has seen the features, which tell how far the image is from the training.
     """
 
     runs_trunk: bool = True
@@ -194,7 +183,22 @@ class _Assessed:
 
     @classmethod
     def of(cls, values: Mapping[str, Any], sums: Any, judge: Any) -> Self:
-        """Make an assessment of what a pass gave: kinds to values, and sums; nothing lazy is computed."""
+        """Make an assessment of what a pass gave.
+
+        Parameters
+        ----------
+        values : mapping
+            Kind to the values of its map, of numpy or dask.
+        sums : numpy.ndarray or dask.array.Array
+            As the attribute.
+        judge : BlindJudge or MachineJudge
+            As the attribute.
+
+        Returns
+        -------
+        Assessment or MachineAssessment
+            Whose maps say in their provenance why their evidence is not enough; nothing lazy is computed.
+        """
         made = cls({kind: QualityMap.of(plane, kind, judge.info) for kind, plane in values.items()}, sums, judge)
         return made if made.is_lazy else made.with_reservations()
 

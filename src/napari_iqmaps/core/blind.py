@@ -162,13 +162,7 @@ def quality(
 
 
 def maps_of(model: BlindModel, *, has_reference: bool = False) -> tuple[BlindKind, ...]:
-    """Tell which maps there are.
-
-    Returns
-    -------
-    tuple of str
-        In the order of `MAPS`.
-    """
+    """Give the kinds of map that there are, in the order of `MAPS`."""
     _check_model(model)
     return tuple(
         kind
@@ -178,13 +172,10 @@ def maps_of(model: BlindModel, *, has_reference: bool = False) -> tuple[BlindKin
 
 
 def surroundings(**_options: Any) -> int:
-    """Tell how many pixels around a part of an image have to be given with it, so that its map is that of the whole.
+    """Give the pixels around a part of an image with which its map is that of the whole.
 
-    Returns
-    -------
-    int
-        Pixels to each side. The part's first row and column have to be multiples of four. Reliability and perceptual
-        error keep their factor: they are divided by a mean, which is that of the part.
+    The part's first row and column have to be multiples of four. Reliability and perceptual error keep their factor:
+    they are divided by a mean, which is that of the part.
     """
     from ._network_pass import BlindOperator
 
@@ -203,14 +194,9 @@ def one_map(
     tile: int | None = None,
     progress: Progress | None = None,
 ) -> QualityMap:
-    """Make one kind of map, running no more than it takes.
+    """Make one kind of map, running no more than it takes; `model` is None for a closed form.
 
-    Parameters
-    ----------
-    images : mapping
-        What to call an image in messages, to the image; for the objective error the reference second.
-    model : {"deepbqa", "diqa"}, optional
-        None for a closed form.
+    `images` are names for messages, to images; for the objective error the reference is the second.
     """
     if model is not None:
         _check_model(model)

@@ -22,13 +22,7 @@ _WINDOW = 9  # finer than the default, so that the letters of the text can be re
 
 @dataclass(frozen=True)
 class Demonstration:
-    """What was written.
-
-    Attributes
-    ----------
-    files : list of pathlib.Path
-        The combined figure first.
-    """
+    """What was written; of the files the combined figure comes first."""
 
     files: list[Path]
     rows: list[dict[str, Any]]
@@ -40,12 +34,8 @@ def write_demonstration(
 ) -> Demonstration:
     """Compute the maps of the sample photo, and write them as pictures, as values and as a table.
 
-    Parameters
-    ----------
-    progress : callable, optional
-        As in `threshold_map`; it is called for each of the two maps in turn.
-    **options
-        As `threshold_map` takes them: model, weights, stride, device.
+    `progress` is called for each of the two maps in turn; `options` are those of `threshold_map`: model, weights,
+    stride, device.
     """
     distorted, photo = samples.distorted_pair()
     thresholds = threshold_map(photo, progress=progress, **options)

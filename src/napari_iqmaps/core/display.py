@@ -90,22 +90,12 @@ _ENCODINGS = {"pu21": pu21, "pq": pq}
 
 
 def code_values(luminance: npt.ArrayLike, encoding: Encoding = "pu21") -> Values:
-    """Give the code values that the networks read for luminances.
+    """Give the code values, float64, that the networks read for luminances in cd/m2, which are clipped to 0..10,000.
 
-    Parameters
-    ----------
-    luminance : array_like
-        cd/m2, any shape; clipped to 0..10,000, NaN stays NaN.
+    Up to 100 cd/m2 this is the sRGB code of luminance / 100, 0..255. Above, it is ``255 V(luminance) / V(100)`` with V
+    the encoding, up to 592 (PU21) or 502 (PQ) at 10,000; both give 255 at 100, so the scale has no step, and it rises
+    everywhere.
 
-    Returns
-    -------
-    numpy.ndarray
-        float64: 0..255 up to 100 cd/m2, and up to 592 (PU21) or 502 (PQ) at 10,000.
-
-    Notes
-    -----
-    Up to 100 cd/m2 this is the sRGB code of luminance / 100. Above, it is ``255 V(luminance) / V(100)`` with V the
-    encoding; both give 255 at 100, so the scale has no step, and it rises everywhere.
     Deviation from feeding V itself to the metric, as PU21 is meant: scaled to 255 at white, V lies up to 36 (PU21, at
     17 cd/m2) or 62 (PQ, at 7 cd/m2) code values above the sRGB code, on which the networks learnt their thresholds. A
     photograph would get other thresholds for being stated in cd/m2: by 5 % (PU21) or 7 % (PQ) on average, and by 16 %
@@ -179,20 +169,10 @@ class Display:
         return self.luminance == "code" and self.peak_luminance is None and self.black_level == 0
 
     def codes(self, values: npt.NDArray[Any], data_range: tuple[float, float]) -> npt.NDArray[np.float32]:
-        """Turn the values of one channel into the code values that the networks read.
+        """Turn the values of one channel into the code values that the networks read, float32, NaN where not finite.
 
-        Parameters
-        ----------
-        values : numpy.ndarray
-            Any real dtype and shape.
-        data_range : (float, float)
-            The values of black and white. For absolute values white is the diffuse white, which is shown at 100
-            cd/m2 and may be exceeded; (0, 100) means that values are cd/m2.
-
-        Returns
-        -------
-        numpy.ndarray
-            float32, NaN where a value is NaN or infinite. Values outside what the display shows are clipped.
+        Of absolute values `data_range` gives black and the diffuse white, which is shown at 100 cd/m2 and may be
+        exceeded; (0, 100) means that values are cd/m2. What the display does not show is clipped.
         """
         if self.luminance == "absolute":
             light = _light(values, data_range, self.black_level, self.peak)
@@ -204,14 +184,7 @@ class Display:
         return code_values(light, self.encoding).astype(np.float32)
 
     def record(self) -> dict[str, Any]:
-        """Say what was used, for a map's info.
-
-        Returns
-        -------
-        dict
-            ``luminance``, and, where they play a part, ``peak_luminance``, ``black_level``, ``encoding`` and
-            ``white_luminance`` (of diffuse white), luminances in cd/m2.
-        """
+        """Say what was used, for a map's info: luminances in cd/m2, where they play a part."""
         if self.is_plain:
             return {"luminance": self.luminance}
         return {

@@ -48,22 +48,10 @@ def blind_verdict(
     distance: float = 0.0,
     limit: float = math.inf,
 ) -> Verdict:
-    """Apply the rules of a blind score to one plane.
+    """Apply the rules of a blind score to one plane, of `cells` valid cells of mean reliability 0..1.
 
-    Parameters
-    ----------
-    shape : (int, int)
-        Height and width in pixels.
-    cells : float
-        Valid cells: every fourth row and column that is no hole.
-    reliability : float
-        Mean over them, not divided by its mean, 0..1.
-
-    Returns
-    -------
-    Verdict
-        No answer without a valid cell, for a side under 32 pixels and for a homogeneous plane; an answer with a reason
-        for a plane of fewer valid cells than a patch of 112 x 112 pixels has, or one that is far from the training.
+    No answer without a valid cell, for a side under 32 pixels and for a homogeneous plane; an answer with a reason for
+    a plane of fewer valid cells than a patch of 112 x 112 pixels has, or one that is far from the training.
     """
     if cells == 0:
         return Verdict(False, "it has no valid pixel.")
@@ -82,13 +70,7 @@ def blind_verdict(
 
 
 def uniformity(reliability: float, homogeneous: float = HOMOGENEOUS) -> str:
-    """Say that a plane is too uniform, if it is.
-
-    Parameters
-    ----------
-    reliability : float
-        Mean, not divided by its mean, 0..1; NaN without a valid pixel.
-    """
+    """Say that a plane is too uniform, if it is, by its mean reliability; NaN without a valid pixel."""
     if reliability >= homogeneous:
         return ""
     return (
@@ -100,25 +82,11 @@ def uniformity(reliability: float, homogeneous: float = HOMOGENEOUS) -> str:
 def machine_verdict(
     *, shape: tuple[int, ...], pixels: float, cells: float, spread: float, trained_side: float = 0
 ) -> Verdict:
-    """Apply the rules of a machine-perceived score to one plane.
+    """Apply the rules of a machine-perceived score to one plane, whose luminance has a standard deviation of `spread`.
 
-    Parameters
-    ----------
-    shape : (int, int)
-        Height and width in pixels.
-    cells : float
-        Valid pixels among every fourth row and column, where the network has its cells.
-    spread : float
-        Standard deviation of the luminance over the valid pixels, in code values of 255.
-    trained_side : float
-        Pixels to the shorter side of the training's pictures; 0 where it is not known.
-
-    Returns
-    -------
-    Verdict
-        No answer without a valid pixel or cell, for a side under 16 pixels and for a uniform plane; an answer with a
-        reason for a plane of fewer valid pixels than a picture of 32 x 32 has, and for one of more than four times the
-        training's pixels to each side.
+    No answer without a valid pixel or cell, for a side under 16 pixels and for a uniform plane; an answer with a reason
+    for a plane of fewer valid pixels than a picture of 32 x 32 has, and for one of more than four times the training's
+    pixels to each side (`trained_side`, the shorter one; 0 where it is not known).
     """
     if pixels == 0:
         return Verdict(False, "it has no valid pixel.")

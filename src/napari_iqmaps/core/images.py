@@ -26,6 +26,10 @@ DataRange = float | tuple[float, float] | None
 
 _KNOWN_RANGES: dict[str, tuple[float, float]] = {"bool": (0, 1), "uint8": (0, 255), "uint16": (0, 65535)}
 _SMALLEST_COLOUR_SIDE = 16
+_RADII = (1, 3, 7, 15, 31)
+REACH = _RADII[-1]
+"""How far, in pixels, a hole looks for valid neighbours; past that distance it cannot touch a valid answer."""
+
 _CODES = Display()
 _CANDELAS = (0.0, SDR_WHITE)
 _DIM = 1.0  # cd/m2: what is nowhere brighter is more often a picture scaled to one than a scene at night
@@ -35,14 +39,9 @@ _DIM = 1.0  # cd/m2: what is nowhere brighter is more often a picture scaled to 
 class Planes:
     """An array seen as a stack of luminance planes; pixels are converted when they are read.
 
-    Attributes
-    ----------
-    array : numpy.ndarray or dask.array.Array
-        Shape ``(..., height, width)`` or, with colour, ``(..., height, width, channels)``.
-    has_channels : bool
-        Whether the last axis holds channels (1 grey, 3 RGB, 4 RGB and an ignored alpha).
-    data_range : tuple of float
-        The values that stand for black and for white; (0, 100) if values are cd/m2.
+    The array, of numpy or dask, is ``(..., height, width)`` or, with channels (1 grey, 3 RGB, 4 RGB and an ignored
+    alpha), ``(..., height, width, channels)``. `data_range` are the values of black and white; (0, 100) if values are
+    cd/m2.
     """
 
     array: Any
@@ -63,19 +62,9 @@ class Planes:
         return is_dask(self.array)
 
     def read(self, plane: tuple[int, ...], rows: Any, columns: Any) -> npt.NDArray[np.float32]:
-        """Read a window of one plane as luminance; what is lazy is computed for it.
+        """Read a window of one plane as luminance, float32: 0..255 and above, NaN in holes; what is lazy is computed.
 
-        Parameters
-        ----------
-        plane : tuple of int
-            Index along the leading axes; empty for a single image.
-        rows, columns : slice or numpy.ndarray of int
-            Which rows and columns, as slices or as index arrays (which may repeat, as reflection does).
-
-        Returns
-        -------
-        numpy.ndarray
-            float32, shape ``(rows, columns)``, 0 (black) .. 255 (white) and above (high dynamic range), NaN in holes.
+        Rows and columns are slices, or index arrays, which may repeat, as reflection does.
         """
         window = self.window(plane, rows, columns)
         return luminance(window, self.data_range, has_channels=self.has_channels, display=self.display)
@@ -99,13 +88,7 @@ class Planes:
         return [replace(self, array=self.array[..., channel], has_channels=False) for channel in range(count)]
 
     def lazy_luminance(self) -> Any:
-        """Give the luminance of all planes as a dask array; nothing is computed.
-
-        Returns
-        -------
-        dask.array.Array
-            float32, the shape of `shape`, NaN in holes.
-        """
+        """Give the luminance of all planes as a dask array, float32, NaN in holes; nothing is computed."""
         array = self.array
         options = {"data_range": self.data_range, "has_channels": self.has_channels, "display": self.display}
         if not self.has_channels:
@@ -134,25 +117,11 @@ def luminance(
     has_channels: bool,
     display: Display = _CODES,
 ) -> npt.NDArray[np.float32]:
-    """Convert pixels to luminance on the 0..255 scale of 8-bit code values.
+    """Convert pixels of any real dtype to float32 luminance on the 0..255 scale of 8-bit code values.
 
-    Parameters
-    ----------
-    pixels : numpy.ndarray
-        Any real dtype; with `has_channels`, the last axis holds 1, 3 or 4 channels, of which a fourth (alpha) is
-        ignored.
-    data_range : tuple of float
-        The values of black and of white. Display codes outside it are clipped to it: no display shows them.
-    has_channels : bool
-        Whether the last axis holds channels.
+    NaN where any colour channel is NaN, infinite or masked; a fourth channel, alpha, is ignored. Display codes outside
+    `data_range` are clipped to it: no display shows them.
 
-    Returns
-    -------
-    numpy.ndarray
-        float32 luminance, NaN where any colour channel is NaN, infinite or masked.
-
-    Notes
-    -----
     ``Y = .2126 R + .7152 G + .0722 B`` on gamma-coded values, as in Kottayil et al. (ICIP 2018). Linear values are
     coded channel by channel first, so that a colour picture stated in cd/m2 is the same plane. The code of its linear
     luminance would be another: 9 code values higher, on average, for a photograph in warm colours.
@@ -182,25 +151,12 @@ def as_planes(
 ) -> Planes:
     """Check an array against the contract for images and see it as luminance planes.
 
-    Parameters
-    ----------
-    image : array_like or dask.array.Array
-        A grey image ``(height, width)``, a stack ``(..., height, width)``, or either with a channel axis. bool,
-        integer or real floating point; a masked array's masked pixels are holes.
-    data_range : float or (float, float), optional
-        The values of black and of white; one number means ``(0, number)``. Known for bool (0, 1), uint8
-        (0, 255) and uint16 (0, 65535), and **required for every other dtype**: it is never guessed from the data.
-        For absolute values it is that of black and of diffuse white; None means that values are cd/m2.
-    channel_axis : int, optional
-        Which axis holds the channels, as in scikit-image. None means grey.
-    display : Display
-        Whether values are display codes or light in cd/m2, and on which display.
-
-    Returns
-    -------
-    Planes
-        The image; nothing has been copied or computed, beyond what ``numpy.asanyarray`` does and the brightest value
-        of an image in cd/m2.
+    An image is ``(height, width)``, a stack ``(..., height, width)``, or either with an axis of channels, as in
+    scikit-image; bool, integer or real floating point. Masked pixels are holes. `data_range` is black and white, one
+    number meaning ``(0, number)``. It is known for bool (0, 1), uint8 (0, 255) and uint16 (0, 65535), and **required
+    for every other dtype**: it is never guessed from the data. For absolute values it is that of black and of diffuse
+    white; None means that values are cd/m2. Nothing is copied or computed, beyond what ``numpy.asanyarray`` does and
+    the brightest value of an image in cd/m2.
     """
     array = image if is_dask(image) else _as_array(image, name)
     _check_dtype(array, name)
@@ -347,29 +303,12 @@ def _check_shape(array: Any, has_channels: bool, name: str) -> None:
         )
 
 
-_RADII = (1, 3, 7, 15, 31)
-REACH = _RADII[-1]
-"""How far, in pixels, a hole looks for valid neighbours; past that distance it cannot touch a valid answer."""
-
-
 def fill(plane: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Fill the holes of a plane from the nearest scale at which they have valid neighbours.
 
-    Parameters
-    ----------
-    plane : numpy.ndarray
-        float32, shape ``(height, width)``, NaN in holes.
-
-    Returns
-    -------
-    numpy.ndarray
-        The plane itself where it has no hole; otherwise a copy in which each hole holds the mean of the valid
-        pixels in the smallest window (3, 7, 15, 31, 63 pixels wide) that has any, and middle grey where none has.
-
-    Notes
-    -----
-    A hole without a valid pixel within `REACH` is farther from every valid pixel than any halo of this package, so
-    its middle grey reaches no answer.
+    The plane itself is given where it has no hole; otherwise a copy in which each hole holds the mean of the valid
+    pixels in the smallest window (3, 7, 15, 31, 63 pixels wide) that has any, and middle grey where none has. Such a
+    hole is farther from every valid pixel than any halo of this package, so its grey reaches no answer.
     """
     holes = ~np.isfinite(plane)
     if not holes.any():
@@ -383,7 +322,7 @@ def fill(plane: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         # mode="constant" counts nothing outside the plane, so the mean is over pixels that exist.
         weight = ndimage.uniform_filter(valid, size, mode="constant")
         total = ndimage.uniform_filter(known, size, mode="constant")
-        # Running sums leave dust where the true count is zero: less than half a pixel is none.
+        # Running sums leave rounding errors where the true count is zero: less than half a pixel is none.
         reached = pending & (weight * size**2 > 0.5)
         filled[reached] = total[reached] / weight[reached]
         pending = pending & ~reached
@@ -392,21 +331,13 @@ def fill(plane: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     return np.clip(filled, 0, max(WHITE, float(known.max())), out=filled)
 
 
-_WHITES = {"uint8": 255.0, "uint16": 65535.0, "bool": 1.0}
-
-
 def check_common_range(images: Sequence[Planes]) -> None:
-    """Refuse one stated range for images of dtypes to which it cannot apply alike.
-
-    Parameters
-    ----------
-    images : sequence of Planes
-        What is compared, each with the range that was stated or is known for its dtype.
-    """
+    """Refuse one stated range for images of dtypes to which it cannot apply alike."""
     types = {planes.array.dtype.name for planes in images}
     ranges = {planes.data_range for planes in images}
     low, high = images[0].data_range
-    contradicted = any(_WHITES.get(planes.array.dtype.name, high) != high for planes in images)
+    whites = (_KNOWN_RANGES.get(planes.array.dtype.name, (low, high))[1] for planes in images)
+    contradicted = any(white != high for white in whites)
     if len(types) > 1 and len(ranges) == 1 and contradicted:
         raise InputError(
             f"The images are of types {', '.join(sorted(types))}, and one data_range of ({low:g}, {high:g}) does not "

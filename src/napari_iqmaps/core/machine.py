@@ -165,12 +165,9 @@ def machine_quality(
 
 
 def surroundings(**_options: Any) -> int:
-    """Tell how many pixels around a part of an image have to be given with it, so that its map is that of the whole.
+    """Give the pixels around a part of an image with which its map is that of the whole.
 
-    Returns
-    -------
-    int
-        Pixels to each side. The part's first row and column have to be multiples of eight.
+    The part's first row and column have to be multiples of eight.
     """
     from ._network_pass import MachineOperator
 

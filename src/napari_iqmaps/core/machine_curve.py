@@ -236,19 +236,10 @@ def machine_curve(
 def failing_severity(
     severities: npt.NDArray[np.float64], scores: npt.NDArray[np.float64], fails_below: float
 ) -> tuple[float, str]:
-    """Find the severity at which scores first fall below a limit.
+    """Find the severity at which scores first fall below a limit, and what is to be said of it.
 
-    Parameters
-    ----------
-    severities, scores : numpy.ndarray
-        Rising severities, and the score at each; NaN where there is none.
-
-    Returns
-    -------
-    severity : float
-        Interpolated linearly between neighbours that have a score; NaN if none is below.
-    reason : str
-        Why it is NaN, or what to know of it; ``""`` if there is nothing to say.
+    Severities rise; a score is NaN where there is none. Between neighbours that have a score it is interpolated
+    linearly; NaN if none is below.
     """
     answered = np.isfinite(scores)
     if not answered.any():

@@ -130,18 +130,7 @@ class QualityMap:
 
 
 def mean_of_valid(values: np.ndarray) -> float | np.ndarray:
-    """Average each plane over its valid pixels.
-
-    Parameters
-    ----------
-    values : numpy.ndarray
-        Shape ``(..., height, width)``, NaN where there is no answer.
-
-    Returns
-    -------
-    float or numpy.ndarray
-        A float for one plane, an array of the leading shape otherwise; NaN for a plane without a valid pixel.
-    """
+    """Average each plane, ``(..., height, width)``, over its valid pixels; NaN for a plane without one."""
     lead = values.shape[:-2]
     means = np.empty(lead, dtype=float)
     for index in np.ndindex(*lead):
@@ -155,18 +144,7 @@ def mean_of_valid(values: np.ndarray) -> float | np.ndarray:
 
 
 def lazy_mean_of_valid(values: Any) -> Any:
-    """Average each plane of a dask array over its valid pixels, when asked.
-
-    Parameters
-    ----------
-    values : dask.array.Array
-        Shape ``(..., height, width)``, NaN where there is no answer.
-
-    Returns
-    -------
-    dask.array.Array
-        float64, the leading shape.
-    """
+    """Average each plane of a dask array over its valid pixels, when asked; see `mean_of_valid`."""
     import dask.array as da
 
     valid = da.isfinite(values)

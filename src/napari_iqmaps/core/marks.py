@@ -76,13 +76,7 @@ def text_mark(text: str, *, height: int = 48, font: str | Path | None = None) ->
 
 
 def text_for(text: str, shape: tuple[int, int], placement: Placement) -> Plane:
-    """Write a text as large as suits an image.
-
-    Returns
-    -------
-    numpy.ndarray
-        As `text_mark` gives it. Letters have a tenth of the image's height, less where the text would not fit.
-    """
+    """Write a text as large as suits an image: a tenth of its height, less where the text would not fit."""
     height = max(4, shape[0] // _TEXT_SHARE)
     mark = text_mark(text, height=height)
     if placement == "stretch":
@@ -97,21 +91,11 @@ def text_for(text: str, shape: tuple[int, int], placement: Placement) -> Plane:
 
 
 def as_pattern(mark: Any, *, mark_range: MarkRange = None) -> Plane:
-    """Read a mark as a pattern in which 0 is no mark and 1 a full one.
+    """Read a mark as a pattern, float32 ``(rows, columns)``: 0 is no mark, 1 a full one; below 0 it darkens.
 
-    Parameters
-    ----------
-    mark : array_like
-        Grey ``(rows, columns)``, or with 3 or 4 channels in the last axis: the luminance counts, times the alpha.
-        NaN, infinite and masked pixels are no mark.
-    mark_range : (float, float), optional
-        The values that mean no mark and a full mark. None takes (0, 1) for bool and floating point, (0, 255) for
-        uint8 and (0, 65535) for uint16; (255, 0) reads dark letters on white paper.
-
-    Returns
-    -------
-    numpy.ndarray
-        float32, shape ``(rows, columns)``, -1 to 1; below 0 the image is darkened.
+    Of 3 or 4 channels in the last axis the luminance counts, times the alpha. NaN, infinite and masked pixels are no
+    mark. `mark_range` are the values that mean no mark and a full mark; None takes (0, 1) for bool and floating point,
+    (0, 255) for uint8 and (0, 65535) for uint16; (255, 0) reads dark letters on white paper.
     """
     array = _as_picture(mark)
     used = _range_of(array.dtype, mark_range)
@@ -132,13 +116,7 @@ def as_pattern(mark: Any, *, mark_range: MarkRange = None) -> Plane:
 
 
 def as_change(mark: Any) -> Plane:
-    """Read a mark that is given in code values of the image.
-
-    Returns
-    -------
-    numpy.ndarray
-        float32, shape ``(rows, columns)``, code values to add.
-    """
+    """Read a mark that is given in code values of the image, as float32 ``(rows, columns)`` to add."""
     if not isinstance(mark, str):
         array = _as_picture(mark)
         if array.dtype != bool:
@@ -153,18 +131,10 @@ def as_change(mark: Any) -> Plane:
 
 
 def place(pattern: Plane, shape: tuple[int, int], placement: Placement = "centre") -> Plane:
-    """Put a pattern on a plane of an image's size.
+    """Put a pattern on a plane of an image's size, 0 beside it.
 
-    Parameters
-    ----------
-    placement : {"centre", "tile", "stretch"} or (int, int)
-        In the middle, repeated edge to edge, resampled to the image's size, or with its first pixel at this row and
-        column (which may be negative).
-
-    Returns
-    -------
-    numpy.ndarray
-        float32, `shape`; 0 beside the pattern.
+    In the middle, repeated edge to edge, resampled to the image's size, or with its first pixel at a row and column,
+    which may be negative.
     """
     if isinstance(placement, str):
         if placement == "tile":

@@ -28,11 +28,8 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 def resolve(device: str) -> torch.device:
     """Turn a device's name into one that this machine has.
 
-    Parameters
-    ----------
-    device : str
-        ``"auto"`` takes CUDA, then Apple's MPS, then the CPU. ``"cpu"``, ``"cuda"`` (or ``"cuda:1"``) and ``"mps"``
-        take just that.
+    ``"auto"`` takes CUDA, then Apple's MPS, then the CPU; ``"cpu"``, ``"cuda"`` (or ``"cuda:1"``) and ``"mps"`` take
+    just that.
     """
     import torch
 
@@ -59,12 +56,8 @@ _FOLDER = "_weights"
 class WeightsRecord:
     """What is known of a file of weights.
 
-    Attributes
-    ----------
-    network : str
-        The network that the weights belong to, such as ``"pnet"``.
-    details : mapping
-        The registry's further fields, or the header's for a file given by path.
+    `network` is what they belong to, such as ``"pnet"``; `details` are the registry's further fields, or the header's
+    for a file given by path.
     """
 
     name: str
@@ -76,13 +69,7 @@ class WeightsRecord:
 
 @cache
 def registry() -> dict[str, dict[str, Any]]:
-    """Read the registry that ships with the package.
-
-    Returns
-    -------
-    dict
-        Name to record, in the order of the file.
-    """
+    """Read the registry that ships with the package: name to record, in the order of the file."""
     text = _folder().joinpath("registry.toml").read_text(encoding="utf-8")
     return tomllib.loads(text)["weights"]  # type: ignore[no-any-return]
 
@@ -96,13 +83,7 @@ def default_name(network: str) -> str:
 
 
 def find(name_or_path: str | Path, network: str) -> WeightsRecord:
-    """Find weights and verify them.
-
-    Parameters
-    ----------
-    name_or_path : str or pathlib.Path
-        A name in the registry, or the path of a ``.safetensors`` file.
-    """
+    """Find weights, by a name in the registry or the path of a ``.safetensors`` file, and verify them."""
     name = str(name_or_path)
     registered = registry().get(name)
     record = _registered(name, registered) if registered else _from_path(Path(name_or_path))
@@ -182,20 +163,8 @@ def _header(path: Path) -> dict[str, str]:
 
 
 def read_network(network: str, path: str | Path) -> Any:
-    """Build a network and read its numbers from a verified file.
+    """Build a network, a key of `NETWORKS`, and read its numbers from a verified file: float32, for evaluation.
 
-    Parameters
-    ----------
-    network : str
-        A key of `napari_iqmaps.core.networks.NETWORKS`.
-
-    Returns
-    -------
-    torch.nn.Module
-        On the CPU, float32, in evaluation mode.
-
-    Notes
-    -----
     A module draws its first numbers from torch's global generator, which belongs to the caller. On the meta device a
     tensor has no memory and nothing is drawn; the file then fills what `to_empty` made room for.
     """
@@ -211,13 +180,7 @@ def read_network(network: str, path: str | Path) -> Any:
 
 
 def load_network(record: WeightsRecord, device: torch.device) -> Any:
-    """Read the network of verified weights; the last ones stay ready.
-
-    Returns
-    -------
-    torch.nn.Module
-        float32, in evaluation mode, laid out for convolutions.
-    """
+    """Read the network of verified weights, laid out for convolutions on a device; the last ones stay ready."""
     return _loaded(record.network, record.path.as_posix(), record.sha256, str(device))
 
 
@@ -230,13 +193,7 @@ def _loaded(network: str, path: str, sha256: str, device: str) -> Any:
 
 
 def full_precision(device: torch.device) -> AbstractContextManager[None]:
-    """Keep CUDA from rounding convolutions to ten bits, which tiles of another size would show.
-
-    Returns
-    -------
-    context manager
-        Nothing is changed for a device that does not round.
-    """
+    """Keep CUDA from rounding convolutions to ten bits, which tiles of another size would show."""
     import torch
 
     if device.type != "cuda":

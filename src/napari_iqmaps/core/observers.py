@@ -26,15 +26,20 @@ CHANNEL_SIGMAS = (0.6, 1.2, 2.4, 4.8, 9.6)
 """In pixels at the nominal distance: the Gaussians between which the channels of a difference lie."""
 
 
+POOLING_EXPONENT = 3.0
+"""Of the Minkowski mean: a few large differences are seen more easily than many small ones of the same sum."""
+
+Plane = npt.NDArray[np.float32]
+
+_TRUNCATION = 3.0  # standard deviations at which a Gaussian ends
+
+
 @dataclass(frozen=True)
 class Observer:
     """What separates one kind of looking from another.
 
-    Attributes
-    ----------
-    gains : tuple of float
-        How strongly each channel of a difference counts, from the finest (below .6 pixels at the nominal distance, or
-        above about 11 cycles per degree) to what remains after the widest Gaussian (below about .6).
+    `gains` say how strongly each channel of a difference counts, from the finest (below .6 pixels at the nominal
+    distance, or above about 11 cycles per degree) to what remains after the widest Gaussian (below about .6).
     """
 
     name: str
@@ -58,6 +63,8 @@ they pass a grating of 3 cycles per degree as it is) and factor are those with w
 .5 at the thresholds of 16 observers for 41 stimuli of Modelfest, rounded. The factor's 95 % interval is .33 to .45 with
 the P-net and .28 to .38 with the contrast model; ``benchmarks/psychophysics`` repeats the fit."""
 
+EVERYDAY_GAINS = OBSERVERS["everyday"].gains
+
 
 def observer_named(name: str) -> Observer:
     """Look an observer up."""
@@ -67,13 +74,7 @@ def observer_named(name: str) -> Observer:
 
 
 def check_pixels_per_degree(value: object) -> float:
-    """Refuse a viewing distance that cannot be meant.
-
-    Parameters
-    ----------
-    value : float
-        Pixels per degree of visual angle.
-    """
+    """Refuse a viewing distance, pixels per degree of visual angle, that cannot be meant."""
     least, most = LEAST_PIXELS_PER_DEGREE, MOST_PIXELS_PER_DEGREE
     if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
         raise InputError(
@@ -84,18 +85,7 @@ def check_pixels_per_degree(value: object) -> float:
 
 
 def checked_window(window: int | None, pixels_per_degree: float) -> int:
-    """Give the side of the pooling square that options ask for.
-
-    Parameters
-    ----------
-    window : int or None
-        Pixels; None takes what suits the distance.
-
-    Returns
-    -------
-    int
-        An odd number of pixels.
-    """
+    """Give the side in pixels of the pooling square that options ask for; None takes what suits the distance."""
     check_pixels_per_degree(pixels_per_degree)
     if window is None:
         return window_in_pixels(pixels_per_degree)
@@ -105,42 +95,19 @@ def checked_window(window: int | None, pixels_per_degree: float) -> int:
 
 
 def window_in_pixels(pixels_per_degree: float) -> int:
-    """Give the side of the square over which a difference is pooled.
-
-    Returns
-    -------
-    int
-        The odd number nearest to .94 degrees: 33 at the nominal distance.
-    """
+    """Give the side of the square over which a difference is pooled: the odd number nearest to .94 degrees."""
     return 2 * round((33 * pixels_per_degree / PIXELS_PER_DEGREE - 1) / 2) + 1
 
 
 def viewing(info: Mapping[str, Any]) -> str:
-    """Say who looks and from where, if that is not the usual.
+    """Say who looks and from where, if that is not the usual, from a map's `info` or a row of a table of scores.
 
-    Parameters
-    ----------
-    info : mapping
-        A map's `info`, or a row of a table of scores.
-
-    Returns
-    -------
-    str
-        Such as ``"the practised observer at 60 pixels per degree"``; empty for the everyday observer at 35.
+    Such as ``"the practised observer at 60 pixels per degree"``; empty for the everyday observer at 35.
     """
     observer, pixels = info.get("observer", "everyday"), info.get("pixels_per_degree")
     if observer == "everyday" and pixels in (None, PIXELS_PER_DEGREE):
         return ""
     return f"the {observer} observer" + ("" if pixels is None else f" at {pixels:g} pixels per degree")
-
-
-POOLING_EXPONENT = 3.0
-"""Of the Minkowski mean: a few large differences are seen more easily than many small ones of the same sum."""
-
-Plane = npt.NDArray[np.float32]
-
-_TRUNCATION = 3.0
-EVERYDAY_GAINS = OBSERVERS["everyday"].gains
 
 
 def difference_reach(pixels_per_degree: float = PIXELS_PER_DEGREE) -> int:
@@ -154,18 +121,10 @@ def excitation(
     pixels_per_degree: float = PIXELS_PER_DEGREE,
     exponent: float = POOLING_EXPONENT,
 ) -> Plane:
-    """Give what the channels make of a difference at each pixel, raised to the exponent.
+    """Give what the channels make of a difference (test minus reference, code values, no holes), to the exponent.
 
-    Parameters
-    ----------
-    signed : numpy.ndarray
-        float32, ``(height, width)``: test minus reference in code values, without holes.
-
-    Returns
-    -------
-    numpy.ndarray
-        float32: the sum over the channels of ``|gain x (G_k - G_(k+1)) * signed|^p``, where G_k are Gaussians an octave
-        apart (the first is no blur, the last difference is the widest Gaussian itself).
+    The sum over the channels of ``|gain x (G_k - G_(k+1)) * signed|^p``, where G_k are Gaussians an octave apart (the
+    first is no blur, the last difference is the widest Gaussian itself).
     """
     import cv2
 
@@ -187,21 +146,11 @@ def local_difference(
     gains: Sequence[float] = EVERYDAY_GAINS,
     pixels_per_degree: float = PIXELS_PER_DEGREE,
 ) -> Plane:
-    """Pool the difference of two planes over a window around each pixel.
+    """Pool the difference of two planes over a window around each pixel; in code values, NaN in holes.
 
-    Parameters
-    ----------
-    test, reference : numpy.ndarray
-        float32 luminance of equal shape, in code values; NaN in holes.
+    The cube root of the mean of `excitation` over the pixels of the window that both planes have; 0 where it has none.
+    Twice the difference gives twice as much.
 
-    Returns
-    -------
-    numpy.ndarray
-        float32, the same shape: the cube root of the mean of `excitation` over the window, in code values, over the
-        pixels that both planes have; 0 where the window has none. Twice the difference gives twice as much.
-
-    Notes
-    -----
     The paper takes the mean absolute difference. That mean ranks sparse distortions wrongly: impulse noise has a tenth
     of the mean absolute difference of Gaussian noise that observers find equally bad; hence the exponent. And it knows
     nothing of sizes: a difference that is spread over many pixels is worse than one of the same strength that
@@ -237,7 +186,7 @@ def _power(values: Plane, exponent: float) -> Plane:
 def _window_mean(plane: Plane, window: int) -> Plane:
     import cv2
 
-    # Not by running sums: the dust they leave beside a large difference, 1e-9 of it, has a cube root of a thousandth.
+    # Not by running sums: beside a large difference they leave a rounding error of 1e-9 of it, whose cube root is 1e-3.
     weights = np.full(window, 1 / window, np.float32)
     mean: Any = cv2.sepFilter2D(plane, cv2.CV_32F, weights, weights, borderType=cv2.BORDER_REFLECT)
     return mean  # type: ignore[no-any-return]

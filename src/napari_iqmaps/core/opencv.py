@@ -20,10 +20,7 @@ def opencv() -> Any:
 def scalar(number: float, like: npt.NDArray[Any]) -> Any:
     """Give a number as OpenCV's arithmetic takes it beside an array.
 
-    Returns
-    -------
-    float or numpy.ndarray
-        The number, or for an array of up to 4 pixels one of its shape and type: OpenCV makes a column of 4 of each
-        number, and takes an array of one pixel, or one of 4 rows and 1 column, for the number's like.
+    For an array of up to 4 pixels that is an array of its shape and type: OpenCV makes a column of 4 of each number,
+    and takes an array of one pixel, or one of 4 rows and 1 column, for the number's like.
     """
     return number if like.size > _LENGTH else np.full(like.shape, number, like.dtype)

@@ -25,13 +25,7 @@ def equal_part(progress: Progress | None, number: int, parts: int) -> Progress |
 
 @dataclass(eq=False)
 class Steps:
-    """Tell a progress callback how far the work is, and give it the chance to cancel.
-
-    Attributes
-    ----------
-    progress : callable or None
-        Called as ``progress(done, total)``; what it raises stops the work.
-    """
+    """Tell a callback, ``progress(done, total)``, how far the work is; what it raises stops the work."""
 
     progress: Progress | None = None
     total: int = 100
@@ -56,13 +50,7 @@ class Steps:
         return Steps(None if self.progress is None else told)
 
     def wait(self, function: Callable[[], Result]) -> Result:
-        """Run a library's long call so that it can be cancelled while it runs.
-
-        Parameters
-        ----------
-        function : callable
-            Takes nothing. It runs in a thread of its own; cancelled, it is left to finish unheard.
-        """
+        """Run a library's long call in a thread of its own, so that it can be cancelled; it then ends unheard."""
         if self.progress is None:
             return function()
         results: list[Result] = []

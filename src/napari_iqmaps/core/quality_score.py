@@ -155,19 +155,9 @@ class QualityScore:
 
 
 def summed_up(reasons: Sequence[str], shape: tuple[int, ...]) -> str:
-    """Put the reasons of all planes into one text.
+    """Put the reasons of all planes of a stack into one text, each with its planes; ``""`` if there is none.
 
-    Parameters
-    ----------
-    reasons : sequence of str
-        One for each plane, ``""`` for a plane without one; full sentences without a capital, with their stop.
-    shape : tuple of int
-        Leading shape of the stack, ``()`` for one image.
-
-    Returns
-    -------
-    str
-        The reasons, each with its planes if there are several; ``""`` if there is none.
+    Reasons are full sentences without a capital, with their stop; ``""`` for a plane without one.
     """
     if not any(reasons):
         return ""

@@ -27,16 +27,10 @@ _SCORED_FROM = ("reliability", "perceptual_error")
 
 @dataclass(frozen=True, eq=False)
 class Area:
-    """Part of an image: which pixels of a bounding box, and where the box is.
+    """Part of an image: which pixels of a bounding box inside it, and where the box's first pixel is.
 
-    Attributes
-    ----------
-    mask : numpy.ndarray of bool
-        Of the box, ``(height, width)``; without pixels for an area that has none.
-    corner : tuple of int
-        Row and column of the box's first pixel; the box lies inside the image.
-    plane : tuple of int, optional
-        The plane of a stack that it belongs to; None means all planes.
+    `plane` is that of a stack which it belongs to; None means all planes. The mask is without pixels for an area that
+    has none.
     """
 
     mask: npt.NDArray[np.bool_]
@@ -58,29 +52,14 @@ class Area:
 
 @dataclass(frozen=True, eq=False)
 class RegionQuality:
-    """What an assessment says of an area.
-
-    Attributes
-    ----------
-    means : mapping
-        Kind of map to its mean over the valid pixels of the area, in the order of the maps; NaN if it has none.
-    pixels : int
-        Pixels of the area in one plane.
-    """
+    """What an assessment says of an area: its score, the mean of each map over its valid pixels, and its size."""
 
     quality: QualityScore
     means: Mapping[str, float]
     pixels: int
 
     def features(self) -> dict[str, Any]:
-        """Give all numbers by name.
-
-        Returns
-        -------
-        dict
-            ``quality`` and ``uncertainty`` (means over the planes), ``enough_evidence``, ``mean_<kind>`` for each map,
-            ``pixels``, and ``not_enough_evidence``, the reason or ``""``.
-        """
+        """Give all numbers by name; the score and its uncertainty as means over the planes."""
         spread = self.quality.uncertainty[np.isfinite(self.quality.planes) & np.isfinite(self.quality.uncertainty)]
         return {
             "quality": self.quality.value,
@@ -92,13 +71,7 @@ class RegionQuality:
         }
 
     def row(self, **more: Any) -> dict[str, Any]:
-        """Sum up the area as a row of the table of scores.
-
-        Returns
-        -------
-        dict
-            As `napari_iqmaps.core.io.scores.quality_row` makes it, with the means and ``region_pixels``.
-        """
+        """Sum up the area as a row of the table of scores, with the means and ``region_pixels``."""
         return {**quality_row(self.quality, **more), **self._means(), "region_pixels": self.pixels}
 
     def _means(self) -> dict[str, float]:
@@ -110,25 +83,13 @@ def region_qualities(
 ) -> list[RegionQuality]:
     """Measure areas of an image that has been assessed; no network runs, unless the assessment is lazy.
 
-    Parameters
-    ----------
-    assessment : Assessment
-        Of `assess`; scores need its maps of reliability and perceptual error.
-    progress : callable, optional
-        Called with ``(areas done, areas in all)``; raise `Cancelled` in it to stop.
+    The score of an area is that of the image with its sums taken over the area's cells alone: the score of the mean of
+    sensitivity x error, weighted by the reliability, which takes both maps. The area of the whole image has the image's
+    score. The networks saw around the area what is there in the image, not its reflection; its uncertainty is the one
+    that whole images of this score have, so that of a small area is larger than it says.
 
-    Returns
-    -------
-    list of RegionQuality
-        One for each area, in their order. A score is NaN with a reason for an area without a valid pixel, under 32
-        pixels a side or nearly uniform, and for the maps of DIQA, which scores features that its maps do not show.
-
-    Notes
-    -----
-    The score of an area is that of the image with its sums taken over the area's cells alone: the score of the mean
-    of sensitivity x error, weighted by the reliability. The area of the whole image has the image's score. The
-    networks saw around the area what is there in the image, not its reflection; its uncertainty is the one that whole
-    images of this score have, so that of a small area is larger than it says.
+    A score is NaN with a reason for an area without a valid pixel, under 32 pixels a side or nearly uniform, and for
+    the maps of DIQA, which scores features that its maps do not show.
     """
     windows: Any = [
         [

@@ -42,41 +42,22 @@ DISTORTED: Mapping[str, tuple[str, str, float]] = MappingProxyType(
 
 
 def photo() -> Pixels:
-    """Give a photograph with a smooth sky and textured grass.
-
-    Returns
-    -------
-    numpy.ndarray
-        uint8 grey, shape ``(512, 512)``: ``skimage.data.camera``.
-    """
+    """Give a photograph with a smooth sky and textured grass, uint8 ``(512, 512)``: ``skimage.data.camera``."""
     return _bundled("camera")
 
 
 def photo_with_mark(amplitude: float = 8.0) -> Pixels:
     """Give the photograph with the same faint text written all over it.
 
-    Parameters
-    ----------
-    amplitude : float
-        Code values added inside the letters; as much in the sky, where it shows, as in the grass, where it hides.
-
-    Returns
-    -------
-    numpy.ndarray
-        uint8 grey, shape ``(512, 512)``.
+    The amplitude is in code values inside the letters; as much in the sky, where it shows, as in the grass, where it
+    hides.
     """
     image = photo()
     return _rounded(image + amplitude * text_mark(image.shape))
 
 
 def message() -> npt.NDArray[np.float32]:
-    """Write the same message over the sky and over the grass of the photograph.
-
-    Returns
-    -------
-    numpy.ndarray
-        float32, shape ``(512, 512)``, 1 inside the letters, 0 outside.
-    """
+    """Write the same message over the sky and over the grass of the photograph: 1 inside the letters, 0 outside."""
     from . import marks
 
     letters = marks.text_mark(_MESSAGE, height=26)
@@ -87,15 +68,7 @@ def message() -> npt.NDArray[np.float32]:
 def message_at(amplitude: float) -> Pixels:
     """Give the photograph with the message of `message`, as strong in the sky as in the grass.
 
-    Parameters
-    ----------
-    amplitude : float
-        Code values added inside the letters. What is no whole number is spread over neighbours, as `hide` does it.
-
-    Returns
-    -------
-    numpy.ndarray
-        uint8 grey, shape ``(512, 512)``.
+    The amplitude is in code values; what is no whole number is spread over neighbours, as `hide` does it.
     """
     from ._embedding import Carrier
 
@@ -105,35 +78,14 @@ def message_at(amplitude: float) -> Pixels:
 
 
 def distorted_pair(amplitude: float = 4.0, quality: int = 97) -> tuple[Pixels, Pixels]:
-    """Give a distorted copy of the photograph, and the photograph: with a fainter mark, and JPEG-compressed.
-
-    Parameters
-    ----------
-    amplitude : float
-        Of the mark, in code values.
-    quality : int
-        Of the JPEG compression, 1 to 100.
-
-    Returns
-    -------
-    test, reference : numpy.ndarray
-        uint8 grey, shape ``(512, 512)``, in the order in which ``visibility_map`` takes them.
-    """
+    """Give a distorted copy of the photograph, and the photograph: with a fainter mark, and JPEG-compressed."""
     return _jpeg(photo_with_mark(amplitude), quality), photo()
 
 
 def distorted(name: str) -> tuple[Pixels, Pixels]:
-    """Give an image with a distortion of the bank, and the image without.
+    """Give an image with a distortion of the bank, and the image without; uint8 ``(height, width, 3)``.
 
-    Parameters
-    ----------
-    name : {"jpeg", "blurred", "noisy", "denoised"}
-        Three photographs, and a micrograph of tissue whose noise was taken away.
-
-    Returns
-    -------
-    test, reference : numpy.ndarray
-        uint8 red, green and blue, ``(height, width, 3)``, 300 to 600 pixels a side; always the same.
+    Three photographs, and a micrograph of tissue whose noise was taken away; 300 to 600 pixels a side.
     """
     from .distortions import distort
 
@@ -143,24 +95,15 @@ def distorted(name: str) -> tuple[Pixels, Pixels]:
 
 
 def micrograph() -> Pixels:
-    """Give a microscopy image: one cell on an even background.
-
-    Returns
-    -------
-    numpy.ndarray
-        uint8 grey, shape ``(660, 550)``: ``skimage.data.cell``.
-    """
+    """Give a microscopy image, uint8 ``(660, 550)``: one cell on an even background (``skimage.data.cell``)."""
     return _bundled("cell")
 
 
 def night_scene() -> Light:
     """Give a scene of high dynamic range: a launch pad at dusk, with its flood lights as bright as lamps are.
 
-    Returns
-    -------
-    numpy.ndarray
-        float32 linear red, green and blue in cd/m2, shape ``(427, 640, 3)``: ``skimage.data.rocket`` on a display of
-        100 cd/m2, with lamps of 8,000 cd/m2 and their glow added where the photograph has flood lights.
+    float32 linear red, green and blue in cd/m2, ``(427, 640, 3)``: ``skimage.data.rocket`` on a display of 100 cd/m2,
+    with lamps of 8,000 cd/m2 and their glow added where the photograph has flood lights.
     """
     light = 100 * srgb_decoded(_bundled("rocket") / 255)
     rows, columns = np.ogrid[: light.shape[0], : light.shape[1]]
@@ -171,17 +114,9 @@ def night_scene() -> Light:
 
 
 def banded_pair(levels: int = 64) -> tuple[Light, Light]:
-    """Give the night scene in too few steps of luminance, and the scene itself.
+    """Give the night scene in too few steps of luminance, and the scene itself, in cd/m2.
 
-    Parameters
-    ----------
-    levels : int
-        Steps of the logarithm of each colour between .01 and 10,000 cd/m2.
-
-    Returns
-    -------
-    test, reference : numpy.ndarray
-        float32, shape ``(427, 640, 3)``, in the order in which ``visibility_map`` takes them.
+    The steps are those of the logarithm of each colour between .01 and 10,000 cd/m2.
     """
     reference = night_scene()
     low, high = np.log(_BANDED_RANGE)
@@ -191,20 +126,7 @@ def banded_pair(levels: int = 64) -> tuple[Light, Light]:
 
 
 def text_mark(shape: tuple[int, ...], *, text: str = _TEXT) -> npt.NDArray[np.float32]:
-    """Write a text in rows all over a plane.
-
-    Parameters
-    ----------
-    shape : tuple of int
-        Height and width.
-    text : str
-        What to write.
-
-    Returns
-    -------
-    numpy.ndarray
-        float32, 1 inside the letters, 0 outside, smooth at their edges.
-    """
+    """Write a text in rows all over a plane: float32, 1 inside the letters, 0 outside, smooth at their edges."""
     import cv2
 
     height, width = shape
@@ -252,14 +174,10 @@ _SEED = 6
 
 @dataclass(frozen=True, eq=False)
 class Trio:
-    """A moving image, the same after a registration, and the fixed one.
+    """A moving image, the same after a registration, and the fixed one, uint8 ``(400, 600)``.
 
-    Attributes
-    ----------
-    moving, registered, fixed : numpy.ndarray
-        uint8 grey, shape ``(400, 600)``; of `registered`, 0 where the moving image does not reach.
-    matrix : numpy.ndarray
-        float64, ``(3, 3)``, the registration: moving ``(x, y)`` to fixed.
+    The registered one is 0 where the moving image does not reach; the matrix of the registration leads from ``(x, y)``
+    of the moving image to the fixed one.
     """
 
     moving: Pixels
@@ -272,11 +190,8 @@ class Trio:
 def relit_trio() -> Trio:
     """Give a correct registration of two frames of one scene under changed light.
 
-    Returns
-    -------
-    Trio
-        Between the frames the camera has turned by 1.5 degrees and moved, and a lamp has gone on: means over a fifth of
-        the frame's sides differ by 20 to 100 code values, and nothing is saturated.
+    Between the frames the camera has turned by 1.5 degrees and moved, and a lamp has gone on: means over a fifth of the
+    frame's sides differ by 20 to 100 code values, and nothing is saturated.
     """
     matrix = _motion((7.0, -5.0), turn=_TURN, zoom=1 + _ZOOM)
     return _registered(_lit(_frame(matrix), lamp=True), _lit(_frame(np.eye(3)), lamp=False), matrix)
@@ -285,10 +200,7 @@ def relit_trio() -> Trio:
 def wrong_way_trio() -> Trio:
     """Give a registration that goes the wrong way: ten pixels down and to the right of where it began.
 
-    Returns
-    -------
-    Trio
-        The moving frame is 4 pixels to the right and 3 down of the fixed one; the registered one, 14 and 13.
+    The moving frame is 4 pixels to the right and 3 down of the fixed one; the registered one, 14 and 13.
     """
     apart = np.array(_FIRST_STEP)
     fixed, moving = _frame(np.eye(3)), _frame(_motion(tuple(-apart)))
@@ -296,18 +208,9 @@ def wrong_way_trio() -> Trio:
 
 
 def shaking_series(frames: int = 9) -> Pixels:
-    """Give frames of a shaking camera in flickering light.
+    """Give frames of a shaking camera in flickering light, uint8 ``(frames, 200, 300)``; the first is as the scene is.
 
-    Parameters
-    ----------
-    frames : int
-        How many, at least 1.
-
-    Returns
-    -------
-    numpy.ndarray
-        uint8 grey, shape ``(frames, 200, 300)``; the first is as the scene is. The others are moved by up to 4 pixels,
-        turned by up to 1.5 degrees and zoomed by up to 2 %.
+    The others are moved by up to 4 pixels, turned by up to 1.5 degrees and zoomed by up to 2 %.
     """
     import cv2
 

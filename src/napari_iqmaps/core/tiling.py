@@ -24,15 +24,9 @@ from .progress import Progress
 class Windowed(Protocol):
     """What says how it is to be tiled.
 
-    Attributes
-    ----------
-    halo : int
-        Pixels of margin that an answer needs on every side.
-    multiple : int
-        Tiles start at multiples of this, and have a multiple of it as their side (the cell grid of a network).
-    tile : int
-        Side of the tile that suits the operator: large enough to be efficient, small enough that the time between
-        two calls of ``progress`` stays well under half a second.
+    `halo` is the margin in pixels that an answer needs on every side. Tiles start at multiples of `multiple` and have a
+    multiple of it as their side (the cell grid of a network). `tile` is the side that suits the operator: large enough
+    to be efficient, small enough that the time between two calls of ``progress`` stays well under half a second.
     """
 
     halo: int
@@ -51,22 +45,10 @@ class LocalOperator(Windowed, Protocol):
 def apply(
     operator: LocalOperator, inputs: Sequence[Planes], *, tile: int | None = None, progress: Progress | None = None
 ) -> Any:
-    """Apply a local operator to every plane.
+    """Apply a local operator to every plane of images of equal shape; float32 of that shape, lazy if one of them is.
 
-    Parameters
-    ----------
-    inputs : sequence of Planes
-        The images it takes, of equal shape. If one is lazy, the answer is lazy.
-    tile : int, optional
-        Side of a tile in pixels, rounded up to the operator's multiple. None takes the operator's own.
-    progress : callable, optional
-        Called with ``(tiles done, tiles in all)`` before the first tile and after each. What it raises stops the
-        work; raise `Cancelled`. For a lazy input nothing is done here, so it is not called.
-
-    Returns
-    -------
-    numpy.ndarray or dask.array.Array
-        float32, the inputs' shape.
+    `progress` is called with ``(tiles done, tiles in all)`` before the first tile and after each. For a lazy input
+    nothing is done here, so it is not called.
     """
     side = tile_side(operator, tile)
     if any(planes.is_lazy for planes in inputs):
@@ -81,21 +63,9 @@ def apply(
 def each_tile(
     operator: Windowed, inputs: Sequence[Planes], side: int, progress: Progress | None = None
 ) -> Iterator[tuple[tuple[Any, ...], list[npt.NDArray[np.float32]]]]:
-    """Go through all planes tile by tile.
+    """Go through all planes tile by tile: give the tile's index in the inputs' shape, and a window of each input.
 
-    Parameters
-    ----------
-    inputs : sequence of Planes
-        The images, of equal shape.
-    side : int
-        Side of a tile, a multiple of the operator's; see `tile_side`.
-
-    Yields
-    ------
-    place : tuple
-        Index of the tile in an array of the inputs' shape; it has the plane's numbers and two slices.
-    windows : list of numpy.ndarray
-        The tile with its halo, of each input; at the lower and right border rounded up to the operator's multiple.
+    A window has the halo around the tile, and is rounded up to the operator's multiple at the lower and right border.
     """
     shape = inputs[0].shape
     height, width = shape[-2:]
@@ -113,18 +83,10 @@ def each_tile(
 
 
 def window_indices(start: int, stop: int, length: int, operator: Windowed) -> slice | npt.NDArray[np.intp]:
-    """Say which rows (or columns) a tile has to read, its halo included.
+    """Say which rows (or columns) a tile has to read, its halo included and widened to the operator's multiple.
 
-    Parameters
-    ----------
-    start, stop : int
-        The tile, with ``stop <= length``; the window is widened to the operator's multiple.
-
-    Returns
-    -------
-    slice or numpy.ndarray of int
-        A slice inside the image, or the indices with what lies outside reflected at the border pixel (which is
-        not repeated), as often as it takes for images smaller than the halo.
+    A slice inside the image, or the indices with what lies outside reflected at the border pixel (which is not
+    repeated), as often as it takes for images smaller than the halo.
     """
     low, high = start - operator.halo, start + rounded_up(stop - start, operator.multiple) + operator.halo
     if low >= 0 and high <= length:
@@ -148,15 +110,7 @@ def reflected(indices: npt.NDArray[np.intp], length: int) -> npt.NDArray[np.intp
 
 
 def tile_side(operator: Windowed, tile: int | None) -> int:
-    """Check the side of a tile and round it up to the operator's multiple.
-
-    Parameters
-    ----------
-    operator : Windowed
-        Gives the side where none is asked for.
-    tile : int, optional
-        The side asked for, in pixels.
-    """
+    """Check the side of a tile and round it up to the operator's multiple; None takes the operator's own."""
     if tile is None:
         tile = operator.tile
     if isinstance(tile, bool) or not isinstance(tile, int | np.integer) or tile < 1:

@@ -334,12 +334,9 @@ def visibility_of(
 def surroundings(
     *, stride: int = 4, window: int | None = None, pixels_per_degree: float = PIXELS_PER_DEGREE, **_others: Any
 ) -> int:
-    """Tell how many pixels around a part of an image have to be given with it, so that its map is that of the whole.
+    """Give the pixels around a part of an image with which its map is that of the whole.
 
-    Returns
-    -------
-    int
-        Pixels to each side. The part's first row and column have to be multiples of the stride.
+    The part's first row and column have to be multiples of the stride.
     """
     _check_stride(stride)
     window = checked_window(window, pixels_per_degree)

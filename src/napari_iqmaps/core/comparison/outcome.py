@@ -88,7 +88,7 @@ class Outcome:
 
     @property
     def category(self) -> Category:
-        """Which of ``CATEGORIES``; better and worse go by the score alone, the verdict is more careful."""
+        """Better, worse, tie, unscored, refused or failed: by the score alone; the verdict is more careful."""
         if self.error:
             return "failed"
         if not self.accepted:

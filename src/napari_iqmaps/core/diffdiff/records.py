@@ -89,7 +89,7 @@ class BlockScore:
 
     @property
     def verdict(self) -> Verdict:
-        """What the block says: better or worse if its evidence is larger than ``BLOCK_MARGIN``, which way it points.
+        """What the block says: better or worse if its evidence is larger than .1, which way it points.
 
         Without an evidence, as in the original's numbers, the score decides.
         """

@@ -19,7 +19,7 @@ NORMALISED_REACH = 12
 ERROR_EXPONENT = 0.2
 """Of the absolute difference: spreads the many small differences and gathers the few large ones."""
 
-DUST = 1e-3
+NO_DIFFERENCE = 1e-3
 """Code values below which a difference of normalised images is none."""
 
 RELIABILITY_SLOPE = 0.2
@@ -30,22 +30,11 @@ _BINOMIAL = (1.0, 4.0, 6.0, 4.0, 1.0)
 
 
 def normalised(luminance: Tensor) -> Tensor:
-    """Take the low frequencies away.
+    """Take the low frequencies away, of code values 0..255, ``(images, 1, height, width)``, sides multiples of four.
 
-    Parameters
-    ----------
-    luminance : torch.Tensor
-        Code values 0..255, ``(images, 1, height, width)``, sides multiples of four and at least 8.
-
-    Returns
-    -------
-    torch.Tensor
-        The same shape, code values around 0; within `NORMALISED_REACH` pixels of the border it depends on the padding.
-
-    Notes
-    -----
     Low frequencies are what two levels of the pyramid of Burt and Adelson keep: the binomial kernel 1 4 6 4 1, every
-    second sample, twice, and back. No pixel is shifted. (The paper says blur, down to a quarter, and up again.)
+    second sample, twice, and back. No pixel is shifted. (The papers say blur, down to a quarter, and up again.) Within
+    `NORMALISED_REACH` pixels of the border the result depends on the padding.
     """
     low = luminance
     for _ in range(2):
@@ -56,58 +45,29 @@ def normalised(luminance: Tensor) -> Tensor:
 
 
 def quarter(plane: Tensor) -> Tensor:
-    """Bring a plane to a quarter of its resolution by two reductions of the pyramid.
-
-    Parameters
-    ----------
-    plane : torch.Tensor
-        ``(images, channels, height, width)``, sides multiples of four and at least 8.
-
-    Returns
-    -------
-    torch.Tensor
-        ``(images, channels, height / 4, width / 4)``; the cell k sits on pixel 4 k.
-    """
+    """Bring a plane to a quarter of its resolution by two reductions of the pyramid; the cell k sits on pixel 4 k."""
     return _reduced(_reduced(plane))
 
 
 def objective_error(reference: Tensor, test: Tensor) -> Tensor:
-    """Measure the error of a distorted image where its reference is known.
+    """Measure the error of a distorted image where its reference is known: ``(|reference - test| / 255) ** .2``.
 
-    Parameters
-    ----------
-    reference, test : torch.Tensor
-        Normalised images, ``(images, 1, height, width)``.
-
-    Returns
-    -------
-    torch.Tensor
-        ``|reference - test| / 255`` to the power .2, at a quarter of the resolution; 0 for equal images, at most 1.15.
-
-    Notes
-    -----
-    Of the absolute difference `DUST` is taken off first, a quarter of the step of 16-bit pictures. The rounding of the
-    pyramid, 1e-5 code values, would else be an error of .03 wherever two images differ in low frequencies only.
+    Both are normalised images; the error is at a quarter of their resolution, 0 for equal images, at most 1.15. Of the
+    absolute difference `NO_DIFFERENCE` is taken off first, a quarter of the step of 16-bit pictures: the rounding of
+    the pyramid, 1e-5 code values, would else be an error of .03 wherever two images differ in low frequencies only.
     """
-    difference = ((reference - test).abs() - DUST).clamp_min(0)
+    # DIQA, the objective error map with its exponent of .2.
+    difference = ((reference - test).abs() - NO_DIFFERENCE).clamp_min(0)
     return quarter((difference / _WHITE).pow(ERROR_EXPONENT))
 
 
 def reliability(normalised_image: Tensor, slope: float = RELIABILITY_SLOPE) -> Tensor:
     """Tell how far the prediction of an error can be relied on: hardly where an image has no detail.
 
-    Parameters
-    ----------
-    normalised_image : torch.Tensor
-        ``(images, 1, height, width)``.
-    slope : float
-        Alpha, per code value.
-
-    Returns
-    -------
-    torch.Tensor
-        ``2 / (1 + exp(-alpha |x|)) - 1`` at a quarter of the resolution, 0 to 1, not divided by its mean.
+    ``2 / (1 + exp(-alpha |x|)) - 1`` of the normalised image x at a quarter of its resolution, 0 to 1, not divided by
+    its mean; `slope` is alpha, per code value.
     """
+    # 2 / (1 + exp(-a |x|)) - 1 is tanh(a |x| / 2).
     return quarter(torch.tanh(normalised_image.abs() * (slope / 2)))
 
 
@@ -141,20 +101,11 @@ POOLED = FEATURES + 2
 
 
 class Cells(NamedTuple):
-    """What a blind network says of an image, at a quarter of its resolution.
+    """What a blind network says of an image, at a quarter of its resolution, ``(images, channels, rows, columns)``.
 
-    Attributes
-    ----------
-    error : torch.Tensor
-        Predicted objective error, ``(images, 1, rows, columns)``.
-    reliability : torch.Tensor
-        0 to 1, not divided by its mean, of the same shape.
-    sensitivity : torch.Tensor or None
-        Weight of the error, at least 0, of the same shape; None for a network without.
-    features : torch.Tensor
-        Of the trunk, ``(images, 128, rows, columns)``.
-    low : torch.Tensor
-        The luminance at a quarter of its resolution, ``(images, 1, rows, columns)``.
+    The predicted objective error; the reliability, 0 to 1, not divided by its mean; the sensitivity, the weight of the
+    error, or None for a network without; the 128 features of the trunk; and the luminance at a quarter of its
+    resolution.
     """
 
     error: Tensor
@@ -167,18 +118,12 @@ class Cells(NamedTuple):
 class ErrorTrunk(nn.Module):
     """The convolutions that both papers share: features, and from them the predicted error map.
 
-    Attributes
-    ----------
-    REACH : int
-        Pixels to each side of a cell's on which it depends, what the normalisation needs included.
-
-    Notes
-    -----
     3x3 kernels of 48, 48 (every second pixel), 64, 64 (every second pixel), 64, 64, 128 and 128 channels with
     rectifiers, then one linear 3x3 convolution to the error. Zeros are assumed beyond the border; whoever needs every
-    cell right gives `REACH` pixels more.
+    cell right gives `REACH` pixels more, what the normalisation needs included.
     """
 
+    # A 3x3 kernel adds 1 pixel at full, 2 at half and 4 at a quarter of the resolution, where there are five of them.
     REACH = 1 + 1 + 2 + 2 + 5 * CELL + NORMALISED_REACH
 
     def __init__(self) -> None:
@@ -192,17 +137,9 @@ class ErrorTrunk(nn.Module):
             nn.init.zeros_(convolution.get_parameter("bias"))
 
     def forward(self, scaled: Tensor) -> tuple[Tensor, Tensor]:
-        """Give features and error.
+        """Give features and error, ``(images, 128, height / 4, width / 4)`` and ``(images, 1, height / 4, width / 4)``.
 
-        Parameters
-        ----------
-        scaled : torch.Tensor
-            The normalised image divided by `INPUT_SCALE`, ``(images, 1, height, width)``.
-
-        Returns
-        -------
-        features, error : torch.Tensor
-            ``(images, 128, height / 4, width / 4)`` and ``(images, 1, height / 4, width / 4)``.
+        `scaled` is the normalised image divided by `INPUT_SCALE`, ``(images, 1, height, width)``.
         """
         features = scaled
         for convolution in self.convolutions:
@@ -224,17 +161,9 @@ class BlindNetwork(nn.Module):
         return None
 
     def forward(self, luminance: Tensor) -> Cells:
-        """Say everything about a window in one pass.
+        """Say everything about a window without holes, code values 0..255, sides multiples of four, in one pass.
 
-        Parameters
-        ----------
-        luminance : torch.Tensor
-            Code values 0..255 without holes, ``(images, 1, height, width)``, sides multiples of four.
-
-        Returns
-        -------
-        Cells
-            At every fourth pixel; those within `ErrorTrunk.REACH` of the border depend on what is assumed beyond.
+        Cells within `ErrorTrunk.REACH` of the border depend on what is assumed beyond.
         """
         detail = normalised(luminance)
         scaled = detail / INPUT_SCALE
@@ -245,13 +174,10 @@ class BlindNetwork(nn.Module):
 
 
 def pooled(cells: Cells) -> Tensor:
-    """Reduce whole images to what scores and distances from the training are made of.
+    """Reduce whole images to what scores and distances from the training are made of, ``(images, 130)``.
 
-    Returns
-    -------
-    torch.Tensor
-        ``(images, 130)``: mean features, mean reliability (not divided by anything), and the standard deviation of the
-        low frequencies (of the population) divided by `LOW_SCALE`.
+    Mean features, mean reliability (not divided by anything), and the standard deviation of the low frequencies (of the
+    population) divided by `LOW_SCALE`.
     """
     spread = cells.low.flatten(1).std(dim=1, correction=0) / LOW_SCALE
     return torch.cat([cells.features.mean((2, 3)), cells.reliability.mean((2, 3)), spread[:, None]], dim=1)
@@ -284,18 +210,7 @@ class DIQA(BlindNetwork):
         self.output = nn.Linear(128, 1)
 
     def score(self, pooled: Tensor) -> Tensor:
-        """Give the score of pooled images.
-
-        Parameters
-        ----------
-        pooled : torch.Tensor
-            ``(images, 130)``; see `napari_iqmaps.core.networks.blind.pooled`.
-
-        Returns
-        -------
-        torch.Tensor
-            0 (best) to 100 (worst), ``(images,)``.
-        """
+        """Give the score, 0 (best) to 100 (worst), of images that `pooled` has reduced, ``(images, 130)``."""
         logit: Tensor = self.output(functional.relu(self.hidden(pooled)))
         return 100 * torch.sigmoid(logit[:, 0])
 
@@ -306,16 +221,10 @@ LEAK = 0.1
 class SensitivityNet(nn.Module):
     """The convolutions that predict how much each error matters.
 
-    Attributes
-    ----------
-    REACH : int
-        Normalised pixels to each side of a cell's on which it depends.
-
-    Notes
-    -----
     The paper's slides do not state the layers; these are those of the authors' sibling method DeepQA: 3x3 kernels of
     32, 32 (every second pixel), 64, 64 (every second pixel), 64 and 1 channels, leaky rectifiers of slope .1, and at
-    the end a rectifier whose bias starts at 1, so that training begins from an even map.
+    the end a rectifier whose bias starts at 1, so that training begins from an even map. `REACH` is in normalised
+    pixels.
     """
 
     REACH = 1 + 1 + 2 + 2 + 2 * CELL
@@ -330,18 +239,7 @@ class SensitivityNet(nn.Module):
         nn.init.ones_(self.convolutions[-1].get_parameter("bias"))
 
     def forward(self, scaled: Tensor) -> Tensor:
-        """Give the sensitivity.
-
-        Parameters
-        ----------
-        scaled : torch.Tensor
-            The normalised image divided by the networks' input scale, ``(images, 1, height, width)``.
-
-        Returns
-        -------
-        torch.Tensor
-            At least 0, ``(images, 1, height / 4, width / 4)``.
-        """
+        """Give the sensitivity, at least 0, at a quarter of the resolution of the normalised and scaled image."""
         signal = scaled
         for convolution in self.convolutions[:-1]:
             signal = functional.leaky_relu(convolution(signal), LEAK)
@@ -379,17 +277,6 @@ class DeepBQA(BlindNetwork):
         return made
 
     def score(self, perceptual_error: Tensor) -> Tensor:
-        """Give the score of images.
-
-        Parameters
-        ----------
-        perceptual_error : torch.Tensor
-            Its mean over each image, ``(images,)``.
-
-        Returns
-        -------
-        torch.Tensor
-            0 (best) to 100 (worst), ``(images,)``.
-        """
+        """Give the score, 0 (best) to 100 (worst), of images by their mean perceptual error, ``(images,)``."""
         logit: Tensor = self.output(functional.relu(self.hidden(perceptual_error[:, None])))
         return 100 * torch.sigmoid(logit[:, 0])

@@ -37,20 +37,7 @@ class ContrastModel(nn.Module):
         self.mixing = nn.Parameter(torch.tensor(0.3))
 
     def forward(self, luminance: Tensor, stride: int = 4) -> Tensor:
-        """Give the threshold of every patch.
-
-        Parameters
-        ----------
-        luminance : torch.Tensor
-            float32, shape ``(images, 1, height, width)`` with both sides at least 38; 0..255.
-        stride : int
-            Pixels from one patch to the next.
-
-        Returns
-        -------
-        torch.Tensor
-            Thresholds in code values, ``(images, 1, (height - 38) // stride + 1, (width - 38) // stride + 1)``.
-        """
+        """Give the threshold of every patch, in code values, at every `stride`-th pixel, as `PNet.forward` does."""
         _, _, deviation = local_statistics(luminance)
         contrast = functional.avg_pool2d(deviation, PNet.PATCH, stride)
         return self.log_scale.exp() * functional.softplus(self.offset + self.slope * contrast)

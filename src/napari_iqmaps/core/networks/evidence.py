@@ -15,16 +15,9 @@ KNOTS = 6
 class Evidence(nn.Module):
     """How far an image is from those the network was trained on.
 
-    Attributes
-    ----------
-    mean : torch.Tensor
-        Of the training images' vectors, ``(length,)``.
-    whitening : torch.Tensor
-        ``(length, length)``; ``whitening @ (vector - mean)`` has the Mahalanobis distance as its length.
-    limit : torch.Tensor
-        The largest distance at which there is enough evidence; infinite as long as nothing has been trained.
-    homogeneous : torch.Tensor
-        The smallest mean reliability, not divided by its mean, at which there is a score.
+    `mean` is that of the training images' vectors; ``whitening @ (vector - mean)`` has the Mahalanobis distance as its
+    length. `limit` is the largest distance at which there is enough evidence, infinite as long as nothing has been
+    trained; `homogeneous` is the smallest mean reliability, not divided by its mean, at which there is a score.
     """
 
     mean: Tensor
@@ -40,13 +33,7 @@ class Evidence(nn.Module):
         self.register_buffer("homogeneous", torch.tensor(HOMOGENEOUS))
 
     def distance(self, pooled: Tensor) -> Tensor:
-        """Give the Mahalanobis distance of pooled images from the training images.
-
-        Returns
-        -------
-        torch.Tensor
-            At least 0, ``(images,)``.
-        """
+        """Give the Mahalanobis distance of pooled images from the training images, ``(images,)``."""
         lengths: Tensor = torch.linalg.vector_norm((pooled - self.mean) @ self.whitening.T, dim=-1)
         return lengths
 
@@ -54,17 +41,8 @@ class Evidence(nn.Module):
 class Uncertainty(nn.Module):
     """How far a score is off from what it predicts, which depends on the score.
 
-    Parameters
-    ----------
-    highest : float
-        The upper end of the scale of scores, which begins at 0.
-
-    Attributes
-    ----------
-    knots : torch.Tensor
-        Scores in ascending order, ``(6,)``.
-    deviations : torch.Tensor
-        Standard deviation of the error there, in points, ``(6,)``; NaN as long as it has not been measured.
+    `knots` are six scores in ascending order, from 0 to `highest`, the ends of the scale; `deviations` the standard
+    deviations of the error there, in points, NaN as long as they have not been measured.
     """
 
     knots: Tensor

@@ -18,13 +18,7 @@ MIDDLE, SPREAD = 0.47, 0.25
 
 
 class Step(nn.Sequential):
-    """A valid 3x3 convolution, normalised over the batch in training and by fixed numbers after it.
-
-    Parameters
-    ----------
-    stride : int
-        1, or 2 to halve the resolution.
-    """
+    """A valid 3x3 convolution, normalised over the batch in training and by fixed numbers after it."""
 
     def __init__(self, inputs: int, outputs: int, stride: int = 1) -> None:
         super().__init__(
@@ -48,24 +42,11 @@ class Residual(nn.Module):
 class Metrifier(nn.Module):
     """Predicts a recogniser's probability of the true class, from the neighbourhood of every fourth pixel.
 
-    Parameters
-    ----------
-    width : int
-        Channels of the first step; those after it have twice and four times as many.
-
-    Attributes
-    ----------
-    REACH : int
-        Pixels to each side that a cell depends on.
-    trained_side : torch.Tensor
-        Pixels of the shorter side of the pictures of the training; 0 where it is not known.
-    uncertainty : Uncertainty
-        How far a score is off; its numbers are measured after the training and travel with the weights.
-
-    Notes
-    -----
-    Convolutions are valid: nothing is padded, so a part of an image gives what the whole gives there. Whoever wants an
-    answer at the border gives more than the image: training and inference reflect it (without repeating the border).
+    Convolutions are valid: nothing is padded, so a part of an image gives what the whole gives there. A cell depends on
+    `REACH` pixels to each side; whoever wants an answer at the border gives more than the image: training and inference
+    reflect it (without repeating the border). `width` is how many channels the first step has; those after it have
+    twice and four times as many. `trained_side` is the shorter side of the training's pictures in pixels, 0 where it is
+    not known.
     """
 
     REACH = 18
@@ -87,50 +68,20 @@ class Metrifier(nn.Module):
         self.register_buffer("trained_side", torch.tensor(0.0))
 
     def forward(self, colours: Tensor) -> Tensor:
-        """Give the logit of each cell.
+        """Give the logit of each cell, ``(batch, 1, ceil(height / 4), ceil(width / 4))``, of a probability.
 
-        Parameters
-        ----------
-        colours : torch.Tensor
-            ``(batch, 3, height + 2 REACH, width + 2 REACH)``, 0 (black) to 1 (white), gamma-coded.
-
-        Returns
-        -------
-        torch.Tensor
-            ``(batch, 1, ceil(height / 4), ceil(width / 4))``; the sigmoid is the probability.
+        Colours are ``(batch, 3, height + 2 REACH, width + 2 REACH)``, 0 (black) to 1 (white), gamma-coded.
         """
         logits: Tensor = self.head(self.features((colours - MIDDLE) / SPREAD))
         return logits
 
 
 def score_of(logits: Tensor) -> Tensor:
-    """Pool cells to a score: the mean of their probabilities.
-
-    Parameters
-    ----------
-    logits : torch.Tensor
-        ``(batch, 1, rows, columns)``.
-
-    Returns
-    -------
-    torch.Tensor
-        ``(batch,)``, 0 to 1.
-    """
+    """Pool the logits of cells, ``(batch, 1, rows, columns)``, to a score: the mean of their probabilities."""
     return torch.sigmoid(logits).mean((1, 2, 3))
 
 
 def with_border(colours: Tensor) -> Tensor:
-    """Reflect images at their borders by what a cell at the border looks at.
-
-    Parameters
-    ----------
-    colours : torch.Tensor
-        ``(batch, 3, height, width)``, at least 19 pixels a side.
-
-    Returns
-    -------
-    torch.Tensor
-        ``(batch, 3, height + 36, width + 36)``.
-    """
+    """Reflect images of at least 19 pixels a side at their borders by the 18 that a cell there looks at."""
     reach = Metrifier.REACH
     return nn.functional.pad(colours, (reach, reach, reach, reach), mode="reflect")

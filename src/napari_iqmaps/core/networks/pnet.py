@@ -17,6 +17,9 @@ _TAPS = [math.exp(-0.5 * (k / SIGMA) ** 2) for k in range(-RADIUS, RADIUS + 1)]
 GAUSSIAN = tuple(tap / sum(_TAPS) for tap in _TAPS)
 """The 7 weights of the Gaussian along one axis; the 7x7 one is their outer product."""
 
+_START_THRESHOLD = 3.0  # code values
+_START_MIXING = 0.3
+
 # A variance below this (squared code values) is read as flat: the square root keeps a finite
 # gradient there, and a deviation of .001 is a tenth of the .01 that the P-net adds to it.
 _FLAT_VARIANCE = 1e-6
@@ -25,15 +28,8 @@ _FLAT_VARIANCE = 1e-6
 def local_statistics(luminance: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Give each pixel with the mean and the standard deviation of its 7x7 Gaussian neighbourhood.
 
-    Parameters
-    ----------
-    luminance : torch.Tensor, shape (N, 1, H, W)
-        Floating point, code values 0..255.
-
-    Returns
-    -------
-    luminance, mean, deviation : torch.Tensor, shape (N, 1, H - 6, W - 6)
-        Without padding: pixels whose neighbourhood reaches outside have none.
+    From code values 0..255, ``(N, 1, H, W)``, to three tensors ``(N, 1, H - 6, W - 6)``: pixels whose neighbourhood
+    reaches outside have none.
     """
     centre = _crop(_crop(luminance, -1), -2)
     across, variance_across = _local_moments(luminance, None, -1)
@@ -66,10 +62,6 @@ def _local_moments(mean: Tensor, variance: Tensor | None, dim: int) -> tuple[Ten
         if variance is not None:
             spread = spread.add_(_crop(variance, dim, tap), alpha=weight)
     return middle + shift, spread - shift * shift
-
-
-_START_THRESHOLD = 3.0
-_START_MIXING = 0.3
 
 
 class PNet(nn.Module):
@@ -132,18 +124,10 @@ class PNet(nn.Module):
         nn.init.constant_(self.output.get_parameter("bias"), math.log(_START_THRESHOLD))
 
     def augment(self, x: Tensor) -> Tensor:
-        """Add to the luminance what the eye compares it with.
+        """Add to the luminance what the eye compares it with, ``(N, 4, H - 6, W - 6)``.
 
-        Parameters
-        ----------
-        x : Tensor, shape (N, 1, H, W)
-            Luminance in code values, 0..255.
-
-        Returns
-        -------
-        Tensor, shape (N, 4, H - 6, W - 6)
-            Luminance, local mean, local standard deviation, and the distance from the mean in
-            standard deviations; each times its weight plus its bias. In channels-last order.
+        Luminance, local mean, local standard deviation, and the distance from the mean in standard deviations; each
+        times its weight plus its bias. In channels-last order.
         """
         # Statistics are kept out of autocast: 8 bits of mantissa cannot tell x from its mean.
         with torch.autocast(x.device.type, enabled=False):
@@ -155,34 +139,12 @@ class PNet(nn.Module):
             return channels.permute(0, 3, 1, 2)
 
     def features(self, x: Tensor) -> Tensor:
-        """Filter the augmented luminance: 32 maps, 5x5, rectified.
-
-        Parameters
-        ----------
-        x : Tensor, shape (N, 1, H, W)
-            Luminance in code values, 0..255.
-
-        Returns
-        -------
-        Tensor, shape (N, 32, H - 10, W - 10)
-            In channels-last order.
-        """
+        """Filter the augmented luminance: 32 maps, 5x5, rectified, ``(N, 32, H - 10, W - 10)``; channels last."""
         augmented = self.augment(x)
         return functional.relu(self.convolution(augmented), inplace=True)
 
     def head(self, features: Tensor, stride: int = 4) -> Tensor:
-        """Reduce the 28x28 features of each patch to its threshold.
-
-        Parameters
-        ----------
-        stride : int
-            Distance of neighbouring patches in pixels.
-
-        Returns
-        -------
-        Tensor, shape (N, 1, (H - 38) // stride + 1, (W - 38) // stride + 1)
-            Thresholds in code values.
-        """
+        """Reduce the 28x28 features of each patch to its threshold; see `forward` for the shape."""
         features = self.dropout(features)
         weight, bias = self.dense.weight, self.dense.bias
         if features.shape[-2:] == weight.shape[-2:]:
@@ -193,42 +155,19 @@ class PNet(nn.Module):
         return self.threshold(self.output(self.dropout(functional.relu(hidden))))
 
     def threshold(self, z: Tensor) -> Tensor:
-        """Return T = exp(z) within the limits, in the precision of the parameters.
-
-        Parameters
-        ----------
-        z : Tensor, any shape
-            Logarithm of the threshold, as the last layer gives it.
-
-        Returns
-        -------
-        Tensor, same shape
-            Thresholds in code values.
-        """
+        """Return T = exp(z) within the limits, in the precision of the parameters."""
         with torch.autocast(z.device.type, enabled=False):
             low, high = (math.log(limit) for limit in self.LIMITS)
             return z.to(self.channel_weight.dtype).clamp(low, high).exp()
 
     def forward(self, x: Tensor, stride: int = 4) -> Tensor:
-        """Threshold of every patch of an image, at every `stride`-th pixel.
+        """Give the threshold of every patch of an image, at every `stride`-th pixel, in code values.
 
-        Parameters
-        ----------
-        x : Tensor, shape (N, 1, H, W), H and W at least 38
-            Luminance in code values, 0..255.
-        stride : int
-            Distance of neighbouring patches in pixels.
-
-        Returns
-        -------
-        Tensor, shape (N, 1, (H - 38) // stride + 1, (W - 38) // stride + 1)
-            Thresholds in code values. Cell (i, j) belongs to the patch whose first pixel is
-            (stride i + 3, stride j + 3), that is to the point (stride i + 18.5, stride j + 18.5).
+        From code values 0..255, ``(N, 1, H, W)`` with both sides at least 38, to ``(N, 1, (H - 38) // stride + 1, (W -
+        38) // stride + 1)``. Cell (i, j) belongs to the patch whose first pixel is (stride i + 3, stride j + 3), that
+        is to the point (stride i + 18.5, stride j + 18.5).
         """
         return self.head(self.features(x), stride)
-
-
-_Corner = tuple[int, int]
 
 
 class DensePNet:
@@ -298,18 +237,7 @@ class DensePNet:
         return (4 * self.cells_per_block - 2) * self.stride
 
     def __call__(self, x: Tensor) -> Tensor:
-        """Threshold of every patch of an image tile, at every `stride`-th pixel.
-
-        Parameters
-        ----------
-        x : Tensor, shape (1, 1, H, W), float32, H and W at least 38
-            Luminance in code values, 0..255.
-
-        Returns
-        -------
-        Tensor, shape (1, 1, (H - 38) // stride + 1, (W - 38) // stride + 1)
-            Thresholds in code values, as from `PNet.forward`.
-        """
+        """Give the threshold of every patch of an image tile, ``(1, 1, H, W)``, as `PNet.forward` does."""
         rows, columns = ((size - PNet.NEIGHBOURHOOD) // self.stride + 1 for size in x.shape[-2:])
         # Autocast is for training: products in 8 bits would not be the plain pass any more.
         with torch.inference_mode(), torch.autocast(x.device.type, enabled=False):
@@ -350,7 +278,7 @@ class DensePNet:
         features = self._net.features(x)[0].permute(1, 2, 0)
         return features.reshape(height - border, (width - border) // self.stride, -1)
 
-    def _gather(self, features: Tensor, corners: list[_Corner]) -> Tensor:
+    def _gather(self, features: Tensor, corners: list[tuple[int, int]]) -> Tensor:
         """Copy blocks side by side, innermost but for the channels: (n, n, blocks, channels).
 
         The channels of a cell are those of its stride x stride pixels.
