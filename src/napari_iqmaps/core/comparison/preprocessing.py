@@ -240,7 +240,7 @@ _MOST_BYTES = 2**28
 
 
 class Frames:
-    """Gives preprocessed planes of images, and keeps those that were asked for last; None is the range of a file."""
+    """Gives preprocessed planes of images, and keeps those that were asked for last; a file may state its own range."""
 
     def __init__(
         self,

@@ -272,7 +272,7 @@ class CellFacts:
 
 @dataclass(frozen=True)
 class PlaneMasks:
-    """Which pixels of a plane there are (smoothed and correlated), are compared, and how much they count; None: all."""
+    """Which pixels of a plane there are, which are compared, and how much they count; None means all, or all alike."""
 
     valid: Mask | None = None
     counted: Mask | None = None

@@ -116,7 +116,7 @@ NAMES = ("moving image", "registered image", "fixed image")
 
 @dataclass(frozen=True)
 class Windows:
-    """The same part of the three images, grey levels of 255, 0 where not valid; None: all pixels are valid."""
+    """The same part of the three images, grey levels of 255, 0 where not valid; `valid` of None means all."""
 
     moving: Plane
     registered: Plane

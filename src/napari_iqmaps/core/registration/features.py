@@ -166,7 +166,7 @@ def propose_views(pair: Pair, options: Options) -> list[Candidate]:
 
 
 def match_again(pair: Pair, candidate: Candidate, options: Options) -> Candidate:
-    """Match once more, between the fixed image and the moving one as a candidate registers it, points near by alone."""
+    """Match the fixed image with the moving one as a candidate registers it; drop points far from their matches."""
     cv2 = opencv()
 
     name = candidate.method.removesuffix("+again") + "+again"

@@ -46,6 +46,7 @@ _PROPOSERS = {
 METHODS = ("auto", *_PROPOSERS)
 """Names for ``method``."""
 
+_LARGEST_SEED = 2**31 - 2  # libraries take it, and one more, as a C int
 _SURE = 1.5  # pixels: an accepted matrix whose corners are surely this near needs no second opinion
 _APART = 10.0  # pixels: two accepted matrices this far apart contradict each other
 _SAME = 5.0  # pixels: two candidates this near agree
@@ -270,9 +271,6 @@ def judgement(pair: Pair, matrix: Matrix) -> dict[str, Any]:
 
 def _known(number: float) -> float | None:
     return None if math.isnan(number) else number
-
-
-_LARGEST_SEED = 2**31 - 2  # libraries take it, and one more, as a C int
 
 
 def register(

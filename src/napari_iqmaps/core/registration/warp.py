@@ -105,7 +105,7 @@ def on_grid(
 
 
 def find_holes(image: npt.NDArray[Any], *, has_channels: bool = False) -> npt.NDArray[np.bool_] | None:
-    """Find the pixels of an image where a value is NaN, infinite or masked, an alpha channel aside; None: no such."""
+    """Find the pixels where a value is NaN, infinite or masked (an alpha channel aside); None if there are none."""
     values = np.ma.getdata(image)
     bad = ~np.isfinite(values) if values.dtype.kind == "f" else None
     mask = np.ma.getmask(image)
