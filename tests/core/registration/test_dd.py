@@ -1,5 +1,9 @@
 """The matrix with the best diff-diff: found, judged, and not fooled."""
 
+import subprocess
+import sys
+import textwrap
+
 import cv2
 import numpy as np
 import pytest
@@ -82,6 +86,21 @@ def test_cancelling_and_progress():
 
     with pytest.raises(iq.Cancelled):
         direct.propose_dd(small_pair(), Options(transform="translation", steps=Steps(stop)))
+
+
+def test_cma_leaves_the_warning_filters_as_they_are():
+    """In a process of its own, since cma adds its filters when it is first imported."""
+    code = """
+        import sys, warnings
+        import numpy as np, scipy.stats
+        import napari_iqmaps as iq
+        scene = np.random.default_rng(0).integers(0, 255, (16, 16)).astype(np.uint8).repeat(8, 0).repeat(8, 1)
+        before = list(warnings.filters)
+        found = iq.register(scene[3:, 2:], scene[:-3, :-2], method="dd", transform="translation")
+        print("cma" in sys.modules, found.method, warnings.filters == before)
+    """
+    found = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=False)
+    assert found.stdout.split() == ["True", "dd", "True"], found.stdout + found.stderr
 
 
 def objective(truth=SHIFT, min_overlap=0.5):

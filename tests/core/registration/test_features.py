@@ -54,7 +54,7 @@ def test_q20_points_on_one_line_are_a_reason_not_a_crash():
 @pytest.mark.parametrize("propose", [propose_equalised, propose_plain])
 def test_sift_finds_a_known_motion(propose):
     moving, fixed = seen_by(photograph(), TRUTH)
-    candidate = propose(as_pair_of(moving, fixed), Options())
+    (candidate,) = propose(as_pair_of(moving, fixed), Options())
     assert corner_error(candidate.matrix, TRUTH, moving.shape) < 1
     assert 20 <= candidate.inliers <= candidate.n_matches
     apart = map_points(candidate.matrix, candidate.moving_points) - candidate.fixed_points
@@ -66,13 +66,13 @@ def test_simulated_views_see_through_a_squeeze_that_plain_sift_does_not():
     squeezed = np.array([(0.3, 0.0, 60), (0.1, 1.0, -10), (0, 0, 1.0)])
     moving, fixed = seen_by(image, squeezed)
     pair = as_pair_of(moving, fixed)
-    plain = propose_plain(pair, Options())
+    (plain,) = propose_plain(pair, Options())
     views = propose_views(pair, Options())[0]
     assert views.inliers > 2 * plain.inliers
     assert corner_error(views.matrix, squeezed, moving.shape) < 3
 
 
 def test_a_flat_image_gives_a_reason():
-    candidate = propose_plain(as_pair_of(np.full((64, 64), 7, np.uint8), photograph(64)), Options())
+    (candidate,) = propose_plain(as_pair_of(np.full((64, 64), 7, np.uint8), photograph(64)), Options())
     assert candidate.matrix is None
     assert "0 matched points" in candidate.reason

@@ -7,15 +7,17 @@ import io
 import itertools
 import random
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 from ... import __version__
+from ..diffdiff.options import Illumination
 from ..errors import InputError
 from ..images import DataRange
+from ..progress import Progress, Steps
 from .outcome import Outcome, Rules, judged
 from .preprocessing import Frames, Method, Preprocessing, method, preprocessing
 from .summary import Choice, Order, Paired, Summary, best_of_methods, paired, sensitivity, summaries
@@ -26,13 +28,7 @@ _DIGITS = re.compile(r"(\d+)")
 
 @dataclass(frozen=True)
 class FilePair:
-    """Two image files.
-
-    Attributes
-    ----------
-    moving, fixed : pathlib.Path
-        The image to be registered, and the one to register it to.
-    """
+    """Two image files: the image to be registered, and the one to register it to."""
 
     moving: Path
     fixed: Path
@@ -42,13 +38,7 @@ class FilePair:
 
 
 def in_order(paths: Sequence[Path]) -> list[Path]:
-    """Sort files by the numbers in their names.
-
-    Returns
-    -------
-    list of pathlib.Path
-        ``2.png`` before ``10.png``, on every system, however its folders are listed.
-    """
+    """Sort files by the numbers in their names: ``2.png`` before ``10.png``, however a system lists its folders."""
 
     def key(path: Path) -> tuple[Any, ...]:
         # Words stand at even places and numbers at odd ones, so that like is compared with like.
@@ -59,43 +49,17 @@ def in_order(paths: Sequence[Path]) -> list[Path]:
 
 
 def against_first(paths: Sequence[Path]) -> list[FilePair]:
-    """Pair each image with the first.
-
-    Parameters
-    ----------
-    paths : sequence of pathlib.Path
-        Two or more; sorted here.
-
-    Returns
-    -------
-    list of FilePair
-        The first is the fixed one of all.
-    """
+    """Pair each image with the first, which is the fixed one of all; they are sorted here."""
     ordered = _enough(in_order(paths))
     return [FilePair(path, ordered[0]) for path in ordered[1:]]
 
 
 def drawn_pairs(paths: Sequence[Path], count: int | None = None, *, seed: int = 0) -> list[FilePair]:
-    """Draw pairs from all those of some images.
+    """Draw pairs from all those of some images, sorted here: no image with itself, and no two images twice.
 
-    Parameters
-    ----------
-    paths : sequence of pathlib.Path
-        Two or more; sorted here, so that the pairs do not depend on their order.
-    count : int, optional
-        How many pairs; all of them if it is left out or more than there are.
-    seed : int
-        Of the drawing; all pairs are given in their order, not shuffled.
-
-    Returns
-    -------
-    list of FilePair
-        No image with itself, and no two images twice; the one that comes first in the order is the moving one.
-
-    Notes
-    -----
-    Up to a million pairs, the list is shuffled by Python's generator and cut, as the notebook does, so that its seed
-    123 gives its own pairs wherever its folder was listed in the order of the numbers. Of more, indices are drawn.
+    The one that comes first in the order is the moving one. All pairs are given in their order, not shuffled. Of up to
+    a million, the list is shuffled by Python's generator and cut, as the notebook does, so that its seed 123 gives its
+    own pairs wherever its folder was listed in the order of the numbers. Of more, indices are drawn.
     """
     ordered = _enough(in_order(paths))
     if count is not None and count < 1:
@@ -114,18 +78,9 @@ def drawn_pairs(paths: Sequence[Path], count: int | None = None, *, seed: int = 
 
 
 def read_pairs(path: str | Path) -> list[FilePair]:
-    """Read a list of pairs.
+    """Read a list of pairs: CSV with the columns ``moving`` and ``fixed``, beside which others may stand.
 
-    Parameters
-    ----------
-    path : str or pathlib.Path
-        A CSV file with the columns ``moving`` and ``fixed``, beside which others may stand. Names of files are
-        relative to its folder.
-
-    Returns
-    -------
-    list of FilePair
-        In its order. Whether the images are there is seen when they are read.
+    Names of files are relative to its folder; whether the images are there is seen when they are read.
     """
     path = Path(path)
     try:
@@ -165,8 +120,6 @@ def _pair_at(ordered: Sequence[Path], index: int) -> FilePair:
     return FilePair(ordered[first], ordered[first + 1 + index])
 
 
-Progress = Callable[[int, int], object]
-
 METHODS = ("none", "downsample", "clahe-light", "clahe-heavy")
 """What is compared if nothing is said."""
 
@@ -182,8 +135,8 @@ class Comparison:
 
     Attributes
     ----------
-    outcomes : tuple of Outcome
-        One for each pair, method and scoring.
+    outcomes : tuple
+        What became of each pair by each method, judged on each scoring; `rows` gives them as a table.
     baseline : str
         The method with which the others are compared.
     info : mapping
@@ -220,7 +173,8 @@ class Comparison:
         Returns
         -------
         list of dict
-            See `Outcome.row`.
+            For each pair, method and scoring the two images, what became of them, the numbers of `DiffDiffScore.row`,
+            and the nine entries of the matrix; None where a number is not known.
         """
         return [outcome.row() for outcome in self.outcomes]
 
@@ -243,7 +197,7 @@ def compare_registrations(
     seed: int = Rules.seed,
     tol: float | Literal["auto"] = Rules.tol,
     grid: tuple[int, int] | None = Rules.grid,
-    illumination: str | None = Rules.illumination,
+    illumination: Illumination = Rules.illumination,
     smooth: float | None = Rules.smooth,
     median: int = Rules.median,
     border: int = Rules.border,
@@ -256,12 +210,10 @@ def compare_registrations(
     Parameters
     ----------
     pairs : sequence
-        `FilePair` objects, or two images each, moving and fixed: paths, or arrays ``(height, width)``, with
-        `channel_axis` in colours.
-    methods : sequence of str or Method
+        Two images each, moving and fixed: paths, or arrays ``(height, width)``, with `channel_axis` in colours.
+    methods : sequence of str
         What is done to the images before they are registered, such as ``"none"`` or ``"downsample+clahe-heavy"``;
-        ``"none@fast"`` names another registration than `registration`. Points that were matched elsewhere come in by
-        `napari_iqmaps.core.comparison.preprocessing.matched`.
+        ``"none@fast"`` names another registration than `registration`. ``iqmaps compare --list`` tells the steps.
     registration : str
         A ``method`` of `napari_iqmaps.register`.
     scoring : str or sequence of str
@@ -272,8 +224,7 @@ def compare_registrations(
     transform, max_shift, min_overlap, min_inliers, seed
         As for `napari_iqmaps.register`, the same for all methods; `max_shift` in pixels of the images as they came.
     tol, grid, illumination, smooth, median, border
-        As for `napari_iqmaps.diff_diff_score`, the same for all methods; an `illumination` or a `smooth` of None is
-        the default of `diff_diff_assess`.
+        As for `napari_iqmaps.diff_diff_score`, the same for all methods.
     data_range, channel_axis
         As for `napari_iqmaps.register`, of arrays; a file says itself, but for the range of floating point.
     progress : callable, optional
@@ -302,19 +253,30 @@ def compare_registrations(
     if not len(pairs):
         raise InputError("There is no pair to compare on. Give at least one, of a moving and a fixed image.")
     rules = Rules(
-        transform=transform, max_shift=max_shift, min_overlap=min_overlap, min_inliers=min_inliers, seed=seed, tol=tol,
-        grid=grid, illumination=illumination, smooth=smooth, median=median, border=border,
-    )  # fmt: skip
+        transform=transform,
+        max_shift=max_shift,
+        min_overlap=min_overlap,
+        min_inliers=min_inliers,
+        seed=seed,
+        tol=tol,
+        grid=grid,
+        illumination=illumination,
+        smooth=smooth,
+        median=median,
+        border=border,
+    )
     frames = Frames(data_range=data_range, channel_axis=channel_axis)
     outcomes: list[Outcome] = []
-    total = len(pairs) * len(chosen) * _STEPS
+    tasks = len(pairs) * len(chosen)
+    steps = Steps(progress, total=tasks * _STEPS)
     for number, pair in enumerate(pairs):
         images, names = _sources(pair, number)
         for place, one in enumerate(chosen):
-            begun = (number * len(chosen) + place) * _STEPS
-            outcomes += outcome_of(frames, images, names, one, scorings, rules, _share(progress, begun, total))
-    if progress is not None:
-        progress(total, total)
+            begun = number * len(chosen) + place
+            steps.reach(begun / tasks)
+            own = steps.part(begun / tasks, (begun + 1) / tasks).progress
+            outcomes += outcome_of(frames, images, names, one, scorings, rules, own)
+    steps.reach(1.0)
     info = {
         **asdict(rules),
         "registration": registration, "scorings": [one.name for one in scorings], "version": __version__,
@@ -340,13 +302,7 @@ def outcome_of(
 
 
 def methods_of(names: Sequence[str | Method], registration: str) -> list[Method]:
-    """Find methods by their names.
-
-    Parameters
-    ----------
-    registration : str
-        Of those that name none.
-    """
+    """Find methods by their names; `registration` is that of those that name none."""
     found: dict[str, Method] = {}
     for name in names:
         one = name if isinstance(name, Method) else method(name, registration)
@@ -366,13 +322,7 @@ def scorings_of(names: Sequence[str]) -> list[Preprocessing]:
 
 
 def baseline_of(name: str | None, chosen: Sequence[Method], registration: str) -> str:
-    """Find the method with which the others are compared.
-
-    Parameters
-    ----------
-    name : str or None
-        None for the first.
-    """
+    """Find the method with which the others are compared; None is the first."""
     if name is None:
         return chosen[0].name
     names = {one.name for one in chosen}
@@ -403,10 +353,3 @@ def _sources(pair: Any, number: int) -> tuple[tuple[Any, Any], tuple[str, str]]:
         for image, role in zip(images, ("moving", "fixed"), strict=True)
     ]
     return (images[0], images[1]), (names[0], names[1])
-
-
-def _share(progress: Progress | None, begun: int, total: int) -> Progress | None:
-    if progress is None:
-        return None
-    progress(begun, total)
-    return lambda done, of: progress(begun + min(_STEPS * done // max(of, 1), _STEPS - 1), total)

@@ -50,15 +50,7 @@ class BlockStatistics(NamedTuple):
 
 @dataclass(frozen=True)
 class Extremes:
-    """Which pairs the notebook calls best and worst.
-
-    Attributes
-    ----------
-    best, worst : int
-        Their places in the list; -1 if there is none.
-    best_score, worst_score : float
-        0 and 1 if there is none.
-    """
+    """Which pairs, by their places in the list, the notebook calls best and worst; -1, and 0 and 1, if none."""
 
     best: int
     best_score: float
@@ -67,24 +59,10 @@ class Extremes:
 
 
 def global_statistics(scores: Sequence[float], counts: Sequence[int]) -> GlobalStatistics:
-    """Sum up scores over whole images as the notebook does.
+    """Sum up scores over whole images as the notebook does; .5 and a count of 0 are a pair that was not scored.
 
-    Parameters
-    ----------
-    scores : sequence of float
-        Of each pair, 0.5 where it was not scored.
-    counts : sequence of int
-        Changed pixels of each pair, 0 where it was not scored.
-
-    Returns
-    -------
-    GlobalStatistics
-        Six numbers; standard deviations divide by the number of pairs.
-
-    Notes
-    -----
     "changed" leaves out a sentinel that no score ever has, so that it holds all pairs, unscored ones as 0.5. The last
-    two numbers take scores of under 50 changed pixels for 0.5.
+    two numbers take scores of under 50 changed pixels for 0.5. Standard deviations divide by the number of pairs.
     """
     values, changed = _checked(scores, counts)
     kept = values[values != _SENTINEL]
@@ -95,17 +73,10 @@ def global_statistics(scores: Sequence[float], counts: Sequence[int]) -> GlobalS
 
 
 def block_statistics(scores: Sequence[float], counts: Sequence[int]) -> BlockStatistics:
-    """Sum up block scores as the notebook does.
+    """Sum up block scores as the notebook does; NaN for the mean of no pair.
 
-    Returns
-    -------
-    BlockStatistics
-        Thirteen numbers; NaN for the mean of no pair.
-
-    Notes
-    -----
     A score of exactly 0.5 counts as unscored, even where as many pixels got better as worse. The comparison of this
-    package tells the two apart: see `napari_iqmaps.core.comparison.outcome.CATEGORIES`.
+    package tells the two apart: see `outcome.CATEGORIES`.
     """
     values, changed = _checked(scores, counts)
     better, worse = values[values > _HALF], values[values < _HALF]
@@ -120,10 +91,7 @@ def block_statistics(scores: Sequence[float], counts: Sequence[int]) -> BlockSta
 def extremes(scores: Sequence[float], counts: Sequence[int]) -> Extremes:
     """Find the best and the worst pair as the notebook does: the first of equal ones, of more than one pixel.
 
-    Returns
-    -------
-    Extremes
-        A best pair has a score above 0, a worst one below 1.
+    A best pair has a score above 0, a worst one below 1.
     """
     values, changed = _checked(scores, counts)
     counted = changed > 1

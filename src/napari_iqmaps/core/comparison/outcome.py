@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -12,11 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from ..diffdiff import DiffDiffAssessment, diff_diff_assess
+from ..diffdiff.options import Illumination
 from ..errors import InputError
 from ..io.diffdiff_sheet import Shown, write_diffdiff_sheet
+from ..progress import Progress
 from ..registration.geometry import Matrix, identity
 from ..registration.search import register
-from ..registration.warp import find_holes, valid_pixels, warp_image
+from ..registration.warp import on_grid
 from .preprocessing import Frames, Method, Prepared, Preprocessing, bring_back
 
 KIND = "diff_diff"
@@ -36,25 +38,9 @@ _ENTRIES = tuple(f"h{row}{column}" for row in (1, 2, 3) for column in (1, 2, 3))
 class Outcome:
     """One pair, registered by one method, judged on one kind of preprocessed images.
 
-    Attributes
-    ----------
-    reason : str
-        Why it was refused, why there is no score, or what speaks against the verdict; ``""`` if nothing does.
-    score, score_low, score_high : float
-        Share of the changed pixels that got better, 0..1, and its 90 % interval; NaN if not scored.
-    scored : bool
-        Whether enough pixels changed for a score.
-    soft, gain, evidence : float
-        As `napari_iqmaps.DiffDiffScore`, -1..1; NaN if nothing was judged.
-    valid_fraction : float
-        Share of the fixed image that was compared.
-    tol : float
-        Tolerance in grey levels of 255.
-    local_ncc_before, local_ncc_after : float
-        Mean local correlation with the fixed image, -1..1.
-    matrix : tuple of float
-        Nine numbers, row by row: from the moving image as it came to the fixed one; the identity if refused, empty if
-        it failed.
+    The numbers are those of `napari_iqmaps.DiffDiffScore`, NaN if nothing was judged. `reason` says why it was refused,
+    why there is no score, or what speaks against the verdict. `matrix` is nine numbers, row by row, from the moving
+    image as it came to the fixed one; the identity if refused, empty if it failed.
     """
 
     moving: str
@@ -110,13 +96,7 @@ class Outcome:
         return np.array(self.matrix, np.float64).reshape(3, 3) if self.matrix else None
 
     def row(self) -> dict[str, Any]:
-        """Give it as a row of a table.
-
-        Returns
-        -------
-        dict
-            The moving image is the ``file``; a number that is not known is None. `from_row` gives the outcome back.
-        """
+        """Give it as a row of a table, in which the moving image is the ``file``, and what is not known is None."""
         row: dict[str, Any] = {"file": self.moving, "fixed": self.fixed, "kind": KIND, "category": self.category}
         for name in _PLAIN:
             value = getattr(self, name)
@@ -127,13 +107,7 @@ class Outcome:
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Outcome:
-        """Read a row back.
-
-        Parameters
-        ----------
-        row : mapping
-            As `row` gave it, or as it comes back from a file, where what is not known may be left out.
-        """
+        """Read a row back, also as it comes from a file, where what is not known may be left out."""
         values: dict[str, Any] = {"moving": str(row["file"]), "fixed": str(row["fixed"])}
         for field in fields(cls):
             if field.name in _PLAIN and row.get(field.name) not in (None, ""):
@@ -151,20 +125,14 @@ def _typed(kind: Any, value: Any) -> Any:
     return {"float": float, "str": str, "bool": bool}.get(kind, int)(value)
 
 
-Progress = Callable[[int, int], object]
 _RANGE = (0.0, 255.0)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rules:
-    """How registrations are made and judged, the same for all methods.
+    """How registrations are made and judged, the same for all methods; see `register` and `diff_diff_score`.
 
-    Attributes
-    ----------
-    transform, max_shift, min_overlap, min_inliers, seed
-        As for `napari_iqmaps.register`; `max_shift` in pixels of the image as it came.
-    tol, grid, illumination, smooth, median, border
-        As for `napari_iqmaps.diff_diff_score`; None for the default of `diff_diff_assess`.
+    `max_shift` is in pixels of the image as it came.
     """
 
     transform: str = "homography"
@@ -174,7 +142,7 @@ class Rules:
     seed: int = 0
     tol: float | Literal["auto"] = "auto"
     grid: tuple[int, int] | None = (5, 5)
-    illumination: str | None = None
+    illumination: Illumination = "local"
     smooth: float | None = None
     median: int = 0
     border: int = 0
@@ -182,13 +150,9 @@ class Rules:
 
 @dataclass(frozen=True, eq=False)
 class Views:
-    """What the judge sees of a registration.
+    """What the judge sees of a registration: planes of the preprocessed fixed image's shape, 0 to 255.
 
-    Attributes
-    ----------
-    moving, registered, fixed : numpy.ndarray
-        float32, the preprocessed fixed image's shape, 0 to 255; the moving image is put on the fixed one's grid as it
-        is, with NaN where it has no pixel.
+    The moving image is put on the fixed one's grid as it is, with NaN where it has no pixel.
     """
 
     moving: npt.NDArray[np.float32]
@@ -200,18 +164,7 @@ class Views:
 def find_matrix(
     frames: Frames, pair: tuple[Any, Any], method: Method, rules: Rules, progress: Progress | None = None
 ) -> tuple[Matrix, dict[str, Any]]:
-    """Register a pair.
-
-    Parameters
-    ----------
-    progress : callable, optional
-        Called as ``progress(done, total)``; may raise `napari_iqmaps.Cancelled`.
-
-    Returns
-    -------
-    matrix : numpy.ndarray
-        Shape ``(3, 3)``, from the moving image as it came to the fixed one; the identity if it was refused.
-    """
+    """Register a pair; give the matrix between the images as they came, the identity if refused, and the facts."""
     moving, fixed = (frames.prepared(source, method.preprocessing) for source in pair)
     scale = float(fixed.matrix[0, 0])
     found = register(
@@ -232,15 +185,10 @@ def find_matrix(
 
 
 def views(frames: Frames, pair: tuple[Any, Any], scoring: Preprocessing, matrix: Matrix) -> Views:
-    """Prepare what the judge sees.
+    """Prepare what the judge sees of a matrix between the images as they came.
 
-    Parameters
-    ----------
-    scoring : Preprocessing
-        Done to both images before the moving one is resampled, so that the border of what was resampled never leaks
-        into it.
-    matrix : numpy.ndarray
-        From the moving image as it came to the fixed one.
+    The scoring's preprocessing is done to both images before the moving one is resampled, so that the border of what
+    was resampled never leaks into it.
     """
     moving, fixed = (frames.prepared(source, scoring) for source in pair)
     there = fixed.matrix @ matrix @ np.linalg.inv(moving.matrix)
@@ -250,26 +198,20 @@ def views(frames: Frames, pair: tuple[Any, Any], scoring: Preprocessing, matrix:
 
 
 def assess(seen: Views, rules: Rules) -> DiffDiffAssessment:
-    """Judge a registration.
-
-    Parameters
-    ----------
-    seen : Views
-        The images.
-    rules : Rules
-        How.
-
-    Returns
-    -------
-    DiffDiffAssessment
-        Map and score.
-    """
-    options: dict[str, Any] = {"illumination": rules.illumination, "smooth": rules.smooth}
+    """Judge a registration by the rules."""
     return diff_diff_assess(
-        seen.moving, seen.registered, seen.fixed,
-        valid=seen.valid, border=rules.border, tol=rules.tol, grid=rules.grid, median=rules.median, data_range=_RANGE,
-        **{name: value for name, value in options.items() if value is not None},
-    )  # fmt: skip
+        seen.moving,
+        seen.registered,
+        seen.fixed,
+        valid=seen.valid,
+        border=rules.border,
+        tol=rules.tol,
+        grid=rules.grid,
+        illumination=rules.illumination,
+        smooth=rules.smooth,
+        median=rules.median,
+        data_range=_RANGE,
+    )
 
 
 def judged(
@@ -282,18 +224,7 @@ def judged(
     *,
     progress: Progress | None = None,
 ) -> list[Outcome]:
-    """Register a pair and judge it.
-
-    Parameters
-    ----------
-    progress : callable, optional
-        Called as ``progress(done, total)`` while it is registered; may raise `napari_iqmaps.Cancelled`.
-
-    Returns
-    -------
-    list of Outcome
-        One for each scoring; a registration that was refused is not judged.
-    """
+    """Register a pair and judge it, once for each scoring; a registration that was refused is not judged."""
     matrix, facts = find_matrix(frames, pair, method, rules, progress)
     return [judged_matrix(frames, pair, names, method, scoring, rules, matrix, facts) for scoring in scorings]
 
@@ -341,19 +272,11 @@ def _on_grid(
     moving: Prepared, matrix: Matrix, fixed: Prepared
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
     height, width = fixed.plane.shape
-    holes = find_holes(moving.plane)
-    valid = valid_pixels(matrix, moving.plane.shape, (height, width), holes=holes)
-    return warp_image(moving.plane, matrix, (height, width), valid=valid), valid
+    return on_grid(moving.plane, matrix, (height, width))
 
 
 def write_pair(seen: Views, outcome: Outcome, rules: Rules, path: Path) -> Path:
-    """Show what one method made of a pair.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        A PNG; written whole or not at all. It is one plane's sheet of ``iqmaps diffdiff --sheet``.
-    """
+    """Show what one method made of a pair: a PNG, one plane's sheet of ``iqmaps diffdiff --sheet``."""
     found = assess(seen, rules)
     # A picture to be published should not show folders.
     moving, fixed = (Path(name).name for name in outcome.pair)

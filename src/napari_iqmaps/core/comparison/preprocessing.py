@@ -30,15 +30,7 @@ _MOST_REDUCED = 16
 
 
 class Prepared(NamedTuple):
-    """A preprocessed plane.
-
-    Attributes
-    ----------
-    plane : numpy.ndarray
-        float32, shape ``(height, width)``, on the scale 0 to 255; NaN where the image has no value.
-    matrix : numpy.ndarray
-        Shape ``(3, 3)``: a pixel ``(x, y)`` of the image as it came to the same place in `plane`.
-    """
+    """A preprocessed plane, 0 to 255, NaN where the image has no value, and the matrix from the image to it."""
 
     plane: Plane
     matrix: Matrix
@@ -46,14 +38,9 @@ class Prepared(NamedTuple):
 
 @dataclass(frozen=True)
 class Step:
-    """One step of a preprocessing.
+    """One step of a preprocessing: a function of a plane without holes and of the number that was asked for.
 
-    Attributes
-    ----------
-    apply : callable
-        From a plane without holes, and the number asked for, to the new plane.
-    number : int or None
-        The number that may follow the name after a colon, if none is given; None if the step takes no number.
+    `number` is what is taken where none follows the name after a colon; None if the step takes none.
     """
 
     name: str
@@ -133,23 +120,10 @@ class Preprocessing:
     steps: tuple[tuple[Step, int], ...]
 
     def apply(self, plane: npt.NDArray[Any]) -> Prepared:
-        """Preprocess a plane.
+        """Preprocess a plane, NaN in holes. A pixel that a hole reaches by downsampling is a hole.
 
-        Parameters
-        ----------
-        plane : numpy.ndarray
-            Shape ``(height, width)``, 0 to 255; NaN marks a hole.
-
-        Returns
-        -------
-        Prepared
-            The new plane and the matrix to its grid. A pixel that a hole reaches by downsampling is a hole.
-
-        Notes
-        -----
-        Pixel centres lie at whole numbers, so that a plane half as large has its first pixel at 0.5 of the first:
-        ``x' = s (x + 0.5) - 0.5``. A homography ``H`` found between two such planes is ``inv(S2) H S1`` between the
-        images.
+        Pixel centres lie at whole numbers, so that a plane half as large has its first pixel at 0.5 of the first: ``x'
+        = s (x + 0.5) - 0.5``. A homography ``H`` found between two such planes is ``inv(S2) H S1`` between the images.
         """
         result = np.asarray(plane, np.float32)
         unknown = ~np.isfinite(result)
@@ -163,23 +137,9 @@ class Preprocessing:
 
 
 def preprocessing(name: str) -> Preprocessing:
-    """Find a preprocessing by its name.
+    """Find a preprocessing: keys of `STEPS` joined by ``+``, done from left to right, numbers after a colon.
 
-    Parameters
-    ----------
-    name : str
-        Keys of `STEPS` joined by ``+``, done from left to right, such as ``"downsample+clahe-light"``. A step that
-        takes a number has it after a colon: ``"downsample:4"``.
-
-    Returns
-    -------
-    Preprocessing
-        With its name in one form: no blanks, numbers that are the default left out.
-
-    Examples
-    --------
-    >>> preprocessing("downsample:2 + clahe-light").name
-    'downsample+clahe-light'
+    Its own name is in one form: ``"downsample:2 + clahe-light"`` is ``"downsample+clahe-light"``.
     """
     steps = tuple(_step(word.strip()) for word in str(name).split("+"))
     if len(steps) > 1:
@@ -189,18 +149,7 @@ def preprocessing(name: str) -> Preprocessing:
 
 
 def bring_back(matrix: npt.NDArray[Any], moving: Matrix, fixed: Matrix) -> Matrix:
-    """Bring a homography between preprocessed planes back to the images.
-
-    Parameters
-    ----------
-    matrix : numpy.ndarray
-        Shape ``(3, 3)``, from the preprocessed moving plane to the preprocessed fixed one.
-
-    Returns
-    -------
-    numpy.ndarray
-        float64, shape ``(3, 3)``, from the moving image to the fixed one; the last entry is 1.
-    """
+    """Bring a homography between preprocessed planes back to the images."""
     return as_matrix(np.linalg.inv(fixed) @ matrix @ moving)
 
 
@@ -243,16 +192,10 @@ REGISTRATIONS = tuple(name for name in METHODS if name != _MATCHES)
 
 @dataclass(frozen=True)
 class Method:
-    """A way of registering.
+    """A way of registering: what is done to both images first, and how they are registered then.
 
-    Attributes
-    ----------
-    name : str
-        The preprocessing's, and the registration's behind an ``@`` unless it is that of the comparison.
-    preprocessing : Preprocessing
-        What is done to both images first.
-    matches : pathlib.Path or None
-        Folder of the matched points, if they were found elsewhere; see `matched`.
+    It is called by the preprocessing's name, and the registration's behind an ``@`` unless it is that of the
+    comparison. `matches` is the folder of the matched points, if they were found elsewhere; see `matched`.
     """
 
     name: str
@@ -275,11 +218,8 @@ class Method:
 def matched(name: str, folder: Path) -> Method:
     """Make a method of points that were matched elsewhere, such as by DeepMatching on images preprocessed elsewhere.
 
-    Parameters
-    ----------
-    folder : pathlib.Path
-        With a table ``MOVING_to_FIXED.csv`` a pair, as `napari_iqmaps.MatchTable` reads it: in pixels of the images as
-        they came, or with the sizes that they had.
+    The folder has a table ``MOVING_to_FIXED.csv`` a pair, as `napari_iqmaps.MatchTable` reads it: in pixels of the
+    images as they came, or with the sizes that they had.
     """
     if not name or not folder.is_dir():
         raise InputError(f"{name!r} should be a name, and {folder} a folder of matches. Say NAME=FOLDER.")
@@ -300,13 +240,7 @@ _MOST_BYTES = 2**28
 
 
 class Frames:
-    """Gives preprocessed planes of images, and keeps those that were asked for last.
-
-    Parameters
-    ----------
-    data_range : float or (float, float), optional
-        The values of black and of white, as for `napari_iqmaps.register`; None for what the file says.
-    """
+    """Gives preprocessed planes of images, and keeps those that were asked for last; a file may state its own range."""
 
     def __init__(
         self,
@@ -322,13 +256,7 @@ class Frames:
         self._arrays: dict[int, Any] = {}
 
     def prepared(self, source: Any, steps: Preprocessing) -> Prepared:
-        """Give an image preprocessed.
-
-        Returns
-        -------
-        Prepared
-            Not to be written into: it is kept.
-        """
+        """Give an image preprocessed; it is kept, and not to be written into."""
         key = (self._key(source), steps.name)
         found = self._kept.pop(key, None)
         if found is None:

@@ -7,9 +7,9 @@ from .curve import TolerancePoint, histogram, ladder_tolerances, tolerance_curve
 from .emphasis import edge_weight
 from .options import ScoreLimits
 from .pictures import marked_overlay, marks, overlay
-from .records import VERDICTS, BlockScore, DiffDiffScore
 from .surface import ShiftSurface, score_surface
 from .tolerance import LocalContrast, auto_tolerance, local_contrast
+from .verdict import VERDICTS, BlockScore, DiffDiffScore
 
 __all__ = [
     "VERDICTS",

@@ -18,9 +18,8 @@ from ..progress import Progress, Steps
 from .differences import WINDOW, CellFacts, Looking, PlaneMasks, differences
 from .images import TILE, Box, Mask, Plane, Trio, blocks, frame_of, mask_for, trio_of, weights_for
 from .options import LIMITS, Illumination, Options, ScoreLimits, checked_median, checked_tol, options_of
-from .records import DiffDiffScore
 from .tolerance import local_tolerance, noise_left, tolerance_of
-from .verdict import Counter, PlaneFacts
+from .verdict import Counter, DiffDiffScore, PlaneFacts
 
 KIND = "diff_diff"
 EVIDENCE_GRID = (5, 5)

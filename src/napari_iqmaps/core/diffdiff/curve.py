@@ -19,6 +19,7 @@ NINE_TOLERANCES = tuple(range(10, 91, 10))
 """Grey levels; those of the original's ladder of nine pictures."""
 
 _RUNGS = 9
+_REACH = 99.5  # percentile of the changes: the ladder ends a rung beyond it, so that few large ones do not stretch it
 
 FARTHEST = 255.0
 """Grey levels: ends of a histogram."""
@@ -26,17 +27,7 @@ FARTHEST = 255.0
 
 @dataclass(frozen=True)
 class TolerancePoint:
-    """What a map says at one tolerance.
-
-    Attributes
-    ----------
-    tol : float
-        Grey levels of 255.
-    score : float
-        Share of the changed pixels that got better; NaN where none changed.
-    better, worse, count : int
-        Pixels of all planes and blocks.
-    """
+    """What a map says at one tolerance: pixels of all planes; the score is NaN where none changed."""
 
     tol: float
     score: float
@@ -48,27 +39,7 @@ class TolerancePoint:
 def tolerance_curve(
     values: QualityMap | npt.NDArray[np.float32], tols: Sequence[float] = NINE_TOLERANCES, *, median: int = 0
 ) -> tuple[TolerancePoint, ...]:
-    """Count a diff-diff map at several tolerances.
-
-    Parameters
-    ----------
-    values : QualityMap or numpy.ndarray
-        The map, or its values.
-    tols : sequence of float
-        Grey levels of 255.
-    median : {0, 3, 5}
-        Side of the window of a vote on the marked pixels; 0 takes none.
-
-    Returns
-    -------
-    tuple of TolerancePoint
-        In the order of `tols`. The counts are of all pixels, also of blocks that `diff_diff_score` leaves out.
-
-    Raises
-    ------
-    InputError
-        If an option cannot be used, or the map is of another kind.
-    """
+    """Count a map, or its values, at several tolerances: all pixels, also of blocks that a score leaves out."""
     array = _values(values)
     points = []
     for tol in tols:
@@ -79,30 +50,15 @@ def tolerance_curve(
 
 
 def histogram(
-    values: QualityMap | npt.NDArray[np.float32], *, tol: float = 0.0, bins: int = 17
+    values: QualityMap | npt.NDArray[np.float32],
+    *,
+    tol: float = 0.0,
+    bins: int = 17,
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
-    """Count the differences of a diff-diff map by size.
+    """Count the changes of a map by size, those up to `tol` left out; give the edges of the bins, and the counts.
 
-    Parameters
-    ----------
-    values : QualityMap or numpy.ndarray
-        The map, or its values.
-    tol : float
-        Grey levels; differences up to this size are left out, and so is 0.
-    bins : int
-        How many; of equal width.
-
-    Returns
-    -------
-    edges : numpy.ndarray
-        float64, ``bins + 1``, from -255 to 255 grey levels. What lies beyond is in the outer bins.
-    counts : numpy.ndarray
-        int64, ``bins``.
-
-    Raises
-    ------
-    InputError
-        If an option cannot be used, or the map is of another kind.
+    The bins are of equal width, from -255 to 255 grey levels; what lies beyond is in the outer ones. 17 of them are the
+    notebook's (``255 // 15``).
     """
     tol = checked_tol(tol)
     if isinstance(bins, bool) or not isinstance(bins, int | np.integer) or bins < 1:
@@ -122,20 +78,9 @@ def _values(values: Any) -> npt.NDArray[np.float32]:
 
 
 def ladder_tolerances(values: npt.NDArray[np.floating[Any]]) -> tuple[float, ...]:
-    """Choose tolerances in even steps up to the largest changes of a map.
-
-    Parameters
-    ----------
-    values : numpy.ndarray
-        The map, grey levels; NaN where there is no answer.
-
-    Returns
-    -------
-    tuple of float
-        Nine, such as 10, 20 .. 90, the steps of 1, 2 or 5 times a power of ten.
-    """
+    """Choose nine tolerances in even steps up to a map's largest changes, such as 10, 20 .. 90."""
     finite = np.abs(values[np.isfinite(values)])
-    reach = max(float(np.percentile(finite, 99.5)) if finite.size else 0.0, 1.0)
+    reach = max(float(np.percentile(finite, _REACH)) if finite.size else 0.0, 1.0)
     step = reach / (_RUNGS + 1)
     power = 10.0 ** np.floor(np.log10(step))
     nice = next((power * size for size in (1.0, 2.0, 5.0) if power * size >= step), power * 10)

@@ -35,13 +35,7 @@ NORMALISING_HALO = STEP * (_RADIUS + 2)
 
 
 def aligned(box: Box, shape: tuple[int, int]) -> Box:
-    """Widen a box to multiples of `STEP`, so that reduced pixels are the same whatever the tile.
-
-    Parameters
-    ----------
-    shape : (int, int)
-        Height and width of the image, which the box may not leave.
-    """
+    """Widen a box to multiples of `STEP` within the image, so that reduced pixels are the same whatever the tile."""
     return Box(
         box.top - box.top % STEP,
         min(-(-box.bottom // STEP) * STEP, shape[0]),
@@ -51,24 +45,10 @@ def aligned(box: Box, shape: tuple[int, int]) -> Box:
 
 
 def normalised(windows: Windows) -> tuple[Windows, tuple[Plane, Plane]]:
-    """Subtract the local mean of each image and divide by its local contrast.
+    """Subtract the local mean of each image and divide by its local contrast: ``(I - mean) / (spread + 2)``.
 
-    Parameters
-    ----------
-    windows : Windows
-        Grey levels of 255, 0 where not valid; the first row and column on multiples of `STEP`.
-
-    Returns
-    -------
-    windows : Windows
-        ``(I - mean) / (spread + 2)``, 0 where not valid.
-    spreads : (numpy.ndarray, numpy.ndarray)
-        float32: the local standard deviations of the moving and of the fixed image, grey levels.
-
-    Notes
-    -----
-    Mean and standard deviation are weighted by a Gaussian of 7 pixels over the valid pixels of all three images, which
-    is evaluated on images reduced by 4.
+    Mean and standard deviation are weighted by a Gaussian of 7 pixels over the valid pixels of all three images. The
+    windows begin on multiples of `STEP`; the local standard deviations of moving and fixed image are given too.
     """
     share = None if windows.valid is None else _local(windows.valid.astype(np.float32))
     moving, spread_m = _by_itself(windows.moving, windows.valid, share)
@@ -83,6 +63,7 @@ def _by_itself(plane: Plane, valid: Mask | None, share: Plane | None) -> tuple[P
     if valid is not None:
         centred[~valid] = 0
     mean, square = _local(centred), _local(cv2.multiply(centred, centred))
+    # As in `smoothed`, over the share of the window that is valid.
     if share is not None:
         known = np.maximum(share, np.float32(1e-6))
         mean /= known
@@ -127,19 +108,9 @@ _WORTH_IT = 1 << 18  # pixels; below, threads take longer to start than the work
 
 
 def answers(work: Callable[[Part], Answer], parts: Sequence[Part], pixels: int) -> Iterator[Answer]:
-    """Do the same work on several parts.
+    """Do the same work on several parts of so many pixels, in threads where that pays; give the answers in order.
 
-    Parameters
-    ----------
-    work : callable
-        From a part to its answer; may run in another thread.
-    pixels : int
-        How many there are in all parts; of few, one thread takes care.
-
-    Yields
-    ------
-    object
-        The answers in the order of the parts. When the caller stops asking, what has not begun is not done.
+    When the caller stops asking, what has not begun is not done.
     """
     threads = min(MOST_THREADS, _processors(), len(parts))
     if threads < 2 or pixels < _WORTH_IT:
@@ -170,20 +141,13 @@ _memory = threading.local()
 def compare_bytes(
     images: list[npt.NDArray[Any]], corrections: tuple[float, float] | None, target: npt.NDArray[np.float32]
 ) -> None:
-    """Write the diff-diff of a tile.
+    """Write the diff-diff of a tile of bytes, at most `BYTES_TILE` to the side.
 
-    Parameters
-    ----------
-    images : list of numpy.ndarray
-        moving, registered and fixed, uint8, at most `BYTES_TILE` to the side.
-    corrections : (float, float), optional
-        What is added to the fixed image for the difference before the registration and for the one after it; None
-        corrects nothing.
-    target : numpy.ndarray
-        float32, of their shape: is written.
+    The corrections are added to the fixed image: for the difference before the registration, and for the one after it.
     """
     cv2 = opencv()
     moving, registered, fixed = images
+    # |l1 - l2| - |l1' - l2|, the notebook's get_diff_diff: moving l1, registered l1', fixed l2.
     if corrections is None:
         cv2.subtract(cv2.absdiff(moving, fixed), cv2.absdiff(registered, fixed), dst=target, dtype=cv2.CV_32F)
         return
@@ -215,14 +179,9 @@ _FEWEST = 0.5  # share of the window that has to be valid
 
 
 class Correlations(NamedTuple):
-    """Local correlations with the fixed image, and the pixels where all three images have detail.
+    """Local correlations with the fixed image, before and after; 0 where they are not defined.
 
-    Attributes
-    ----------
-    before, after : numpy.ndarray
-        float32, -1..1, of the moving and of the registered image; 0 where not `defined`.
-    defined : numpy.ndarray of bool
-        Valid pixels whose window is flat in none of the three images.
+    Defined are the valid pixels whose window is flat in none of the three images.
     """
 
     before: Plane
@@ -231,20 +190,10 @@ class Correlations(NamedTuple):
 
 
 def local_correlations(moving: Plane, registered: Plane, fixed: Plane, valid: Mask | None) -> Correlations:
-    """Correlate both images with the fixed one in a window around each pixel.
+    """Correlate both images, 0 where not valid, with the fixed one in a window around each pixel.
 
-    Parameters
-    ----------
-    moving, registered, fixed : numpy.ndarray
-        float32 ``(height, width)``, grey levels of 255; 0 where not valid.
-    valid : numpy.ndarray of bool, optional
-        Pixels that count; None means all.
-
-    Returns
-    -------
-    Correlations
-        Pearson's correlation over the valid pixels of 9 x 9 windows, of which at least half has to be valid; beyond
-        the border of the arrays they are reflected. Both are defined on the same pixels, so that their means compare.
+    It is Pearson's correlation over the valid pixels of 9 x 9 windows, of which at least half has to be valid; beyond
+    the border of the arrays they are reflected. Both are defined on the same pixels, so that their means compare.
     """
     share = None if valid is None else _mean(valid.astype(np.float32))
     mean_f, spread_f, f = _moments(fixed, valid, share)
@@ -267,7 +216,7 @@ def _moments(plane: Plane, valid: Mask | None, share: Plane | None) -> tuple[Pla
         centred[~valid] = 0
     mean = _mean(centred, share)
     variance = _mean(cv2.multiply(centred, centred), share)
-    cv2.subtract(variance, cv2.multiply(mean, mean), dst=variance)
+    cv2.subtract(variance, cv2.multiply(mean, mean), dst=variance)  # E[x^2] - E[x]^2
     return mean, variance, centred
 
 
@@ -276,7 +225,7 @@ def _correlation(
 ) -> tuple[Plane, Mask]:
     cv2 = opencv()
     mean, spread, centred = _moments(plane, valid, share)
-    covariance = _mean(cv2.multiply(centred, fixed), share)
+    covariance = _mean(cv2.multiply(centred, fixed), share)  # Pearson: (E[xy] - E[x] E[y]) / sqrt(var x var y)
     cv2.subtract(covariance, cv2.multiply(mean, mean_f), dst=covariance)
     flat = np.float32(FLAT * FLAT)
     defined: Mask = (cv2.min(spread, spread_f) >= flat).view(np.bool_)
@@ -296,20 +245,11 @@ def _mean(plane: npt.NDArray[np.float32], share: Plane | None = None) -> Plane:
 class CellFacts:
     """What is known of a cell, which is a block where there is a grid, whatever the tolerance.
 
-    Attributes
-    ----------
-    n_valid : int
-        Pixels that are compared.
-    shift : float
-        Grey levels that the moving image is brighter than the fixed one, on average over them.
-    contrast_moving, contrast_fixed : float
-        Sums over the valid pixels of the local standard deviations, grey levels; 0 if the map is not normalised.
-    ncc_pixels, ncc_before, ncc_after : float
-        Pixels where the local correlations are defined, and their sums.
-    weight, total, squares : float
-        Sums of the weights, of weight times dd, and of weight times its square, dd of locally normalised images.
-    grey_squares : float
-        Sum of weight times the square of dd in true grey levels, brought back by the contrast of the fixed image.
+    The shift is by how many grey levels the moving image is brighter than the fixed one. The others are sums over the
+    valid pixels: of the local standard deviations (0 if the map is not normalised); of the local correlations, and the
+    number of pixels that have them; of the weights, of weight times dd, and of weight times its square, dd being of
+    locally normalised images; and of weight times the square of dd in grey levels, brought back by the contrast of the
+    fixed image.
     """
 
     row: int
@@ -332,17 +272,7 @@ class CellFacts:
 
 @dataclass(frozen=True)
 class PlaneMasks:
-    """Which pixels of a plane take part, and how much they count, ``(height, width)`` each.
-
-    Attributes
-    ----------
-    valid : numpy.ndarray of bool, optional
-        Pixels that are there: they are smoothed and correlated. None means all.
-    counted : numpy.ndarray of bool, optional
-        Pixels that are compared. None means all.
-    weight : numpy.ndarray, optional
-        float32; None counts all alike.
-    """
+    """Which pixels of a plane there are, which are compared, and how much they count; None means all, or all alike."""
 
     valid: Mask | None = None
     counted: Mask | None = None
@@ -351,18 +281,9 @@ class PlaneMasks:
 
 @dataclass(frozen=True)
 class Looking:
-    """How a plane is looked at.
+    """How a plane is looked at: how light is taken out, and the Gaussian before the map.
 
-    Attributes
-    ----------
-    illumination : {"local", "before", "each", "none"}
-        How a difference of light is taken out of the map.
-    smooth : float
-        Standard deviation in pixels of the Gaussian before the map.
-    together : bool
-        Whether the light is corrected for all cells at once, instead of for each.
-    tol : float, optional
-        Grey levels at which bytes without a weight are counted on the way. None counts nothing.
+    `together` corrects the light of all cells at once. `tol` counts bytes without weights at once; None counts nothing.
     """
 
     illumination: Illumination
@@ -388,22 +309,9 @@ def differences(
     out: Plane,
     tick: Callable[[], object],
 ) -> Iterator[CellFacts]:
-    """Write the diff-diff of a plane, cell by cell.
+    """Write the diff-diff of a plane, cell by cell, each when its facts are yielded; NaN where a pixel is not valid.
 
-    Parameters
-    ----------
-    masks : PlaneMasks
-        Which pixels there are, which of them are compared, and how much they count.
-    out : numpy.ndarray
-        float32 ``(height, width)``: each cell is written when its facts are yielded, NaN where it is not valid. Grey
-        levels of 255, or, normalised locally, numbers without a unit.
-    tick : callable
-        Called after every tile that was worked through.
-
-    Yields
-    ------
-    CellFacts
-        In the order of the cells.
+    They are grey levels of 255, or, of normalised images, numbers without a unit; `tick` is called after every tile.
     """
     work = _Work(trio, plane, masks, looking, out)
     boxes = list(cells.values())
@@ -472,6 +380,8 @@ class _Work:
                 number += images[0].size if valid is None else int(np.count_nonzero(valid))
         if number == 0:
             return 0.0, 0.0
+        # The notebook's ddscore_sub rounds the difference of the means and clips the corrected image to 0..255, which
+        # loses up to half a grey level, and what is very bright or dark. Here it stays real, and nothing is clipped.
         moving, registered, fixed = totals.tolist()
         return (moving - fixed) / number, (registered - fixed) / number
 
@@ -563,18 +473,7 @@ class _Look:
 
 
 def smoothed(windows: Windows, sigma: float) -> Windows:
-    """Smooth three images by the same Gaussian, over their valid pixels only.
-
-    Parameters
-    ----------
-    sigma : float
-        Standard deviation in pixels; 0 gives the windows back.
-
-    Returns
-    -------
-    Windows
-        The smoothed images, 0 where not valid.
-    """
+    """Smooth three images by the same Gaussian, over their valid pixels only."""
     if sigma <= 0:
         return windows
     cv2 = opencv()
@@ -588,6 +487,7 @@ def smoothed(windows: Windows, sigma: float) -> Windows:
     if windows.valid is None:
         return Windows(blurred(images[0]), blurred(images[1]), blurred(images[2]), None)
     outside = ~windows.valid
+    # A normalised convolution: the blur of what is valid, over the share of the kernel that is.
     share = blurred(windows.valid.astype(np.float32))
     share[outside] = 1
     parts = []

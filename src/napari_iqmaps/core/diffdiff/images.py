@@ -70,20 +70,11 @@ def _cuts(start: int, stop: int, side: int) -> list[int]:
 
 
 def edges(start: int, stop: int, parts: int) -> list[int]:
-    """Divide a stretch of pixels into parts that differ by at most one pixel and leave none out.
+    """Divide a stretch of pixels into parts that differ by at most one pixel; give where they begin, and the end.
 
-    Parameters
-    ----------
-    start, stop : int
-        First pixel, and the one behind the last.
-    parts : int
-        How many; fewer are made where one would have under `SMALLEST_BLOCK` pixels.
-
-    Returns
-    -------
-    list of int
-        One more than there are parts: ``start + i * (stop - start) // parts``.
+    There are fewer parts where one would have under `SMALLEST_BLOCK` pixels.
     """
+    # The notebook's blocks of n // 5 pixels leave up to four rows and columns out; these fill the stretch.
     parts = max(1, min(parts, (stop - start) // SMALLEST_BLOCK))
     return [start + i * (stop - start) // parts for i in range(parts + 1)]
 
@@ -99,20 +90,7 @@ def blocks(frame: Box, grid: tuple[int, int]) -> dict[tuple[int, int], Box]:
 
 
 def frame_of(shape: tuple[int, int], border: int, region: npt.NDArray[np.bool_] | None) -> Box:
-    """Find the rectangle that is judged: the image without its border, or what of it surrounds the region.
-
-    Parameters
-    ----------
-    border : int
-        Pixels to leave out at each side.
-    region : numpy.ndarray of bool, optional
-        ``shape``; True inside the region.
-
-    Returns
-    -------
-    Box
-        With at least one pixel.
-    """
+    """Find the rectangle that is judged: the image without its border, or what of it surrounds the region."""
     height, width = shape
     if 2 * border >= min(shape):
         raise InputError(
@@ -138,15 +116,7 @@ NAMES = ("moving image", "registered image", "fixed image")
 
 @dataclass(frozen=True)
 class Windows:
-    """The same part of the three images.
-
-    Attributes
-    ----------
-    moving, registered, fixed : numpy.ndarray
-        float32 grey levels of 255; 0 where `valid` is False.
-    valid : numpy.ndarray of bool, optional
-        Pixels that all three have and that are to be compared; None means all.
-    """
+    """The same part of the three images, grey levels of 255, 0 where not valid; `valid` of None means all."""
 
     moving: Plane
     registered: Plane
@@ -156,18 +126,10 @@ class Windows:
 
 @dataclass(frozen=True, eq=False)
 class Trio:
-    """Three checked images, read part by part.
+    """Three checked images, read part by part; any of them may be one plane against a stack of the others.
 
-    Attributes
-    ----------
-    images : tuple of Planes
-        moving, registered and fixed; any of them may be one plane against a stack of the others.
-    lead : tuple of int
-        Leading shape of the stack; empty for one image.
-    valid : numpy.ndarray of bool or None
-        ``(height, width)`` or ``(*lead, height, width)``: pixels of the registered image that come from the moving one.
-    finds_border : bool
-        Whether what is black and connected with the frame's edge is taken for outside.
+    `lead` is the leading shape of the stack, and `valid` the pixels of the registered image that come from the moving
+    one, unless they are found by its black border.
     """
 
     images: tuple[Planes, Planes, Planes]
@@ -195,18 +157,7 @@ class Trio:
         return mask
 
     def read(self, plane: tuple[int, ...], box: Box, mask: Mask | None) -> Windows:
-        """Read the same part of all three images.
-
-        Parameters
-        ----------
-        mask : numpy.ndarray of bool, optional
-            Valid pixels of the plane, from `mask_of`.
-
-        Returns
-        -------
-        Windows
-            Arrays of their own, which may be written to.
-        """
+        """Read the same part of all three images into arrays of their own; `mask` is the plane's, from `mask_of`."""
         windows = [self._read(which, plane, box) for which in range(3)]
         valid = None if mask is None else mask[box.place].copy()
         for planes, window in zip(self.images, windows, strict=True):
@@ -249,15 +200,7 @@ def trio_of(
     data_range: DataRange = None,
     channel_axis: int | None = None,
 ) -> Trio:
-    """Check three images and the mask against the contract.
-
-    Parameters
-    ----------
-    moving, registered, fixed : array_like or dask.array.Array
-        Of one height and width; stacks of one leading shape, or one plane against stacks.
-    valid : array_like of bool, "border" or None
-        Pixels of the registered image that come from the moving one.
-    """
+    """Check three images, of one height and width and one leading shape or none, and the mask."""
     images = tuple(
         as_planes(image, data_range=data_range, channel_axis=channel_axis, name=name)
         for image, name in zip((moving, registered, fixed), NAMES, strict=True)
@@ -281,15 +224,7 @@ def trio_of(
 
 
 def mask_for(mask: Any, shape: tuple[int, ...], name: str) -> Mask:
-    """Check a mask.
-
-    Parameters
-    ----------
-    mask : array_like of bool
-        ``(height, width)``, or the shape of the stack.
-    shape : tuple of int
-        ``(..., height, width)`` of the images.
-    """
+    """Check a mask for images of a shape: bool, or whole numbers that mean it."""
     array = np.asarray(mask)
     _check_mask_size(array, shape, name)
     if array.dtype.kind in "ui" and not set(np.unique(array).tolist()) - {0, 1, 255}:
@@ -300,15 +235,7 @@ def mask_for(mask: Any, shape: tuple[int, ...], name: str) -> Mask:
 
 
 def weights_for(weight: Any, shape: tuple[int, ...]) -> Plane:
-    """Check weights of pixels.
-
-    Parameters
-    ----------
-    weight : array_like
-        bool or real, 0 or more, ``(height, width)`` or the shape of the stack.
-    shape : tuple of int
-        ``(..., height, width)`` of the images.
-    """
+    """Check weights of pixels for images of a shape: real, 0 or more, not all 0."""
     array = np.asarray(weight)
     _check_mask_size(array, shape, "weight")
     if array.dtype.kind not in "buif":
@@ -321,22 +248,11 @@ def weights_for(weight: Any, shape: tuple[int, ...]) -> Plane:
 
 
 def inside_black_border(registered: Plane) -> Mask | None:
-    """Find what a warp left black or empty around an image.
+    """Find what a warp left black or empty around an image; None if there is nothing such.
 
-    Parameters
-    ----------
-    registered : numpy.ndarray
-        ``(height, width)``, 0 = black, NaN in holes.
-
-    Returns
-    -------
-    numpy.ndarray of bool or None
-        False for pixels that are black or NaN and connected with the edge of the frame through such pixels, and for
-        their neighbours, which were interpolated with black; None if there are none.
-
-    Notes
-    -----
-    A black part of the scene that reaches the edge of the frame is taken for outside as well.
+    False are pixels that are black or NaN and connected with the edge of the frame through such pixels, and their
+    neighbours, which were interpolated with black. A black part of the scene that reaches the edge passes for outside
+    too.
     """
     cv2 = opencv()
     empty = ~(registered > 0)

@@ -21,22 +21,9 @@ GRID = 5
 def comparable(
     moving: Plane, fixed: Plane, illumination: str, tol: float | str, *, smooth: float = 0.0
 ) -> tuple[Plane, Plane, float]:
-    """Give two planes as they are compared, and the tolerance for that.
+    """Give two planes (NaN in holes) as they are compared, and the tolerance in grey levels for that.
 
-    Parameters
-    ----------
-    moving, fixed : numpy.ndarray
-        float32, grey levels on the 0..255 scale, NaN in holes.
-    tol : float or "auto"
-        Grey levels, 0 or more; "auto" is what suits the planes, as in `napari_iqmaps.core.diffdiff.tolerance`.
-    smooth : float
-        Standard deviation in pixels of a Gaussian that the planes were smoothed with already; it tells how much noise
-        is left for the tolerance of "local".
-
-    Returns
-    -------
-    tuple
-        The two planes and the tolerance in grey levels.
+    `smooth` is the Gaussian that they were smoothed with already: it tells how much noise is left.
     """
     first, second = evened(moving, fixed, illumination)
     if not (isinstance(tol, str) and tol == "auto"):
@@ -51,17 +38,12 @@ def comparable(
 
 
 def evened(moving: Plane, fixed: Plane, illumination: str) -> tuple[Plane, Plane]:
-    """Take a difference of lighting out of two planes, before any shift.
+    """Take a difference of lighting out of two planes, NaN in holes, before any shift; "none" leaves them.
 
-    Parameters
-    ----------
-    moving, fixed : numpy.ndarray
-        float32, NaN in holes.
-    illumination : {"none", "frame", "before", "local"}
-        "frame": the fixed image is moved so that its mean is the moving image's. "before": the same in each of 5 x 5
-        blocks, as the score does it. "local": each image less its blurred version (Gaussian, 7 pixels), over its
-        local standard deviation and 2 grey levels, times the mean of that of the fixed image: grey levels, had light
-        and contrast been the same everywhere. "none": nothing.
+    "frame" moves the fixed image so that its mean is the moving image's. "before" does so in each of 5 x 5 blocks, as
+    the score does. "local" subtracts from each image its blurred version (Gaussian, 7 pixels), and divides by its local
+    standard deviation and 2 grey levels; times the mean of the fixed image's, these are grey levels, had the contrast
+    been the same.
     """
     if illumination not in ILLUMINATIONS:
         raise InputError(f"illumination is {illumination!r}; choose one of {', '.join(ILLUMINATIONS)}.")

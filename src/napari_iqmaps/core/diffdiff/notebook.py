@@ -12,7 +12,7 @@ import numpy.typing as npt
 from ... import __version__
 from ..errors import InputError
 from .images import NAMES
-from .records import BlockScore, DiffDiffScore, Verdict
+from .verdict import BlockScore, DiffDiffScore, Verdict
 
 TOLERANCE = 50.0
 """Grey levels, unless the caller gives another."""

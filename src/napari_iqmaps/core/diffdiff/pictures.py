@@ -20,26 +20,9 @@ WORSE_INK = (0, 0, 0)
 
 
 def marks(values: npt.NDArray[np.float32], tol: float, *, median: int = 0) -> tuple[Mask, Mask]:
-    """Mark the pixels of a map that got better and those that got worse.
+    """Mark the pixels of a map's values that got better and those that got worse, by more than the tolerance.
 
-    Parameters
-    ----------
-    values : numpy.ndarray
-        Values of a diff-diff map, ``(..., height, width)``.
-    tol : float
-        Grey levels of 255; a change of just this size is not marked.
-    median : {0, 3, 5}
-        Side of the window of a vote: a pixel is marked if more than half of its window is. 0 takes no vote.
-
-    Returns
-    -------
-    tuple of numpy.ndarray of bool
-        better and worse, of the shape of the map; no pixel is in both.
-
-    Raises
-    ------
-    InputError
-        If an option cannot be used.
+    With a `median` of 3 or 5 a pixel is marked if more than half of the window of that side is. No pixel is in both.
     """
     tol, median = checked_tol(tol), checked_median(median)
     array = np.asarray(values, np.float32)
@@ -50,25 +33,7 @@ def marks(values: npt.NDArray[np.float32], tol: float, *, median: int = 0) -> tu
 
 
 def overlay(registered: Any, fixed: Any, *, data_range: DataRange = None, channel_axis: int | None = None) -> Picture:
-    """Show one image in red and the other in green: where they agree the picture is yellow to black.
-
-    Parameters
-    ----------
-    registered, fixed : array_like or dask.array.Array
-        Of equal shape, ``(..., height, width)`` or with channels, whose luminance is taken.
-    data_range, channel_axis : optional
-        As in `napari_iqmaps.diff_diff`.
-
-    Returns
-    -------
-    numpy.ndarray
-        uint8, ``(..., height, width, 3)``; values outside the range are clipped, holes are black.
-
-    Raises
-    ------
-    InputError
-        If the images differ in size or cannot be used.
-    """
+    """Show one image in red and the other in green: where they agree, the picture is yellow to black."""
     names = ("registered image", "fixed image")
     images = [
         as_planes(image, data_range=data_range, channel_axis=channel_axis, name=name)
@@ -93,29 +58,7 @@ def marked_overlay(
     data_range: DataRange = None,
     channel_axis: int | None = None,
 ) -> Picture:
-    """Show the overlay with the pixels that got better in white and those that got worse in black.
-
-    Parameters
-    ----------
-    registered, fixed : array_like or dask.array.Array
-        As in `overlay`.
-    values : numpy.ndarray
-        Values of their diff-diff map, ``(..., height, width)``.
-    tol, median : optional
-        As in `marks`.
-    data_range, channel_axis : optional
-        As in `napari_iqmaps.diff_diff`.
-
-    Returns
-    -------
-    numpy.ndarray
-        uint8, ``(..., height, width, 3)``.
-
-    Raises
-    ------
-    InputError
-        If the sizes differ, or an image or an option cannot be used.
-    """
+    """Show the overlay with the pixels that got better in white and those that got worse in black; see `marks`."""
     picture = overlay(registered, fixed, data_range=data_range, channel_axis=channel_axis)
     better, worse = marks(values, tol, median=median)
     if better.shape != picture.shape[:-1]:

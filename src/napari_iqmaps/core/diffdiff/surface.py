@@ -16,12 +16,11 @@ import numpy.typing as npt
 
 from ..errors import InputError
 from ..images import DataRange, as_planes
-from ..progress import Progress
+from ..progress import Progress, Steps
+from .images import Mask, Plane
 from .lighting import comparable
 
-Plane = npt.NDArray[np.float32]
 Numbers = npt.NDArray[np.float64]
-Mask = npt.NDArray[np.bool_]
 
 WHITE = 255
 """Brightest value of a byte."""
@@ -42,31 +41,15 @@ def judge_shifts(
     tol: float,
     soft: bool = True,
     usable: Mask | None = None,
-    progress: Progress | None = None,
+    steps: Steps | None = None,
 ) -> Numbers:
-    """Judge given shifts of an image by the pixels of a window of the fixed image.
+    """Judge shifts ``(dy, dx)`` of an image by the pixels of a window of the fixed image.
 
-    Parameters
-    ----------
-    moving : numpy.ndarray
-        uint8 or float32, no NaN; large enough that no shift leaves it.
-    target : numpy.ndarray
-        The window of the fixed image, the same dtype, no NaN.
-    origin : (int, int)
-        Row and column of the moving image that lie on the window's first pixel before any shift.
-    shifts : sequence of (int, int)
-        ``(dy, dx)`` in pixels, down and to the right.
-    tol : float
-        Tolerance, 0 or more.
-    usable : numpy.ndarray, optional
-        bool, the window's shape: pixels to judge by.
-
-    Returns
-    -------
-    numpy.ndarray
-        float64, shape ``(len(shifts), 3)``: pixels better, pixels worse, sum of ``clip(dd / (2 tol), -1, 1)`` (NaN
-        without `soft`, and for a tolerance of 0).
+    `moving` is so large that no shift leaves it; its pixel `origin` lies on the window's first one before any shift.
+    Both are uint8 or float32 without NaN; `usable` are the pixels to judge by. A row for each shift: pixels better,
+    pixels worse, sum of ``clip(dd / (2 tol), -1, 1)`` (NaN without `soft`, and for a tolerance of 0).
     """
+    steps = steps or Steps()
     height, width = target.shape
     rows = max(1, _BAND[target.dtype.kind] // width)
     totals = np.zeros((len(shifts), 3))
@@ -82,10 +65,9 @@ def judge_shifts(
             top, left = origin[0] + start - dy, origin[1] - dx
             better, worse, total_soft = band.judge(moving[top : top + stop - start, left : left + width], soft=soft)
             totals[index] += better, worse, total_soft
-            if progress is not None and index % _TELL == 0:
-                progress(start // rows * len(shifts) + index, total)
-    if progress is not None:
-        progress(total, total)
+            if index % _TELL == 0:
+                steps.reach((start // rows * len(shifts) + index) / total)
+    steps.reach(1.0)
     return totals
 
 
@@ -171,19 +153,8 @@ SMALLEST_WINDOW = 8
 class ShiftSurface:
     """What diff-diff says of every shift of the moving image by whole pixels, up to a radius.
 
-    Attributes
-    ----------
-    better, worse : numpy.ndarray
-        int64, shape ``(2 radius + 1, 2 radius + 1)``: pixels changed for the better and for the worse by the shift
-        ``(dy, dx)`` at ``[dy + radius, dx + radius]``; a shift ``(dy, dx)`` moves the content down and to the right.
-    soft : numpy.ndarray
-        float64, the same shape: mean of ``clip(dd / (2 tol), -1, 1)``, -1 .. 1.
-    radius : int
-        Largest shift along each axis, pixels.
-    tol : float
-        Tolerance, grey levels on the 0..255 scale.
-    n_valid : int
-        Pixels that every shift is judged by: the same for all.
+    A shift ``(dy, dx)``, down and to the right, is at ``[dy + radius, dx + radius]``: pixels better and worse, and the
+    mean of ``clip(dd / (2 tol), -1, 1)``. All shifts are judged by the same `n_valid` pixels.
     """
 
     better: Counts
@@ -218,20 +189,10 @@ class ShiftSurface:
         return self.best_by("soft")
 
     def best_by(self, objective: str, *, among: Mask | None = None) -> tuple[int, int]:
-        """Find the best shift.
+        """Find the best shift by an objective, `among` those that may be chosen.
 
-        Parameters
-        ----------
-        objective : {"gain", "soft", "ratio"}
-            What shall be highest.
-        among : numpy.ndarray, optional
-            bool, the shape of `gain`: the shifts that may be chosen.
-
-        Returns
-        -------
-        (int, int)
-            ``(dy, dx)`` in pixels. Of equally good shifts the smaller one, then the first in reading order. Where the
-            ratio is unknown for all shifts, (0, 0).
+        Of equally good ones it is the smaller one, then the first in reading order; where the ratio is unknown for all,
+        none.
         """
         values = np.array(getattr(self, check_objective(objective)), dtype=np.float64)
         if objective == "ratio":
@@ -247,18 +208,7 @@ class ShiftSurface:
         return row - self.radius, column - self.radius
 
     def at(self, dy: int, dx: int) -> dict[str, float]:
-        """Give the numbers of one shift.
-
-        Parameters
-        ----------
-        dy, dx : int
-            Pixels down and to the right.
-
-        Returns
-        -------
-        dict
-            better, worse, count, gain, soft and ratio.
-        """
+        """Give the numbers of one shift by their names."""
         place = dy + self.radius, dx + self.radius
         return {
             name: getattr(self, name)[place].item() for name in ("better", "worse", "count", "gain", "soft", "ratio")
@@ -278,74 +228,23 @@ def score_surface(
 ) -> ShiftSurface:
     """Score every shift of the moving image by up to `radius` pixels, over the frame less that border.
 
-    Parameters
-    ----------
-    moving, fixed : array_like
-        One plane each; where sizes differ, the top left corners are on one another.
-    radius : int
-        Largest shift along each axis, pixels, 0 or more.
-    tol : float or "auto"
-        Tolerance, grey levels on the 0..255 scale, 0 or more; "auto" is the one that
-        suits the two images, as for the score.
-    illumination : {"before", "none", "frame", "local"}
-        How a difference of lighting is taken out first; see `evened`.
-    data_range : float or (float, float), optional
-        See `napari_iqmaps.core.images.as_planes`; for both images.
-    channel_axis : int, optional
-        The axis of the colours in those images that have three axes.
-    progress : callable, optional
-        Called as ``progress(done, total)`` several times a second.
-
-    Returns
-    -------
-    ShiftSurface
-        Counts, gain, soft score and ratio of all ``(2 radius + 1) ** 2`` shifts, (0, 0) among them.
-
-    Raises
-    ------
-    InputError
-        If an image is none, or a stack, if an option is unusable, or if the radius leaves less than 8 x 8 pixels.
-
-    Notes
-    -----
     The notebook tried shifts down and to the right only, never none at all, and let what came in from outside the frame
     count. Here all directions are tried, and all are judged by the same pixels.
     """
     first = _plane(moving, "moving image", data_range, channel_axis)
     second = _plane(fixed, "fixed image", data_range, channel_axis)
     first, second, used_tol = comparable(first, second, illumination, tol)
-    return shift_scores(first, second, radius=radius, tol=used_tol, progress=progress)
+    return shift_scores(first, second, radius=radius, tol=used_tol, steps=Steps(progress))
 
 
 def shift_scores(
-    moving: Plane, fixed: Plane, *, radius: int, tol: float, soft: bool = True, progress: Progress | None = None
+    moving: Plane, fixed: Plane, *, radius: int, tol: float, soft: bool = True, steps: Steps | None = None
 ) -> ShiftSurface:
-    """Judge every whole-pixel shift of one plane against another.
+    """Judge every whole-pixel shift of one plane against another, NaN in holes; their top left corners coincide.
 
-    Parameters
-    ----------
-    moving, fixed : numpy.ndarray
-        float32, shape ``(height, width)`` each, grey levels on the 0..255 scale, NaN in holes. Where sizes differ,
-        the top left corners are on one another.
-    radius : int
-        Largest shift along each axis, pixels, 0 or more.
-    tol : float
-        Tolerance, grey levels, 0 or more (0 gives no `soft`: NaN).
-    soft : bool
-        Whether the soft sum is wanted; without it the array is NaN and the search about twice as fast.
-    progress : callable, optional
-        Called as ``progress(done, total)`` after every row of shifts.
-
-    Returns
-    -------
-    ShiftSurface
-        Counts and soft sums of all ``(2 radius + 1) ** 2`` shifts, (0, 0) among them.
-
-    Notes
-    -----
     All shifts are judged by the pixels at least `radius` from every side, and by those of them that are no hole under
     any shift: a shift that throws half of the image out gains nothing by it. Planes that hold whole numbers only (8-bit
-    images) are worked on as bytes, which changes no number.
+    images) are worked on as bytes, which changes no number. Without `soft` the search takes half of the time.
     """
     shape = min(moving.shape[0], fixed.shape[0]), min(moving.shape[1], fixed.shape[1])
     check_radius(radius, shape)
@@ -366,7 +265,7 @@ def shift_scores(
         tol=tol,
         soft=soft,
         usable=None if n_valid == usable.size else usable,
-        progress=progress,
+        steps=steps,
     )
     side = 2 * radius + 1
     better, worse = (sums[:, column].astype(np.int64).reshape(side, side) for column in (0, 1))

@@ -20,18 +20,9 @@ SMALLEST_TOLERANCE = 1e-6
 
 @dataclass(frozen=True)
 class Tally:
-    """What was counted over some pixels.
+    """What was counted over some pixels: better, worse, sums of weights, of these too, and the soft sum.
 
-    Attributes
-    ----------
-    better, worse : int
-        Pixels above the tolerance, and below minus it.
-    weight : float
-        Sum of the weights of the valid pixels; their number if there are no weights.
-    weight_better, weight_worse : float
-        Sums of the weights of those pixels.
-    soft : float
-        Sum over the valid pixels of weight times ``clip(dd / (2 tol), -1, 1)``.
+    Without weights each pixel weighs 1; `soft` is the sum of weight times ``clip(dd / (2 tol), -1, 1)``.
     """
 
     better: int = 0
@@ -66,22 +57,9 @@ class Tally:
 def tallied(
     values: Plane, tol: float, n_valid: int, weight: Plane | None = None, voted: tuple[Mask, Mask] | None = None
 ) -> Tally:
-    """Count over an array.
-
-    Parameters
-    ----------
-    values : numpy.ndarray
-        float32 diff-diff; NaN where there is none.
-    tol : float
-        Grey levels; both limits are strict.
-    n_valid : int
-        How many of the values are not NaN.
-    weight : numpy.ndarray, optional
-        float32, of the same shape.
-    voted : (numpy.ndarray, numpy.ndarray), optional
-        Masks of better and worse to take instead of the tolerance's own.
-    """
+    """Count over an array, NaN where there is no value; `voted` masks replace the tolerance's own."""
     cv2 = opencv()
+    # The notebook's dd_score counts dd > tol and dd < -tol; what is just at the tolerance counts for neither.
     limit = np.float32(tol)
     better, worse = voted or (values > limit, values < -limit)
     scale = np.float32(max(2 * tol, 2 * SMALLEST_TOLERANCE))
@@ -122,22 +100,9 @@ def tallied_in(
 
 
 def voted_masks(values: Plane, tol: float, median: int) -> tuple[Mask, Mask]:
-    """Mark what got better and what got worse, by a vote of the pixels around each.
+    """Mark what got better and what got worse, by a vote of the pixels around each unless `median` is 0.
 
-    Parameters
-    ----------
-    values : numpy.ndarray
-        float32 diff-diff ``(height, width)``, NaN where there is none.
-    tol : float
-        Grey levels; both limits are strict.
-    median : {0, 3, 5}
-        Side of the window; 0 takes no vote.
-
-    Returns
-    -------
-    tuple of numpy.ndarray of bool
-        better and worse. A pixel is marked if more than half of its window is; beyond the border the nearest pixels
-        are repeated. No pixel is in both.
+    A pixel is marked if more than half of its window is; beyond the border the nearest pixels are repeated.
     """
     limit = np.float32(tol)
     masks: tuple[Mask, Mask] = (values > limit, values < -limit)
@@ -146,6 +111,8 @@ def voted_masks(values: Plane, tol: float, median: int) -> tuple[Mask, Mask]:
     cv2 = opencv()
     valid = np.isfinite(values)
     better, worse = (
-        cv2.medianBlur(np.ascontiguousarray(mask).view(np.uint8), median).astype(bool) & valid for mask in masks
+        # The median of zeros and ones in an odd window is what most of them are.
+        cv2.medianBlur(np.ascontiguousarray(mask).view(np.uint8), median).astype(bool) & valid
+        for mask in masks
     )
     return better, worse

@@ -18,7 +18,8 @@ from .options import LOCAL_SMOOTH
 Plane = npt.NDArray[np.float32] | npt.NDArray[np.uint8]
 
 SLOPE, OFFSET = 1.12, 1.88
-"""Tolerance from the mean contrast of windows; fitted by eye to images of one camera, in grey levels of 255."""
+"""Tolerance from the mean contrast of windows, the notebook's get_tol: fitted by eye to images of one camera, in grey
+levels of 255."""
 
 WINDOW = 50
 """Pixels to the side of a window."""
@@ -28,8 +29,10 @@ LOCAL_SLOPE = 0.15
 spread of a window; chosen by how well the score then tells the better of two alignments (``benchmarks/judging.py``)."""
 
 _FEWEST = 0.5  # share of a window that has to be valid
-_LAPLACIAN = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32) / 6  # of unit gain for independent noise
-_GAUSSIAN_MEDIAN = 0.6744897501960817
+_LAPLACIAN = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32) / 6
+# Immerkaer's mask, the difference of two Laplacians: blind to edges and slopes, and by 6, the root of the sum of its
+# squares, of unit gain for independent noise.
+_GAUSSIAN_MEDIAN = 0.6744897501960817  # median size of a standard normal number
 _NOISE_PIXELS = 1 << 17  # enough to tell the noise by; of a larger plane only bands of rows are looked at
 _BAND = 16
 
@@ -173,15 +176,7 @@ def auto_tolerance(
 
 
 def tolerance_of(planes: Sequence[Plane], smooth: float = 0.0) -> tuple[float, str]:
-    """Find the tolerance of planes that were read already.
-
-    Parameters
-    ----------
-    planes : sequence of numpy.ndarray
-        Grey levels of 255: float32, NaN where not valid, or uint8; before they were smoothed.
-    smooth : float
-        Standard deviation in pixels of the Gaussian that they are smoothed with.
-    """
+    """Find the tolerance of planes of grey levels, NaN in holes, that will be smoothed, and what it comes from."""
     for fewest in (_FEWEST, 0.0):  # of what has no window with enough pixels the others have to do
         tols = [_summed_up(window_moments(plane, WINDOW, fewest)).tolerance for plane in planes]
         known = [tol for tol in tols if math.isfinite(tol)]
@@ -194,59 +189,21 @@ def tolerance_of(planes: Sequence[Plane], smooth: float = 0.0) -> tuple[float, s
 
 
 def local_tolerance(contrast: float, planes: Sequence[Plane], smooth: float) -> tuple[float, str]:
-    """Find the tolerance of locally normalised planes.
+    """Find the tolerance of planes with this mean local contrast, once they are smoothed and normalised.
 
-    Parameters
-    ----------
-    contrast : float
-        Mean local standard deviation, grey levels.
-    planes : sequence of numpy.ndarray
-        Grey levels of 255 before they were smoothed: float32, NaN where not valid, or uint8.
-    smooth : float
-        Standard deviation in pixels of the Gaussian that they are smoothed with.
-
-    Returns
-    -------
-    tol : float
-        `LOCAL_SLOPE` times the contrast, and at least twice the noise that smoothing leaves in the difference of two.
+    It is `LOCAL_SLOPE` times the contrast, and at least twice the noise that smoothing leaves in a difference of two.
     """
     tol, noise = LOCAL_SLOPE * contrast, 2 * noise_left(planes, smooth)
     return (noise, "noise") if noise > tol else (tol, "local contrast")
 
 
 def noise_left(planes: Sequence[Plane], smooth: float = LOCAL_SMOOTH) -> float:
-    """Estimate the standard deviation of the noise in the difference of two planes after they are smoothed.
-
-    Parameters
-    ----------
-    planes : sequence of numpy.ndarray
-        Grey levels of 255 before they are smoothed: float32, NaN where not valid, or uint8.
-    smooth : float
-        Standard deviation of the Gaussian in pixels; 0 leaves all noise.
-
-    Returns
-    -------
-    float
-        Grey levels, for noise that is independent from pixel to pixel.
-    """
+    """Estimate the noise in the difference of two planes after they are smoothed, if pixels are independent."""
     return _left(smooth) * _of_difference([noise_of(plane) for plane in planes])
 
 
 def window_moments(plane: Plane, window: int, fewest: float = _FEWEST) -> Iterator[tuple[float, float]]:
-    """Give mean and standard deviation of each window of a plane.
-
-    Parameters
-    ----------
-    plane : numpy.ndarray
-        ``(height, width)``: float32, NaN in holes, or uint8.
-    fewest : float
-        Share of a window that has to be valid, 0..1; one pixel in any case.
-
-    Yields
-    ------
-    (float, float)
-        Over the valid pixels of a window.
-    """
+    """Give mean and standard deviation of each window of a plane of which a share is valid; NaN in holes."""
     cv2 = opencv()
     height, width = plane.shape
     rows, columns = min(window, height), min(window, width)
@@ -267,18 +224,7 @@ def window_moments(plane: Plane, window: int, fewest: float = _FEWEST) -> Iterat
 
 
 def noise_of(plane: Plane) -> float:
-    """Estimate the standard deviation of the noise in a plane.
-
-    Parameters
-    ----------
-    plane : numpy.ndarray
-        ``(height, width)``: float32, NaN in holes, or uint8.
-
-    Returns
-    -------
-    float
-        In the plane's units, 0 or more; 0 for a plane too small to tell.
-    """
+    """Estimate the standard deviation of the noise in a plane, NaN in holes; 0 where it is too small to tell."""
     cv2 = opencv()
     if min(plane.shape) < 3:  # the mask's side
         return 0.0
@@ -300,6 +246,7 @@ def _of_difference(noises: Sequence[float]) -> float:
 
 def _left(smooth: float) -> float:
     """Give the part of independent noise that a Gaussian leaves."""
+    # The root of the sum of squares of a sampled Gaussian: 1 / (2 sqrt(pi) sigma), in two dimensions.
     return min(1.0, 1 / (2 * math.sqrt(math.pi) * smooth)) if smooth > 0 else 1.0
 
 
@@ -323,6 +270,7 @@ def _notebook_contrast(image: npt.NDArray[Any], window: int, compat: str) -> Loc
         raise InputError(f"compat is {compat!r}; give 'notebook' or None.")
     if image.ndim != 2:
         raise InputError(f"compat='notebook' takes one grey image (height, width); this one has shape {image.shape}.")
+    # Without the + 1 the last window that fits is lost, as the notebook's get_local_contrast loses it.
     rows, columns = range(0, image.shape[0] - window, window), range(0, image.shape[1] - window, window)
     parts = [image[top : top + window, left : left + window] for top in rows for left in columns]
     return _summed_up([(part.mean(), part.std()) for part in parts])

@@ -17,7 +17,7 @@ from .pen import HOLE_GREY, mappable
 from .sheet import Panel
 
 if TYPE_CHECKING:
-    from ..diffdiff.records import BlockScore
+    from ..diffdiff.verdict import BlockScore
 
 KIND = KINDS["diff_diff"]
 

@@ -30,7 +30,7 @@ from .diffdiff_drawing import (
 from .records import KEY, plain
 
 if TYPE_CHECKING:
-    from ..diffdiff.records import DiffDiffScore
+    from ..diffdiff.verdict import DiffDiffScore
 
 KIND = "diff_diff_sheet"
 """What the record of such a picture says it is."""

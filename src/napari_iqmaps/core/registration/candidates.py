@@ -10,25 +10,16 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from ..progress import Steps
-from .geometry import Matrix, Points
+from .geometry import Fit, Matrix, Points, resized_points, scaled
 from .images import Pair
 
 
 @dataclass(frozen=True, eq=False)
 class Options:
-    """What the caller asked for, checked.
+    """What the caller asked for, checked; see `register`.
 
-    Attributes
-    ----------
-    max_shift : float or None
-        The largest movement of a corner in pixels that is allowed; None for any.
-    min_overlap : float
-        The smallest share of the smaller image that must overlap, 0..1.
-    matches : Any
-        Matched points that the caller has (a ``MatchTable``), or None.
-    steps : Steps
-        Where to report progress; call ``options.steps.tick()`` in loops and ``options.steps.wait(...)`` around a
-        library's calls of more than a fifth of a second.
+    Call ``options.steps.tick()`` in loops and ``options.steps.wait(...)`` around a library's calls of more than a fifth
+    of a second.
     """
 
     transform: str = "homography"
@@ -44,23 +35,10 @@ class Options:
 class Candidate:
     """One answer of one method, before anybody has judged it.
 
-    Attributes
-    ----------
-    matrix : numpy.ndarray or None
-        float64, shape ``(3, 3)``, moving ``(x, y)`` to fixed ``(x, y)`` at full size; None if there is none.
-    reason : str
-        Why there is no matrix (one sentence with the numbers); ``""`` if there is one.
-    inliers : int or None
-        Matched points that agree with the matrix; None for a method without points.
-    n_matches : int or None
-        Matched points in all; None for a method without points.
-    moving_points, fixed_points : numpy.ndarray or None
-        float64, shape ``(inliers, 2)``: the points that agree, ``(x, y)``.
-    refine : bool
-        Whether the matrix should be refined on the images (ECC) before it is judged; False if it is already the
-        optimum of the method's own measure.
-    info : dict
-        What else is worth keeping (a trace, a surface); goes into ``Registration.info["candidates"]``.
+    Without a matrix `reason` says why, in one sentence. `inliers` matched points of `n_matches` agree with it; they,
+    and `moving_points` and `fixed_points`, the points that agree, are None for a method without points. `refine` is
+    False if the matrix is already the optimum of the method's own measure. `info` is what else is worth keeping, such
+    as a trace.
     """
 
     method: str
@@ -72,6 +50,25 @@ class Candidate:
     fixed_points: Points | None = None
     refine: bool = True
     info: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of_points(
+        cls, method: str, starts: Points, ends: Points, fit: Fit, scales: tuple[float, float] = (1.0, 1.0)
+    ) -> Candidate:
+        """Make the candidate of a fit to matched points at working sizes, restated at full size.
+
+        `scales` are working size over full size of the moving and of the fixed image.
+        """
+        if fit.matrix is None:
+            return cls(method, None, fit.reason, 0, len(starts))
+        return cls(
+            method,
+            scaled(fit.matrix, 1 / scales[0], 1 / scales[1]),
+            inliers=int(fit.inliers.sum()),
+            n_matches=len(starts),
+            moving_points=resized_points(starts[fit.inliers], 1 / scales[0]),
+            fixed_points=resized_points(ends[fit.inliers], 1 / scales[1]),
+        )
 
 
 class Propose(Protocol):

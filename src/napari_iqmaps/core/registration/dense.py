@@ -16,8 +16,8 @@ from ..diffdiff.lighting import evened
 from ..opencv import opencv
 from ..progress import Steps
 from .candidates import Candidate, Options
-from .geometry import Matrix, as_matrix, corner_error, fit_matrix, identity, scaled
-from .images import Bytes, Mask, Pair, Plane, Side
+from .geometry import Matrix, as_matrix, corner_error, fit_matrix, identity, resizing, scaled
+from .images import Bytes, Mask, Pair, Plane, Side, reduced
 from .warp import valid_pixels
 
 FINEST_PIXELS = 2_300_000
@@ -36,22 +36,7 @@ _SMOOTHING = 5  # pixels: the window by which OpenCV smooths both images
 
 
 def normalise(plane: Plane, *, window: float = _WINDOW, floor: float = _FLOOR) -> Plane:
-    """Take out of an image what light does: the local mean, and the local contrast.
-
-    Parameters
-    ----------
-    plane : numpy.ndarray
-        float32, shape ``(height, width)``, finite.
-    window : float
-        Standard deviation of the Gaussian window in pixels.
-    floor : float
-        Grey levels added (in squares) to the local standard deviation.
-
-    Returns
-    -------
-    numpy.ndarray
-        float32, the same shape, local mean 0, local standard deviation up to 1.
-    """
+    """Take out of an image what light does: the local mean, and the local contrast, the floor added in squares."""
     cv2 = opencv()
 
     centred = plane - cv2.GaussianBlur(plane, (0, 0), window)
@@ -61,13 +46,7 @@ def normalise(plane: Plane, *, window: float = _WINDOW, floor: float = _FLOOR) -
 
 
 def propose_ecc(pair: Pair, options: Options) -> list[Candidate]:
-    """Propose what enhanced correlation finds from the identity, coarse to fine.
-
-    Returns
-    -------
-    list of Candidate
-        One; without a matrix where the iteration lost the images.
-    """
+    """Propose what enhanced correlation finds from the identity, coarse to fine."""
     levels = pyramid_depth(pair)
     matrix = refine(pair, identity(), options, start=levels)
     if matrix is None:
@@ -76,30 +55,13 @@ def propose_ecc(pair: Pair, options: Options) -> list[Candidate]:
 
 
 def pyramid_depth(pair: Pair) -> int:
-    """Count how many times both images can be halved.
-
-    Returns
-    -------
-    int
-        0 for images that are small already; the shorter side stays at 48 pixels or more.
-    """
+    """Count how many times both images can be halved; the shorter side stays at 48 pixels or more."""
     side = min(*pair.moving.shape, *pair.fixed.shape)
     return max(0, int(math.log2(max(1.0, side / _COARSEST_SIDE))))
 
 
 def refine(pair: Pair, matrix: Matrix, options: Options, *, start: int = 1) -> Matrix | None:
-    """Refine a matrix from a coarse level of the images to the finest.
-
-    Parameters
-    ----------
-    start : int
-        How many times the images are halved at the coarsest level; 0 begins at the finest.
-
-    Returns
-    -------
-    numpy.ndarray or None
-        The refined matrix; None if the iteration lost the images.
-    """
+    """Refine a matrix from images that are halved `start` times to the finest; None if the iteration lost them."""
     finest = min(1.0, math.sqrt(FINEST_PIXELS / max(pair.moving.plane.size, pair.fixed.plane.size)))
     for level in range(min(start, pyramid_depth(pair)), -1, -1):
         found = _at_scale(pair, matrix, finest / 2**level, options)
@@ -169,24 +131,15 @@ def _iterate(moving: Plane, fixed: Plane, matrix: Matrix, known: Mask, transform
 
 
 def resized(side: Side, scale: float) -> tuple[Plane, Mask]:
-    """Resize an image by one factor for both directions, averaging pixels before they are dropped.
-
-    Returns
-    -------
-    plane, known : numpy.ndarray
-        float32 and bool, one shape.
-    """
+    """Resize an image by one factor for both directions; give it and where it is known."""
     cv2 = opencv()
 
     if scale == 1.0:
         return side.stretched, side.known
-    height, width = side.shape
-    size = (max(8, round(width * scale)), max(8, round(height * scale)))
-    matrix = np.array([(scale, 0, 0.5 * scale - 0.5), (0, scale, 0.5 * scale - 0.5)])
-    smooth = cv2.GaussianBlur(side.stretched, (0, 0), 0.5 * math.sqrt(1 / scale**2 - 1))
-    plane = cv2.warpAffine(smooth, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    plane = reduced(side.stretched, scale, least=8)
     if side.known.all():
         return plane, np.ones(plane.shape, bool)
+    matrix, size = resizing(scale)[:2], plane.shape[::-1]
     share = cv2.warpAffine(side.known.astype(np.float32), matrix, size, flags=cv2.INTER_LINEAR)
     return plane, np.asarray(share > 0.99)
 
@@ -200,13 +153,7 @@ _FEWEST = 8
 
 
 def propose_flow(pair: Pair, options: Options) -> list[Candidate]:
-    """Propose what the flow's points agree on.
-
-    Returns
-    -------
-    list of Candidate
-        One; without a matrix where too few points of the flow come back to where they started.
-    """
+    """Propose what the points of the flow agree on that come back to their start."""
     cv2 = opencv()
 
     longest = max(*pair.moving.shape, *pair.fixed.shape)
@@ -239,29 +186,14 @@ def propose_flow(pair: Pair, options: Options) -> list[Candidate]:
         reason = f"only {len(starts)} points of the flow come back to their start"
         return [Candidate("flow", None, reason, 0, len(starts))]
     fit = fit_matrix(starts, ends, options.transform, threshold=_CLOSE, seed=options.seed)
-    if fit.matrix is None:
-        return [Candidate("flow", None, fit.reason, 0, len(starts))]
-    agree = fit.inliers
-    return [
-        Candidate(
-            "flow",
-            scaled(fit.matrix, 1 / scale, 1 / scale),
-            inliers=int(agree.sum()),
-            n_matches=len(starts),
-            moving_points=(starts[agree] + 0.5) / scale - 0.5,
-            fixed_points=(ends[agree] + 0.5) / scale - 0.5,
-        )
-    ]
+    return [Candidate.of_points("flow", starts, ends, fit, (scale, scale))]
 
 
 def _equalised(image: Bytes, scale: float) -> Bytes:
     cv2 = opencv()
 
     if scale < 1:
-        matrix = np.array([(scale, 0, 0.5 * scale - 0.5), (0, scale, 0.5 * scale - 0.5)])
-        size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
-        image = cv2.GaussianBlur(image, (0, 0), 0.5 * math.sqrt(1 / scale**2 - 1))
-        image = cv2.warpAffine(image, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        image = reduced(image, scale)
     return np.asarray(cv2.createCLAHE(2.0, (8, 8)).apply(image))
 
 
@@ -279,22 +211,10 @@ smaller the images, the higher the peaks that chance makes. Different photograph
 
 
 def propose_phase(pair: Pair, options: Options) -> list[Candidate]:
-    """Propose the shift of the highest peak; see `candidates.Propose`.
+    """Propose the shift of the highest peak of the phase correlation.
 
-    Parameters
-    ----------
-    pair : Pair
-        The images. What one has beyond the other's height or width is filled with the middle of the scale.
-
-    Returns
-    -------
-    list of Candidate
-        One, to be refined; `info` has the peak's response (0..1).
-
-    Notes
-    -----
-    Evened in light and contrast first, and faded out towards the frame (a Hanning window), which otherwise correlates
-    with itself at a shift of 0. The place of the peak is found to a part of a pixel, as OpenCV does it.
+    The images are evened in light and contrast first, and faded out towards the frame (a Hanning window), which
+    otherwise correlates with itself at a shift of 0. OpenCV finds the place of the peak to a part of a pixel.
     """
     moving, fixed, scale = _prepared(pair)
     options.steps.reach(0.2)

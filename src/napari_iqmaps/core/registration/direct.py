@@ -6,8 +6,10 @@ Never the ratio better / (better + worse): one changed pixel can win it, and it 
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from importlib import import_module
 from typing import Any, Literal
 
 import numpy as np
@@ -39,17 +41,8 @@ _FREEDOMS = {"homography": 8, "affine": 6, "euclidean": 3, "translation": 2}
 class SoftObjective:
     """The mean of ``clip(dd / (2 tol), -1, 1)`` of a moved image, over the pixels that it covers.
 
-    Attributes
-    ----------
-    moving, fixed : numpy.ndarray
-        float32 planes, finite, smoothed and evened in lighting, of any sizes.
-    before : numpy.ndarray
-        float32, the fixed image's shape: how far the image that shall be beaten is from the fixed one; NaN where it
-        says nothing.
-    tol : float
-        Tolerance, grey levels, above 0.
-    min_overlap : float
-        The smallest share of the fixed image that must be judged by; under it a motion gets -1.
+    The planes are finite, smoothed and evened in lighting. `before` is how far the image to be beaten is from the fixed
+    one, NaN where it says nothing. A motion that leaves less than `min_overlap` of the fixed image to judge by gets -1.
     """
 
     moving: Plane
@@ -60,37 +53,13 @@ class SoftObjective:
 
     @classmethod
     def between(cls, moving: Plane, fixed: Plane, start: Matrix, tol: float, min_overlap: float) -> SoftObjective:
-        """Make the objective that judges motions against one that is there already.
-
-        Parameters
-        ----------
-        start : numpy.ndarray
-            Shape ``(3, 3)``: the motion to be beaten, such as the identity.
-        min_overlap : float
-            Smallest share of the fixed image.
-
-        Returns
-        -------
-        SoftObjective
-            Which gives 0 for `start`.
-        """
+        """Make the objective that judges motions against one that is there already, such as the identity."""
         before = np.abs(_moved(moving, start, fixed.shape) - fixed)
         before[before > -_WHOLE] = np.nan
         return cls(moving, fixed, before, tol, min_overlap)
 
     def __call__(self, matrix: Matrix) -> float:
-        """Judge a motion.
-
-        Parameters
-        ----------
-        matrix : numpy.ndarray
-            Shape ``(3, 3)``, moving to fixed.
-
-        Returns
-        -------
-        float
-            -1 .. 1; above 0 is better than the start, 0 for the start itself.
-        """
+        """Judge a motion: -1 .. 1; above 0 it is better than the start, 0 for the start itself."""
         import cv2
 
         warped: Any = _moved(self.moving, matrix, self.fixed.shape)
@@ -119,19 +88,11 @@ def freedom(transform: str) -> int:
 
 
 def motion(transform: str, shape: tuple[int, int], start: Matrix) -> Callable[[Numbers], Matrix]:
-    """Make the function that turns numbers, all of them pixels, into a matrix.
+    """Make the function that turns numbers, as many as `freedom` says and all of them pixels, into a matrix.
 
-    Parameters
-    ----------
-    start : numpy.ndarray
-        Shape ``(3, 3)``: the matrix that zeros give.
-
-    Returns
-    -------
-    callable
-        It takes as many numbers as `freedom` says: displacements of four corners (homography) or three (affine), or the
-        shift of the middle (translation) and, besides, how far a corner goes round it (euclidean); all in the fixed
-        image's pixels. Where four corners do not make a matrix, it gives one of NaN.
+    They are displacements of four corners (homography) or three (affine), or the shift of the middle (translation) and,
+    besides, how far a corner goes round it (euclidean); all in the fixed image's pixels. Zeros give `start`; where four
+    corners do not make a matrix, it is NaN.
     """
     places = corners(shape)
     targets = map_points(start, places)
@@ -161,18 +122,8 @@ def motion(transform: str, shape: tuple[int, int], start: Matrix) -> Callable[[N
 
 
 def solve(places: Numbers, targets: Numbers) -> Matrix:
-    """Give the matrix that takes four points to four others.
-
-    Parameters
-    ----------
-    places, targets : numpy.ndarray
-        float64, shape ``(4, 2)``.
-
-    Returns
-    -------
-    numpy.ndarray
-        float64, shape ``(3, 3)``; NaN where three of the points lie on a line.
-    """
+    """Give the matrix that takes four points to four others; NaN where three of the points lie on a line."""
+    # u = (h11 x + h12 y + h13) / (h31 x + h32 y + 1) and v alike, times the denominator: two equations a point.
     rows = []
     for (x, y), (u, v) in zip(places, targets, strict=True):
         rows.append((x, y, 1, 0, 0, 0, -u * x, -u * y))
@@ -223,19 +174,7 @@ _STILL = 1e-3  # pixels: when guesses differ by less, a level is done
 
 
 def propose_dd(pair: Pair, options: Options) -> list[Candidate]:
-    """Search the matrix with the highest soft score; see `candidates.Propose`.
-
-    Parameters
-    ----------
-    options : Options
-        Transform, max_shift, min_overlap, seed, progress.
-
-    Returns
-    -------
-    list of Candidate
-        One, not to be refined by another measure; its `info` has the trace: for every level its scale, the evaluations
-        and the best score.
-    """
+    """Search the matrix with the highest soft score; `info` has the scale, evaluations and score of each level."""
     levels = _levels(pair)
     starts = _first_shifts(*levels[0], options)
     trace: list[dict[str, Any]] = []
@@ -245,9 +184,10 @@ def propose_dd(pair: Pair, options: Options) -> list[Candidate]:
         objective = SoftObjective.between(moving, fixed, np.eye(3), tol, options.min_overlap)
         climbs = []
         for attempt, start in enumerate(starts):
-            span = tuple((number + part / len(starts)) / len(levels) for part in (attempt, attempt + 1))
+            span = ((number + part / len(starts)) / len(levels) for part in (attempt, attempt + 1))
+            own = replace(options, steps=options.steps.part(*span))
             settings = _SPREADS[place], _EVALUATIONS[place]
-            climbs.append(_climb(objective, scaled(start, scale, scale), options, scale, settings, span))
+            climbs.append(_climb(objective, scaled(start, scale, scale), own, scale, settings))
         best, score, _ = max(climbs, key=lambda climb: climb[1])
         starts = [scaled(best, 1 / scale, 1 / scale)]
         evaluations = sum(climb[2] for climb in climbs)
@@ -296,7 +236,7 @@ def _first_shifts(scale: float, moving: Plane, fixed: Plane, tol: float, options
     radius = max(1, min(round(_COARSE_RADIUS * shortest), (shortest - 8) // 2))
     if options.max_shift is not None:
         radius = max(1, min(radius, int(options.max_shift * scale)))
-    surface = shift_scores(moving, fixed, radius=radius, tol=tol, progress=lambda *_: options.steps.tick())
+    surface = shift_scores(moving, fixed, radius=radius, tol=tol, steps=options.steps.part(0, 0))
     steps = np.arange(-radius, radius + 1)
     bound = math.inf if options.max_shift is None else options.max_shift * scale
     left = np.hypot(steps[:, np.newaxis], steps) <= bound
@@ -320,7 +260,6 @@ def _climb(
     options: Options,
     scale: float,
     settings: tuple[float, int],
-    span: tuple[float, ...],
 ) -> tuple[Matrix, float, int]:
     """Search one level; give the best matrix that was ever tried, its score and the number of trials."""
     cma = options.steps.wait(_library)
@@ -333,11 +272,11 @@ def _climb(
         return rng.standard_normal(sizes)
 
     # A seed of NaN and our own numbers: the package would otherwise set numpy's global random state.
-    search = cma.CMAEvolutionStrategy(
-        np.zeros(freedom(options.transform)),
-        spread,
-        {"seed": np.nan, "randn": normal, "verbose": -9, "maxfevals": evaluations, "tolx": _STILL, "tolfun": 1e-6},
-    )
+    stops = {"maxfevals": evaluations, "tolx": _STILL, "tolfun": 1e-6}
+    with warnings.catch_warnings():  # to which cma adds a filter for good, as when it is imported
+        search = cma.CMAEvolutionStrategy(
+            np.zeros(freedom(options.transform)), spread, {"seed": np.nan, "randn": normal, "verbose": -9, **stops}
+        )
     best, best_score, tried = start, _judged(objective, start, options, scale), 1
     while not search.stop():
         guesses = search.ask()
@@ -347,7 +286,7 @@ def _climb(
         top = int(np.argmax(scores))
         if scores[top] > best_score:
             best, best_score = make(np.asarray(guesses[top])), scores[top]
-        options.steps.reach(span[0] + (span[1] - span[0]) * min(1.0, tried / evaluations))
+        options.steps.reach(min(1.0, tried / evaluations))
     return best, best_score, tried
 
 
@@ -361,10 +300,10 @@ def _judged(objective: SoftObjective, matrix: Matrix, options: Options, scale: f
 
 
 def _library() -> Any:
-    # It brings matplotlib and scipy.stats along, which takes a second or two the first time.
-    import cma
-
-    return cma
+    """Import cma without the three warning filters that it leaves in the process."""
+    import_module("scipy.stats")  # cma brings it along, which takes a second or two the first time
+    with warnings.catch_warnings():
+        return import_module("cma")
 
 
 CORNERS = ("top left", "top right", "bottom right", "bottom left")
@@ -452,11 +391,13 @@ def local_optimum(
     tol : float or "auto"
         Tolerance, grey levels above 0; "auto" is what suits the two images.
     illumination : {"local", "before", "none", "frame"}
-        How a difference of lighting is taken out first; see `napari_iqmaps.core.diffdiff.lighting.evened`.
+        How a difference of lighting is taken out first. "before": each of 5 x 5 blocks of the fixed image is moved to
+        the mean of the moving one. "frame": the same of the whole frame. "local": each image loses its local mean and
+        is divided by its local contrast. "none": nothing.
     margin : float
         The soft score that a move must gain to count, 0 or more.
     data_range : float or (float, float), optional
-        See `napari_iqmaps.core.images.as_planes`; for both images.
+        The values of black and white of both images, as in `register`.
     channel_axis : int, optional
         The axis of the colours in those images that have three axes.
     progress : callable, optional

@@ -41,20 +41,10 @@ Array = npt.NDArray[np.float64]
 
 
 class Blocks(NamedTuple):
-    """What the blocks found.
+    """What the blocks with texture found: their centres in the fixed image, and from there where each fits best.
 
-    Attributes
-    ----------
-    places : numpy.ndarray
-        float64, shape ``(n, 2)``, centres ``(x, y)`` of the blocks with texture, in pixels of the fixed image.
-    found : numpy.ndarray
-        float64, shape ``(n, 2)``, where each fits best, from its own place, to parts of a pixel.
-    peaks : numpy.ndarray
-        float64, shape ``(n,)``, correlation there, -1..1.
-    here : numpy.ndarray
-        float64, shape ``(n,)``, correlation at the block's own place.
-    surface : numpy.ndarray
-        float64, square with odd sides, mean correlation over the blocks for every shift, no shift in the middle.
+    All are pixels. `peaks` and `here` are the correlations there and at the block's own place; `surface` is the mean
+    correlation over the blocks for every shift, no shift in the middle.
     """
 
     places: Points
@@ -75,17 +65,7 @@ class Blocks(NamedTuple):
 
 
 def search_blocks(registered: Plane, fixed: Plane, valid: Mask, *, reach: int | None = None) -> Blocks:
-    """Let every block with texture look for itself.
-
-    Parameters
-    ----------
-    registered, fixed : numpy.ndarray
-        float32, one shape, locally normalised.
-    valid : numpy.ndarray
-        bool, the same shape: blocks that are not wholly valid are left out.
-    reach : int, optional
-        How far to look, in pixels; None chooses by the size of the image.
-    """
+    """Let every block with texture and wholly valid look for itself in two locally normalised images."""
     cv2 = opencv()
 
     side = min(fixed.shape)
@@ -121,12 +101,9 @@ def search_blocks(registered: Plane, fixed: Plane, valid: Mask, *, reach: int | 
 
 
 def near_rival(surface: Array) -> float:
-    """Compare the best other place within the blocks' reach with their own place.
+    """Compare the best other place within the blocks' reach with their own place: 1 means as good.
 
-    Returns
-    -------
-    float
-        Highest local maximum elsewhere over the height here: 1 means as good. Infinite if nothing is here.
+    It is infinite if nothing is here.
     """
     from scipy import ndimage
 
@@ -141,24 +118,10 @@ def near_rival(surface: Array) -> float:
 
 
 def far_rival(registered: Plane, fixed: Plane, registered_valid: Mask, fixed_valid: Mask) -> float:
-    """Compare every shift of the whole image with none, at a coarse size.
+    """Compare every shift of the whole normalised image with none, at a coarse size: 1 means as good.
 
-    Parameters
-    ----------
-    registered, fixed : numpy.ndarray
-        float32, one shape, locally normalised.
-    registered_valid, fixed_valid : numpy.ndarray
-        bool, the same shape.
-
-    Returns
-    -------
-    float
-        Highest correlation elsewhere over that here, of shifts that keep a quarter of the pixels. Infinite if nothing
-        is here.
-
-    Notes
-    -----
-    Correlation over the pixels that both images have, by Fourier transforms (Padfield 2012).
+    Correlation over the pixels that both images have, by Fourier transforms (Padfield 2012), of shifts that keep a
+    quarter of the pixels. It is infinite if nothing is here.
     """
     first, first_mask = _coarse(registered, registered_valid)
     second, second_mask = _coarse(fixed, fixed_valid)
@@ -197,7 +160,7 @@ def _top(values: Array, place: int) -> float:
     if not 0 < place < len(values) - 1:
         return float(place)
     before, there, after = values[place - 1 : place + 2]
-    bend = before - 2 * there + after
+    bend = before - 2 * there + after  # the second difference; the top is where the slope it bends is 0
     return place + (float(np.clip(0.5 * (before - after) / bend, -0.5, 0.5)) if bend < 0 else 0.0)
 
 
@@ -224,6 +187,7 @@ def _masked_correlation(first: Plane, first_mask: Plane, second: Plane, second_m
 
     one, one_mask, one_power = map(transform, (first, first_mask, first * first))
     other, other_mask, other_power = map(transform, (second, second_mask, second * second))
+    # Padfield's masked correlation coefficient, without the terms of the means: they are near 0 after normalisation.
     pixels = correlate(one_mask, other_mask)
     power = np.maximum(correlate(one_power, other_mask), 0) * np.maximum(correlate(one_mask, other_power), 0)
     enough = (pixels >= _LEAST_COMMON * first_mask.sum()) & (power > 1e-4)
@@ -235,25 +199,13 @@ _UNKNOWNS = 8  # of a homography
 
 
 def corner_drift(places: Points, found: Points, matrix: Matrix, shape: tuple[int, int]) -> tuple[float, float]:
-    """Measure how far off the corners are, by what the blocks found, and how sure that is.
+    """Measure how far off the corners are, by what the blocks found at their places, and how sure that is.
 
-    Parameters
-    ----------
-    places, found : numpy.ndarray
-        float64, shape ``(n, 2)``: places of blocks in the fixed image, and from there where they fit best.
-    matrix : numpy.ndarray
-        float64, shape ``(3, 3)``: where the corners are now.
-
-    Returns
-    -------
-    drift, doubt : float
-        Pixels, means over the four corners: distance between the corners now and after the correction that a
-        homography fitted to the blocks would make, and its standard error; infinite if they do not determine one.
-
-    Notes
-    -----
-    The correction is linear in its eight parameters (a homography near the identity); errors of the blocks are taken
-    as independent, with one standard deviation, estimated from what the fit leaves, of at least 0.05 pixels.
+    Drift and doubt are pixels, means over the four corners: the distance between the corners now and after the
+    correction that a homography fitted to the blocks would make, and its standard error; infinite if they do not
+    determine one. The correction is linear in its eight parameters (a homography near the identity); errors of the
+    blocks are taken as independent, with one standard deviation, estimated from what the fit leaves, of at least 0.05
+    pixels.
     """
     if 2 * len(places) < 2 * _UNKNOWNS:
         return math.inf, math.inf
@@ -268,6 +220,7 @@ def corner_drift(places: Points, found: Points, matrix: Matrix, shape: tuple[int
     covariance = np.linalg.inv(design.T @ design) * deviation**2
     at_corners = _linear_homography((map_points(matrix, corners(shape)) - centre) / size)
     moved = (at_corners @ correction).reshape(2, 4)
+    # Of each coordinate of a corner, a C a^T with its row of derivatives a.
     variance = np.einsum("ij,jk,ik->i", at_corners, covariance, at_corners).reshape(2, 4).sum(axis=0)
     return float(np.hypot(*moved).mean()), float(np.sqrt(np.maximum(variance, 0)).mean())
 
@@ -309,24 +262,11 @@ _SMALLEST_AREA, _LARGEST_AREA = 1 / 25, 25.0
 class Evidence:
     """What the images say of a matrix.
 
-    Attributes
-    ----------
-    overlap : float
-        Share of the smaller image that overlaps, 0..1.
-    area_ratio : float
-        Area of the moved image over its area before.
-    largest_shift : float
-        Pixels: movement of the corner that moves most.
-    blocks, found, agree : int
-        Blocks with texture; those that found something like them; those that found it where they are.
-    correlation : float
-        Mean correlation of the blocks with the fixed image at their place; NaN without blocks.
-    rival : float
-        Correlation at the best other place over that at this one; 1 is as good.
-    drift : float
-        Pixels: how far the corners are off in the mean, by what the blocks found; infinite where they cannot tell.
-    doubt : float
-        Pixels: standard error of that.
+    Overlap is the share of the smaller image, the ratio of areas that of the moved image to the one before, the shift
+    that of the corner that moves most. Of the `blocks` with texture, some `found` something like them, and some of
+    these `agree`: they found it where they are. `correlation` is their mean one with the fixed image there, `rival`
+    that at the best other place over it (1 is as good). `drift` is how far off the corners are in the mean, `doubt` its
+    standard error, pixels.
     """
 
     overlap: float
@@ -352,13 +292,7 @@ class Evidence:
         return self.drift + 2 * self.doubt
 
     def objection(self, options: Options) -> str:
-        """Say why the matrix cannot be accepted.
-
-        Returns
-        -------
-        str
-            One sentence with the numbers; ``""`` if there is nothing against it.
-        """
+        """Say in one sentence why the matrix cannot be accepted, or ""."""
         return self._against_geometry(options) or self._against_images()
 
     def row(self) -> dict[str, Any]:
@@ -411,16 +345,7 @@ class Evidence:
 
 @dataclass(frozen=True, eq=False)
 class Judgement:
-    """A matrix with its evidence and what the blocks found.
-
-    Attributes
-    ----------
-    matrix : numpy.ndarray
-        float64, shape ``(3, 3)``.
-    starts, ends : numpy.ndarray
-        float64, shape ``(n, 2)``: where blocks that found something are in the moving image, and where they were found
-        in the fixed one, in pixels.
-    """
+    """A matrix with its evidence, and where blocks of the moving image were found in the fixed one, in pixels."""
 
     matrix: Matrix
     evidence: Evidence
@@ -435,18 +360,7 @@ class Judgement:
 
 
 def judge(pair: Pair, matrix: Matrix, options: Options) -> Judgement:
-    """Gather the evidence for a matrix.
-
-    Parameters
-    ----------
-    matrix : numpy.ndarray
-        float64, shape ``(3, 3)``, moving to fixed.
-
-    Returns
-    -------
-    Judgement
-        The evidence; without blocks if the matrix throws the image out of the frame or turns it over.
-    """
+    """Gather the evidence for a matrix; without blocks if it throws the image out of the frame or turns it over."""
     options.steps.tick()
     shape = pair.moving.shape
     upright, area = is_convex(matrix, shape), area_ratio(matrix, shape)
@@ -529,4 +443,4 @@ def _matches(found: Blocks, view: _View) -> tuple[Points, Points]:
     starts = map_points(as_matrix(np.linalg.inv(view.matrix)), found.places[kept])
     ends = found.places[kept] + found.found[kept]
     seen = np.isfinite(starts).all(axis=1)
-    return tuple((points[seen] + 0.5) / view.scale - 0.5 for points in (starts, ends))  # type: ignore[return-value]
+    return (starts[seen] + 0.5) / view.scale - 0.5, (ends[seen] + 0.5) / view.scale - 0.5

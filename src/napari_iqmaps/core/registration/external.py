@@ -33,16 +33,10 @@ _KINDS = {"homography": "affine", "affine": "affine", "euclidean": "rigid", "tra
 
 
 def propose_elastix(pair: Pair, options: Options) -> list[Candidate]:
-    """Propose what elastix finds with its default parameters; see `candidates.Propose`.
+    """Propose what elastix finds; for a homography, which is beyond it, the affine motion.
 
-    Parameters
-    ----------
-    options : Options
-        Transform (a homography is beyond elastix: it gives the affine motion), seed and progress.
-
-    Notes
-    -----
-    Klein et al. (2010); mutual information, adaptive stochastic gradient descent, four resolutions.
+    Klein et al. (2010), its default parameters: mutual information, adaptive stochastic gradient descent, four
+    resolutions.
     """
     itk = _library()
     kind = _KINDS[options.transform]
@@ -115,17 +109,8 @@ _STACKREG_KINDS = {
 
 
 def propose_stackreg(pair: Pair, options: Options) -> list[Candidate]:
-    """Propose what pystackreg finds; see `candidates.Propose`.
+    """Propose what pystackreg finds in the size that both images have; for a homography the affine motion.
 
-    Parameters
-    ----------
-    pair : Pair
-        The images; they are cut to the size that both have, as StackReg takes one size only.
-    options : Options
-        Transform (a homography is beyond StackReg: it gives the affine motion) and progress.
-
-    Notes
-    -----
     Thevenaz, Ruttimann and Unser (1998): least squares of the grey levels themselves, so a change of lighting counts as
     an error.
     """

@@ -15,8 +15,8 @@ import numpy.typing as npt
 
 from ..opencv import opencv
 from .candidates import Candidate, Options
-from .geometry import Matrix, Points, as_matrix, fit_matrix, map_points, scaled
-from .images import Bytes, Pair, Side
+from .geometry import Matrix, Points, as_matrix, fit_matrix, map_points, resized_points, resizing
+from .images import Bytes, Pair, Side, reduced
 
 WORKING_PIXELS = 1_000_000
 """Larger images are matched at about this many pixels: matching needs no more, and its time is bounded."""
@@ -30,58 +30,29 @@ Descriptors = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """Key points of one image with their descriptors.
-
-    Attributes
-    ----------
-    points : numpy.ndarray
-        float64, shape ``(n, 2)``, ``(x, y)`` in the image's own pixels.
-    descriptors : numpy.ndarray
-        float32, shape ``(n, 128)``.
-    """
+    """Key points ``(x, y)`` of one image in its own pixels, with the square roots of their SIFT descriptors."""
 
     points: Points
     descriptors: Descriptors
 
 
 def propose_features(pair: Pair, options: Options) -> list[Candidate]:
-    """Propose candidates from SIFT: first on equalised images, then with all key points of the plain ones.
-
-    Returns
-    -------
-    list of Candidate
-        One for each of the two; without a matrix where points are too few.
-    """
-    return [propose_equalised(pair, options), propose_plain(pair, options)]
+    """Propose from SIFT: first on equalised images, then with all key points of the plain ones."""
+    return [*propose_equalised(pair, options), *propose_plain(pair, options)]
 
 
-def propose_equalised(pair: Pair, options: Options) -> Candidate:
+def propose_equalised(pair: Pair, options: Options) -> list[Candidate]:
     """Propose from SIFT on images with equalised local contrast (CLAHE, limit 2, 8x8 tiles), the 3000 strongest."""
-    return _from_sift("sift-clahe", pair, options, equalised=True, count=_EQUALISED_POINTS)
+    return [_from_sift("sift-clahe", pair, options, equalised=True, count=_EQUALISED_POINTS)]
 
 
-def propose_plain(pair: Pair, options: Options) -> Candidate:
+def propose_plain(pair: Pair, options: Options) -> list[Candidate]:
     """Propose from SIFT on the images as they are, with nearly all key points (the 8000 strongest)."""
-    return _from_sift("sift", pair, options, equalised=False, count=_PLAIN_POINTS)
+    return [_from_sift("sift", pair, options, equalised=False, count=_PLAIN_POINTS)]
 
 
 def detect(image: Bytes, *, equalised: bool, count: int) -> Found:
-    """Find key points and describe them.
-
-    Parameters
-    ----------
-    image : numpy.ndarray
-        uint8, shape ``(height, width)``.
-    equalised : bool
-        Whether to equalise the local contrast first.
-    count : int
-        How many of the strongest to keep; 0 for all.
-
-    Returns
-    -------
-    Found
-        Points and the square roots of their normalised descriptors.
-    """
+    """Find the strongest key points (0: all) of an image, equalised in local contrast or not, and describe them."""
     cv2 = opencv()
 
     if equalised:
@@ -97,18 +68,7 @@ def detect(image: Bytes, *, equalised: bool, count: int) -> Found:
 
 
 def match(moving: Found, fixed: Found, *, ratio: float = _RATIO) -> npt.NDArray[np.int64]:
-    """Match descriptors by the ratio test, one to one.
-
-    Parameters
-    ----------
-    ratio : float
-        How much nearer the best match must be than the second best.
-
-    Returns
-    -------
-    numpy.ndarray
-        int64, shape ``(n, 2)``: index in `moving`, index in `fixed`.
-    """
+    """Match descriptors by the ratio test, one to one; give pairs of indices."""
     cv2 = opencv()
 
     if len(moving.points) < 2 or len(fixed.points) < 2:
@@ -132,75 +92,24 @@ def candidate_of(
     pair: Pair,
     options: Options,
 ) -> Candidate:
-    """Fit a matrix to matched points at working sizes, and state it at full size.
-
-    Parameters
-    ----------
-    points : tuple of numpy.ndarray
-        Matched points of the moving and of the fixed image, float64, shape ``(n, 2)``.
-    scales : tuple of float
-        Working size over full size of the moving and of the fixed image.
-
-    Returns
-    -------
-    Candidate
-        With the points that agree; without a matrix where there are too few.
-    """
+    """Fit a matrix to matched points at working sizes; `scales` are these over the full sizes."""
     starts, ends = points
     kept = _in_known(pair.moving, starts, scales[0]) & _in_known(pair.fixed, ends, scales[1])
     starts, ends = starts[kept], ends[kept]
     fit = fit_matrix(starts, ends, options.transform, seed=options.seed)
-    if fit.matrix is None:
-        return Candidate(name, None, fit.reason, 0, len(starts))
-    return Candidate(
-        name,
-        scaled(fit.matrix, 1 / scales[0], 1 / scales[1]),
-        inliers=int(fit.inliers.sum()),
-        n_matches=len(starts),
-        moving_points=_resized(starts[fit.inliers], 1 / scales[0]),
-        fixed_points=_resized(ends[fit.inliers], 1 / scales[1]),
-    )
+    return Candidate.of_points(name, starts, ends, fit, scales)
 
 
 def working_size(image: Bytes, pixels: int = WORKING_PIXELS) -> tuple[Bytes, float]:
-    """Bring an image down to about a number of pixels; one factor for both directions.
-
-    Parameters
-    ----------
-    image : numpy.ndarray
-        uint8, shape ``(height, width)``.
-
-    Returns
-    -------
-    float
-        Side of the smaller image over side of the image, exactly.
-    """
-    cv2 = opencv()
-
+    """Bring an image down to about a number of pixels; give it with its side over the side before."""
     scale = min(1.0, math.sqrt(pixels / image.size))
     if scale > 0.9:
         return image, 1.0
-    size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
-    matrix = np.array([(scale, 0, 0.5 * scale - 0.5), (0, scale, 0.5 * scale - 0.5)])
-    smooth = cv2.GaussianBlur(image, (0, 0), 0.5 * math.sqrt(1 / scale**2 - 1))
-    return cv2.warpAffine(smooth, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), scale
+    return reduced(image, scale), scale
 
 
 def detect_once(side: Side, *, equalised: bool, count: int) -> tuple[Found, float]:
-    """Find an image's key points at its working size, or recall them; see `detect`.
-
-    Parameters
-    ----------
-    equalised : bool
-        Whether to equalise the local contrast first.
-    count : int
-        How many of the strongest to keep; 0 for all.
-
-    Returns
-    -------
-    Found
-        Points in pixels of the working size.
-    """
+    """Find an image's key points at its working size, or recall them; see `detect`."""
     key = ("key points", equalised, count)
     if key not in side.memory:
         image, scale = working_size(side.bytes)
@@ -220,14 +129,10 @@ def _from_sift(name: str, pair: Pair, options: Options, *, equalised: bool, coun
     return candidate_of(name, points, (moving_scale, fixed_scale), pair, options)
 
 
-def _resized(points: Points, scale: float) -> Points:
-    return (points + 0.5) * scale - 0.5
-
-
 def _in_known(side: Side, points: Points, scale: float) -> npt.NDArray[np.bool_]:
     if side.known.all():
         return np.ones(len(points), bool)
-    places = np.rint(_resized(points, 1 / scale)).astype(int)
+    places = np.rint(resized_points(points, 1 / scale)).astype(int)
     columns, rows = (np.clip(places[:, axis], 0, side.shape[1 - axis] - 1) for axis in (0, 1))
     return np.asarray(side.known[rows, columns])
 
@@ -261,22 +166,14 @@ def propose_views(pair: Pair, options: Options) -> list[Candidate]:
 
 
 def match_again(pair: Pair, candidate: Candidate, options: Options) -> Candidate:
-    """Match once more, between the fixed image and the moving one as a candidate registers it.
-
-    Returns
-    -------
-    Candidate
-        From points that lie near their matches; without a matrix where they are too few.
-    """
+    """Match the fixed image with the moving one as a candidate registers it; drop points far from their matches."""
     cv2 = opencv()
 
     name = candidate.method.removesuffix("+again") + "+again"
     if candidate.matrix is None:
         return candidate
-    matrix = candidate.matrix
     fixed, scale = working_size(pair.fixed.bytes)
-    shrink = np.array([(scale, 0, 0.5 * scale - 0.5), (0, scale, 0.5 * scale - 0.5), (0, 0, 1.0)])
-    seen: Matrix = shrink @ matrix
+    seen: Matrix = resizing(scale) @ candidate.matrix
     registered = cv2.warpPerspective(
         pair.moving.bytes, seen, fixed.shape[::-1], flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )

@@ -27,29 +27,12 @@ _HIDDEN = 1e-9
 
 
 def identity() -> Matrix:
-    """Give the matrix that moves nothing.
-
-    Returns
-    -------
-    numpy.ndarray
-        A new float64 array of shape ``(3, 3)``.
-    """
+    """Give the matrix that moves nothing."""
     return np.eye(3)
 
 
 def as_matrix(matrix: Any) -> Matrix:
-    """Check a matrix and scale it so that its last entry is 1.
-
-    Parameters
-    ----------
-    matrix : array_like
-        Shape ``(3, 3)``, or ``(2, 3)`` for an affine motion.
-
-    Returns
-    -------
-    numpy.ndarray
-        float64, shape ``(3, 3)``.
-    """
+    """Check a matrix, 3x3 or 2x3 for an affine motion, and scale it so that its last entry is 1."""
     try:
         array = np.array(matrix, dtype=np.float64)
     except (TypeError, ValueError):
@@ -69,18 +52,7 @@ def as_matrix(matrix: Any) -> Matrix:
 
 
 def map_points(matrix: Matrix, points: npt.ArrayLike) -> Points:
-    """Move points by a matrix.
-
-    Parameters
-    ----------
-    points : array_like
-        Shape ``(n, 2)``, each ``(x, y)``.
-
-    Returns
-    -------
-    numpy.ndarray
-        float64, shape ``(n, 2)``; NaN for a point at or behind the horizon, which no camera sees.
-    """
+    """Move points by a matrix; NaN for a point at or behind the horizon, which no camera sees."""
     array = np.asarray(points, np.float64).reshape(-1, 2)
     projected = array @ matrix[:, :2].T + matrix[:, 2]
     depth = projected[:, 2:]
@@ -90,102 +62,65 @@ def map_points(matrix: Matrix, points: npt.ArrayLike) -> Points:
 
 
 def corners(shape: tuple[int, int]) -> Points:
-    """Give the centres of an image's corner pixels: top left, top right, bottom right, bottom left.
-
-    Parameters
-    ----------
-    shape : (int, int)
-        Height and width in pixels.
-
-    Returns
-    -------
-    numpy.ndarray
-        float64, shape ``(4, 2)``.
-    """
+    """Give the centres of an image's corner pixels: top left, top right, bottom right, bottom left."""
     bottom, right = shape[0] - 1.0, shape[1] - 1.0
     return np.array([(0.0, 0.0), (right, 0.0), (right, bottom), (0.0, bottom)])
 
 
 def corner_shifts(matrix: Matrix, shape: tuple[int, int]) -> npt.NDArray[np.float64]:
-    """Measure how far a matrix moves each corner.
-
-    Returns
-    -------
-    numpy.ndarray
-        float64, shape ``(4,)``, pixels; infinite for a corner at or behind the horizon.
-    """
+    """Measure how far, in pixels, a matrix moves each corner; infinite at or behind the horizon."""
     start = corners(shape)
     moved = map_points(matrix, start) - start
     return np.nan_to_num(np.hypot(moved[:, 0], moved[:, 1]), nan=math.inf)
 
 
 def corner_error(first: Matrix, second: Matrix, shape: tuple[int, int]) -> float:
-    """Measure how far apart two matrices put the corners of an image, in the mean.
-
-    Returns
-    -------
-    float
-        Pixels; infinite if either hides a corner.
-    """
+    """Measure how far apart two matrices put the corners of an image, in the mean; infinite if one is hidden."""
     start = corners(shape)
     apart = map_points(first, start) - map_points(second, start)
     return float(np.nan_to_num(np.hypot(apart[:, 0], apart[:, 1]), nan=math.inf).mean())
 
 
 def scaled(matrix: Matrix, moving_scale: float, fixed_scale: float) -> Matrix:
-    """Restate a matrix between two images for resized versions of them.
+    """Restate a matrix between two images for resized versions of them: side of the resized over side of the image.
 
-    Parameters
-    ----------
-    matrix : numpy.ndarray
-        Shape ``(3, 3)``, for the images as they are.
-    moving_scale, fixed_scale : float
-        Side of the resized image over side of the image, with areas of pixels resized (as ``cv2.resize`` does), so
-        that a pixel centre ``x`` goes to ``(x + 0.5) * scale - 0.5``.
-
-    Returns
-    -------
-    numpy.ndarray
-        float64, shape ``(3, 3)``, from the resized moving to the resized fixed image.
+    Areas of pixels are resized, as ``cv2.resize`` does, so that a pixel centre ``x`` goes to ``(x + 0.5) * scale -
+    0.5``.
     """
-    return as_matrix(_resizing(fixed_scale) @ matrix @ np.linalg.inv(_resizing(moving_scale)))
+    return as_matrix(resizing(fixed_scale) @ matrix @ np.linalg.inv(resizing(moving_scale)))
 
 
 def area_ratio(matrix: Matrix, shape: tuple[int, int]) -> float:
-    """Compare the area of a moved image with its area before; negative if it is turned over or folded.
-
-    Returns
-    -------
-    float
-        Ratio; NaN if a corner is hidden.
-    """
+    """Compare the area of a moved image with its area before; negative if it is turned over, NaN if hidden."""
     before, after = (_area(points) for points in (corners(shape), map_points(matrix, corners(shape))))
     return after / before if before else math.nan
 
 
 def is_convex(matrix: Matrix, shape: tuple[int, int]) -> bool:
-    """Tell whether a moved image is a convex quadrilateral with its corners in their old order.
-
-    Returns
-    -------
-    bool
-        False if it is mirrored, folded or partly behind the horizon.
-    """
+    """Tell whether a moved image is a convex quadrilateral with its corners in their old order."""
     points = map_points(matrix, corners(shape))
     if not np.isfinite(points).all():
         return False
     sides = np.roll(points, -1, axis=0) - points
     following = np.roll(sides, -1, axis=0)
+    # At every corner the outline turns the same way: the cross product of one side and the next.
     return bool(np.all(sides[:, 0] * following[:, 1] - sides[:, 1] * following[:, 0] > 0))
 
 
-def _resizing(scale: float) -> Matrix:
+def resized_points(points: Points, scale: Any) -> Points:
+    """Give points of an image as points of a resized version of it; see `scaled`."""
+    moved: Points = (points + 0.5) * scale - 0.5
+    return moved
+
+
+def resizing(scale: float) -> Matrix:
+    """Give the matrix that takes a pixel's centre to its place in an image resized by areas, as ``cv2.resize`` does."""
     offset = 0.5 * scale - 0.5
     return np.array([(scale, 0.0, offset), (0.0, scale, offset), (0.0, 0.0, 1.0)])
 
 
 def _area(points: Points) -> float:
-    following = np.roll(points, -1, axis=0)
+    following = np.roll(points, -1, axis=0)  # the shoelace formula; y runs down, so that clockwise is positive
     return float(0.5 * np.sum(points[:, 0] * following[:, 1] - points[:, 1] * following[:, 0]))
 
 
@@ -199,15 +134,7 @@ _SAMPLES = 500
 
 
 class Fit(NamedTuple):
-    """A matrix fitted to matched points.
-
-    Attributes
-    ----------
-    matrix : numpy.ndarray or None
-        float64, shape ``(3, 3)``; None if there is none.
-    inliers : numpy.ndarray
-        bool, one for each match: whether it agrees with the matrix.
-    """
+    """A matrix fitted to matched points, or the reason why there is none, and which of them agree with it."""
 
     matrix: Matrix | None
     inliers: npt.NDArray[np.bool_]
@@ -222,22 +149,7 @@ def fit_matrix(
     threshold: float = CLOSE,
     seed: int = 0,
 ) -> Fit:
-    """Fit a matrix to matched points of which many may be wrong.
-
-    Parameters
-    ----------
-    moving_points, fixed_points : array_like
-        Shape ``(n, 2)``, ``(x, y)``; row by row the same point.
-    threshold : float
-        How far, in pixels, a moved point may lie from its match to agree.
-    seed : int
-        Of the random sampling.
-
-    Returns
-    -------
-    Fit
-        The matrix and the points that agree with it, or the reason why there is none.
-    """
+    """Fit a matrix to matched points of which many may be wrong; those agree that it brings within the threshold."""
     moving, fixed = (np.asarray(points, np.float64).reshape(-1, 2) for points in (moving_points, fixed_points))
     none = np.zeros(len(moving), bool)
     needed = FEWEST[transform]
@@ -313,6 +225,7 @@ def _agree(matrix: Matrix, moving: Points, fixed: Points, threshold: float) -> n
 def _least_squares(moving: Points, fixed: Points, transform: str) -> Matrix:
     """Fit a turn and a shift, or a shift, in the least-squares sense (Kabsch 1976)."""
     centre, target = moving.mean(axis=0), fixed.mean(axis=0)
+    # R = V D U^T of the covariance U S V^T of the centred points, D keeping a reflection out.
     matrix = np.eye(3)
     if transform == "euclidean" and len(moving) > 1:
         left, _, right = np.linalg.svd((moving - centre).T @ (fixed - target))

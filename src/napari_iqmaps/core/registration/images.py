@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -12,6 +13,8 @@ import numpy.typing as npt
 from .. import images
 from ..errors import InputError
 from ..images import DataRange, Planes, as_planes, check_common_range
+from ..opencv import opencv
+from .geometry import resizing
 
 Plane = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
@@ -28,17 +31,9 @@ _FLAT = 1e-3  # grey levels: less than this between the tails is rounding
 
 @dataclass(frozen=True, eq=False)
 class Side:
-    """One of the two images.
+    """One of the two images: luminance, finite everywhere since holes are filled from around, and where it is known.
 
-    Attributes
-    ----------
-    plane : numpy.ndarray
-        float32 luminance, shape ``(height, width)``, 0..255 (brighter for high dynamic range); holes are filled from
-        their surroundings, so that it is finite everywhere.
-    known : numpy.ndarray
-        bool, the same shape: False in holes.
-    memory : dict
-        What methods have computed from it and may want again, such as its key points.
+    `memory` is what methods have computed from it and may want again, such as its key points.
     """
 
     plane: Plane
@@ -55,8 +50,8 @@ class Side:
     def stretched(self) -> Plane:
         """The plane with its contrast stretched: half a percent of pixels is below 0, half a percent above 255.
 
-        float32; a picture in a corner of its range (12 bits in 16) is as good as any. What is far outside is clipped to
-        -64 and 320, so that a few lights do not outweigh a scene. A flat plane is 128 everywhere.
+        A picture in a corner of its range (12 bits in 16) is as good as any. What is far outside is clipped to -64 and
+        320, so that a few lights do not outweigh a scene. A flat plane is 128 everywhere.
         """
         values = self.plane[self.known] if not self.known.all() else self.plane
         low, high = np.percentile(values, _TAILS)
@@ -80,15 +75,7 @@ class Pair:
 
 
 def as_pair(moving: Any, fixed: Any, *, data_range: DataRange = None, channel_axis: int | None = None) -> Pair:
-    """Check two images and bring both to luminance.
-
-    Parameters
-    ----------
-    moving, fixed : array_like
-        One plane each, ``(height, width)``, or with channels along `channel_axis` (either may be grey all the same).
-    channel_axis : int, optional
-        The axis of the colours in those images that have three axes.
-    """
+    """Check two images, either of which may be grey, and bring both to luminance."""
     named = {"moving image": moving, "fixed image": fixed}
     planes = [
         as_planes(image, data_range=data_range, channel_axis=plane_channel_axis(image, channel_axis), name=name)
@@ -99,14 +86,17 @@ def as_pair(moving: Any, fixed: Any, *, data_range: DataRange = None, channel_ax
 
 
 def plane_channel_axis(image: Any, channel_axis: int | None) -> int | None:
-    """Give the channel axis of one of the images: None if it is grey although the other has colours.
-
-    Returns
-    -------
-    int or None
-        The same, or None for an image of two axes.
-    """
+    """Give the channel axis of one of the images: None if it is grey although the other has colours."""
     return None if channel_axis is None or np.ndim(image) <= 2 else channel_axis
+
+
+def reduced(image: npt.NDArray[Any], scale: float, *, least: int = 1) -> Any:
+    """Make an image smaller by one factor for both directions, smoothing it first; no side below `least`."""
+    cv2 = opencv()
+    size = (max(least, round(image.shape[1] * scale)), max(least, round(image.shape[0] * scale)))
+    # What takes a blur of half a pixel of the image to one of half a pixel of the result: sqrt((.5 / scale)^2 - .5^2).
+    smooth = cv2.GaussianBlur(image, (0, 0), 0.5 * math.sqrt(1 / scale**2 - 1))
+    return cv2.warpAffine(smooth, resizing(scale)[:2], size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
 def _side(planes: Planes, name: str) -> Side:

@@ -56,7 +56,7 @@ def run_deepmatching(
     timeout : float
         Seconds after which the program is stopped.
     data_range : float or (float, float), optional
-        See `napari_iqmaps.core.images.as_planes`; for both images, where they are arrays.
+        The values of black and white, as in `register`; for both images, where they are arrays.
     channel_axis : int, optional
         The axis of the colours in those arrays that have three axes.
     progress : callable, optional
@@ -80,7 +80,7 @@ def run_deepmatching(
     of scale or rotation (``-max_scale 1.05 -rot_range 0 2``) change nothing but the time it takes: it knows half
     octaves and steps of 45 degrees only (version 1.2.2).
     """
-    program = _program(binary)
+    program, steps = _program(binary), Steps(progress, total=1)
     arguments = [str(option) for option in options]
     images = [_bytes(image, name, data_range, channel_axis) for image, name in ((moving, "moving"), (fixed, "fixed"))]
     shapes: list[tuple[int, int]] = [(image.shape[0], image.shape[1]) for image in images]
@@ -91,10 +91,9 @@ def run_deepmatching(
         )
     with tempfile.TemporaryDirectory(prefix="iqmaps-") as folder:
         paths = [_written(image, Path(folder) / f"{name}.png") for image, name in zip(images, "12", strict=True)]
-        output = _run([program, *paths, *arguments], timeout, progress)
+        output = _run([program, *paths, *arguments], timeout, steps)
     table = parse_matches(output, "DeepMatching's output", moving_shape=shapes[0], fixed_shape=shapes[1])
-    if progress is not None:
-        progress(1, 1)
+    steps.reach(1.0)
     return table
 
 
@@ -129,7 +128,7 @@ def _written(image: Any, path: Path) -> str:
     return str(path)
 
 
-def _run(command: list[str], timeout: float, progress: Progress | None) -> str:
+def _run(command: list[str], timeout: float, steps: Steps) -> str:
     try:
         process = subprocess.Popen(
             command,
@@ -141,7 +140,7 @@ def _run(command: list[str], timeout: float, progress: Progress | None) -> str:
     except OSError as error:
         raise InputError(f"{command[0]} could not be started ({error.strerror or error}).") from error
     try:
-        output, complaint = _await(process, timeout, progress)
+        output, complaint = _await(process, timeout, steps)
     finally:
         _stop(process)
     told = complaint.decode("utf-8", "replace").strip()[-_TOLD:]
@@ -153,14 +152,13 @@ def _run(command: list[str], timeout: float, progress: Progress | None) -> str:
     return text
 
 
-def _await(process: subprocess.Popen[bytes], timeout: float, progress: Progress | None) -> tuple[bytes, bytes]:
+def _await(process: subprocess.Popen[bytes], timeout: float, steps: Steps) -> tuple[bytes, bytes]:
     end = time.monotonic() + timeout
     while True:
         try:
             return process.communicate(timeout=_POLL)
         except subprocess.TimeoutExpired:
-            if progress is not None:
-                progress(0, 1)
+            steps.tick()
             if time.monotonic() > end:
                 raise InputError(
                     f"DeepMatching did not finish in {timeout:g} s. Give a longer timeout, or smaller images."
@@ -216,7 +214,7 @@ def quasi_dense_matches(
     min_score : float
         The least correlation of the two patches (15 x 15 pixels), -1 .. 1.
     data_range : float or (float, float), optional
-        See `napari_iqmaps.core.images.as_planes`; for both images.
+        The values of black and white of both images, as in `register`.
     channel_axis : int, optional
         The axis of the colours in those images that have three axes.
     progress : callable, optional

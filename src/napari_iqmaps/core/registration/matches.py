@@ -14,7 +14,7 @@ import numpy.typing as npt
 from ..errors import InputError
 from ..io.atomic import written_whole
 from .candidates import Candidate, Options
-from .geometry import Points, fit_matrix
+from .geometry import Points, fit_matrix, resized_points
 from .images import Pair
 
 POINT_COLUMNS = ("x_1", "y_1", "x_2", "y_2")
@@ -164,18 +164,30 @@ class MatchTable:
         moving_shape: tuple[int, int] | None = None,
         fixed_shape: tuple[int, int] | None = None,
     ) -> MatchTable:
-        """Read matched points from a file; see `read_deepmatching`."""
+        """Read matched points from a file; the same as `read_deepmatching`.
+
+        Parameters
+        ----------
+        path : str or pathlib.Path
+            A table that `to_csv` or pandas wrote, or what DeepMatching printed.
+        moving_shape, fixed_shape : (int, int), optional
+            Height and width of the images that the points are pixels of, where the file does not say them.
+
+        Returns
+        -------
+        MatchTable
+            The matches.
+
+        Raises
+        ------
+        InputError
+            As `read_deepmatching`.
+        """
         return read_deepmatching(path, moving_shape=moving_shape, fixed_shape=fixed_shape)
 
 
 def propose_matches(pair: Pair, options: Options) -> list[Candidate]:
-    """Fit a matrix to the matches that the caller brought; see `candidates.Propose`.
-
-    Parameters
-    ----------
-    pair : Pair
-        The images; matches of resized versions of them are brought to their size.
-    """
+    """Fit a matrix to the matches that the caller brought; those of resized images are brought to their size."""
     table = options.matches
     if not isinstance(table, MatchTable):
         raise InputError(
@@ -186,16 +198,7 @@ def propose_matches(pair: Pair, options: Options) -> list[Candidate]:
     fit = fit_matrix(table.moving_points, table.fixed_points, options.transform, seed=options.seed)
     if fit.matrix is None:
         return [Candidate("matches", None, reason=fit.reason, n_matches=len(table))]
-    return [
-        Candidate(
-            "matches",
-            fit.matrix,
-            inliers=int(fit.inliers.sum()),
-            n_matches=len(table),
-            moving_points=table.moving_points[fit.inliers],
-            fixed_points=table.fixed_points[fit.inliers],
-        )
-    ]
+    return [Candidate.of_points("matches", table.moving_points, table.fixed_points, fit)]
 
 
 def _resized(points: Points, before: tuple[int, int], after: tuple[int, int], name: str) -> Points:
@@ -206,8 +209,7 @@ def _resized(points: Points, before: tuple[int, int], after: tuple[int, int], na
             f"The matches are of a {name} image of {before[0]}x{before[1]} pixels, and this one has "
             f"{after[0]}x{after[1]}: other proportions, so it is another image or cropped. Match the images again."
         )
-    moved: Points = (points + 0.5) * scale - 0.5
-    return moved
+    return resized_points(points, scale)
 
 
 def _checked_shape(shape: Any) -> tuple[int, int]:

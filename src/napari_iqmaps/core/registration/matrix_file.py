@@ -17,7 +17,7 @@ from ..io.records import plain
 from .geometry import Matrix, as_matrix
 from .images import plane_channel_axis
 from .record import Registration
-from .warp import find_holes, valid_pixels, warp_image
+from .warp import on_grid
 
 FORMAT = "iqmaps-matrix"
 VERSION = 1
@@ -86,19 +86,13 @@ class MatrixRecord:
             If the image has another size than the file says, or the size of the result is not known.
         """
         axis = plane_channel_axis(moving, channel_axis)
-        image = np.asanyarray(moving)
-        if axis is not None:
-            image = np.moveaxis(image, axis, -1)
-        if image.ndim != (2 if axis is None else 3):
+        sides = np.shape(moving) if axis is None else np.delete(np.shape(moving), axis).tolist()
+        if len(sides) != 2:
             raise InputError(f"The moving image has shape {np.shape(moving)}; a matrix moves one plane at a time.")
-        shape = (image.shape[0], image.shape[1])
+        shape = sides[0], sides[1]
         target = _agreed("fixed", self.fixed_shape, fixed_shape)
         _agreed("moving", self.moving_shape, shape)
-        has_channels = axis is not None
-        valid = valid_pixels(self.matrix, shape, target, holes=find_holes(image, has_channels=has_channels))
-        registered = warp_image(image, self.matrix, target, valid=valid, has_channels=has_channels)
-        if axis is not None:
-            registered = np.moveaxis(registered, -1, axis)
+        registered, valid = on_grid(moving, self.matrix, target, axis)
         return Registration(
             matrix=self.matrix,
             registered=registered,

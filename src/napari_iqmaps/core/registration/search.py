@@ -25,14 +25,14 @@ from .evidence import Judgement, judge
 from .geometry import TRANSFORMS, Matrix, corner_error, fit_matrix, identity
 from .images import Pair, as_pair, plane_channel_axis
 from .record import Registration
-from .warp import find_holes, valid_pixels, warp_image
+from .warp import on_grid, valid_pixels, warp_image
 
 Proposer = Callable[[Pair, Options], list[Candidate]]
 
 _PROPOSERS = {
+    "fast": ("dense", "propose_flow"),
     "features": ("features", "propose_features"),
     "flow": ("dense", "propose_flow"),
-    "fast": ("dense", "propose_flow"),
     "ecc": ("dense", "propose_ecc"),
     "phase": ("dense", "propose_phase"),
     "dd": ("direct", "propose_dd"),
@@ -43,6 +43,10 @@ _PROPOSERS = {
 }
 """The module and the function of each method; imported when asked for, since some need optional packages."""
 
+METHODS = ("auto", *_PROPOSERS)
+"""Names for ``method``."""
+
+_LARGEST_SEED = 2**31 - 2  # libraries take it, and one more, as a C int
 _SURE = 1.5  # pixels: an accepted matrix whose corners are surely this near needs no second opinion
 _APART = 10.0  # pixels: two accepted matrices this far apart contradict each other
 _SAME = 5.0  # pixels: two candidates this near agree
@@ -55,17 +59,7 @@ _ALONE = 0.004  # what a refinement may lose of the correlation by rounding
 
 @dataclass(frozen=True, eq=False)
 class Trial:
-    """A candidate after it was tried.
-
-    Attributes
-    ----------
-    candidate : Candidate
-        As it is after refinement.
-    judgement : Judgement or None
-        The evidence; None without a matrix.
-    start : numpy.ndarray or None
-        The matrix as it was before refinement.
-    """
+    """A candidate, refined, with the evidence, what speaks against it, and the matrix as it was before refinement."""
 
     candidate: Candidate
     judgement: Judgement | None
@@ -110,13 +104,7 @@ class Trial:
 
 
 def search(pair: Pair, method: str, options: Options) -> list[Trial]:
-    """Try the candidates of a method, or of one after the other.
-
-    Returns
-    -------
-    list of Trial
-        The best first; never empty.
-    """
+    """Try the candidates of a method, or of one method after the other; the best trial comes first."""
     proposers = list(_automatic(options)) if method == "auto" else [_named(method)]
     trials: list[Trial] = []
     for number, propose in enumerate(proposers):
@@ -132,10 +120,7 @@ def search(pair: Pair, method: str, options: Options) -> list[Trial]:
 def attempt(pair: Pair, candidate: Candidate, options: Options, *, refused: Sequence[Matrix] = ()) -> Trial:
     """Refine one candidate, judge it, and mend it if it is nearly right.
 
-    Parameters
-    ----------
-    refused : sequence of numpy.ndarray
-        Matrices that were refined and refused already: what comes near one of them is judged, but not refined again.
+    What comes near one of the `refused` matrices, which were refined already, is judged, but not refined again.
     """
     if candidate.matrix is None:
         return Trial(candidate, None, candidate.reason or "no motion was found.")
@@ -153,13 +138,7 @@ def attempt(pair: Pair, candidate: Candidate, options: Options, *, refused: Sequ
 
 
 def agreeing(trials: list[Trial], pair: Pair) -> int:
-    """Count the other candidates that came within 5 pixels of the first, found in ways of their own.
-
-    Returns
-    -------
-    int
-        How many; 0 if the first has no matrix.
-    """
+    """Count the other candidates that came within 5 pixels of the first, found in ways of their own."""
     first = trials[0].candidate.matrix
     others = [trial.candidate.matrix for trial in trials[1:]]
     if first is None:
@@ -176,8 +155,8 @@ def _refused(trials: list[Trial]) -> list[Matrix]:
 def _automatic(options: Options) -> Iterator[Proposer]:
     if options.matches is not None:
         yield _named("matches")
-    yield lambda pair, opts: [features.propose_equalised(pair, opts)]
-    yield lambda pair, opts: [features.propose_plain(pair, opts)]
+    yield features.propose_equalised
+    yield features.propose_plain
     yield dense.propose_flow
     yield lambda pair, opts: [Candidate("identity", identity(), refine=False), *dense.propose_ecc(pair, opts)]
     yield _named("phase")
@@ -270,13 +249,9 @@ def _without_contradiction(trials: list[Trial], pair: Pair) -> list[Trial]:
 
 
 def judgement(pair: Pair, matrix: Matrix) -> dict[str, Any]:
-    """Compare the images before and after a motion.
+    """Compare the images before and after a motion: local correlations and verdict of `diff_diff_score`.
 
-    Returns
-    -------
-    dict
-        ``local_ncc_before`` and ``local_ncc_after``, the local correlations as `napari_iqmaps.diff_diff_score` has
-        them (None where no pixel that all images have has any detail), and its ``verdict``.
+    None is the correlation where no pixel that all images have has any detail.
     """
     shape = pair.fixed.shape
     holes = ~pair.moving.known
@@ -296,24 +271,6 @@ def judgement(pair: Pair, matrix: Matrix) -> dict[str, Any]:
 
 def _known(number: float) -> float | None:
     return None if math.isnan(number) else number
-
-
-METHODS = (
-    "auto",
-    "fast",
-    "features",
-    "flow",
-    "ecc",
-    "phase",
-    "dd",
-    "translation",
-    "matches",
-    "stackreg",
-    "elastix",
-)
-"""Names for ``method``."""
-
-_LARGEST_SEED = 2**31 - 2  # libraries take it, and one more, as a C int
 
 
 def register(
@@ -358,7 +315,7 @@ def register(
     seed : int
         Of everything random; equal seeds give equal results.
     data_range : float or (float, float), optional
-        The values of black and white of both images; see `napari_iqmaps.threshold_map`.
+        The values of black and white of both images. Known for bool, uint8 and uint16, required for every other dtype.
     channel_axis : int, optional
         The axis of the colours in those images that have three axes. None means grey.
     progress : callable, optional
@@ -380,12 +337,12 @@ def register(
 
     Notes
     -----
-    Every candidate is refined by enhanced correlation (Evangelidis and Psarakis 2008) of locally normalised images,
-    and kept only if that raises its local correlation. One judge decides for all methods, by the images alone; see
-    `napari_iqmaps.core.registration.evidence`. It refuses what matches at few places, what matches as well elsewhere,
-    and what leaves the corners uncertain by more than 3 pixels. A stiff transform of a motion that it cannot follow is
-    refused too. Nothing that is accepted was chosen for being better than the identity: images that are aligned
-    already are accepted as such.
+    Every candidate is refined by enhanced correlation (Evangelidis and Psarakis 2008) of locally normalised images, and
+    kept only if that raises its local correlation. One judge decides for all methods, by the images alone: blocks of
+    the registered image look for themselves in the fixed one. It refuses what matches at few places, what matches as
+    well elsewhere, and what leaves the corners uncertain by more than 3 pixels. A stiff transform of a motion that it
+    cannot follow is refused too. Nothing that is accepted was chosen for being better than the identity: images that
+    are aligned already are accepted as such.
 
     Examples
     --------
@@ -427,22 +384,14 @@ def conclude(
     data_range: DataRange = None,
     channel_axis: int | None = None,
 ) -> Registration:
-    """Make the record of a registration from its trials.
-
-    Returns
-    -------
-    Registration
-        Accepted if the first trial is.
-    """
+    """Make the record of a registration from its trials; it is accepted if the first trial is."""
     best = trials[0]
     matrix = identity()
     if best.accepted and best.candidate.matrix is not None:
         matrix = best.candidate.matrix
     planes = as_planes(moving, data_range=data_range, channel_axis=plane_channel_axis(moving, channel_axis))
     array = planes.window((), slice(None), slice(None))
-    holes = find_holes(array, has_channels=planes.has_channels)
-    valid = valid_pixels(matrix, pair.moving.shape, pair.fixed.shape, holes=holes)
-    registered = warp_image(array, matrix, pair.fixed.shape, valid=valid, has_channels=planes.has_channels)
+    registered, valid = on_grid(array, matrix, pair.fixed.shape, -1 if planes.has_channels else None)
     if planes.has_channels and channel_axis is not None:
         registered = np.moveaxis(registered, -1, channel_axis)
     return Registration(

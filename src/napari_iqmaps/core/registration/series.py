@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -12,11 +12,11 @@ import numpy.typing as npt
 from ... import __version__
 from ..errors import InputError
 from ..images import DataRange, is_dask
-from ..progress import Progress
+from ..progress import Progress, Steps
 from .geometry import Matrix
 from .record import Registration
 from .search import register
-from .warp import find_holes, valid_pixels, warp_image
+from .warp import on_grid
 
 _SHARE = 100
 """Steps of progress that a frame counts for."""
@@ -108,7 +108,7 @@ def register_series(
     method, transform, max_shift, min_overlap, min_inliers, seed
         As in `register`.
     data_range : float or (float, float), optional
-        See `napari_iqmaps.core.images.as_planes`; for all images.
+        The values of black and white of all images, as in `register`.
     channel_axis : int, optional
         The axis of the colours in `frames`.
     progress : callable, optional
@@ -131,7 +131,7 @@ def register_series(
     own_axis = -1 if has_channels else None
     anchor = _frame(stack, 0) if fixed is None else _fixed(fixed, channel_axis if has_channels else None)
     shape = (int(anchor.shape[0]), int(anchor.shape[1]))
-    total = _SHARE * len(stack)
+    steps = Steps(progress, total=_SHARE * len(stack))
     colours = stack.shape[3:] if has_channels else ()
     registered = np.zeros((len(stack), *shape, *colours), stack.dtype)
     valid = np.zeros((len(stack), *shape), bool)
@@ -140,7 +140,7 @@ def register_series(
     for number in range(len(stack)):
         frame = _frame(stack, number)
         if number == 0 and fixed is None:
-            result = _first(frame, shape, has_channels)
+            result = _first(frame, shape, own_axis)
         else:
             result = register(
                 frame,
@@ -153,21 +153,20 @@ def register_series(
                 seed=seed,
                 data_range=data_range,
                 channel_axis=own_axis,
-                progress=_part(progress, number, total),
+                progress=steps.part(number / len(stack), (number + 1) / len(stack)).progress,
             )
             if to == "previous" and result.accepted:
-                result = _placed(result, frame, base @ result.matrix, shape, has_channels)
+                result = _placed(result, frame, base @ result.matrix, shape, own_axis)
         if to == "previous":
             if result.accepted:
                 anchor, base = frame, result.matrix
             else:
                 # The refusal was judged on the anchor's grid; what is shown of the frame is on the fixed image's.
-                result = _placed(result, frame, np.eye(3), shape, has_channels)
+                result = _placed(result, frame, np.eye(3), shape, own_axis)
         registered[number], valid[number] = result.registered, result.valid
         # Views of the stack, so that the series is held once.
         results.append(replace(result, registered=registered[number], valid=valid[number]))
-        if progress is not None:
-            progress(_SHARE * (number + 1), total)
+        steps.reach((number + 1) / len(stack))
     info = {
         "method": method,
         "transform": transform,
@@ -222,20 +221,8 @@ def _fixed(fixed: Any, channel_axis: int | None) -> npt.NDArray[Any]:
     return np.moveaxis(image, own, -1)
 
 
-def _part(progress: Progress | None, number: int, total: int) -> Progress | None:
-    if progress is None:
-        return None
-    report: Callable[[int, int], object] = progress
-
-    def tell(done: int, of: int) -> None:
-        report(_SHARE * number + int(_SHARE * done / max(of, 1)), total)
-
-    return tell
-
-
-def _first(frame: npt.NDArray[Any], shape: tuple[int, int], has_channels: bool) -> Registration:
-    valid = valid_pixels(np.eye(3), shape, shape, holes=find_holes(frame, has_channels=has_channels))
-    registered = warp_image(frame, np.eye(3), shape, valid=valid, has_channels=has_channels)
+def _first(frame: npt.NDArray[Any], shape: tuple[int, int], own_axis: int | None) -> Registration:
+    registered, valid = on_grid(frame, np.eye(3), shape, own_axis)
     return Registration(
         matrix=np.eye(3),
         registered=registered,
@@ -250,10 +237,9 @@ def _first(frame: npt.NDArray[Any], shape: tuple[int, int], has_channels: bool) 
 
 
 def _placed(
-    result: Registration, frame: npt.NDArray[Any], matrix: Matrix, shape: tuple[int, int], has_channels: bool
+    result: Registration, frame: npt.NDArray[Any], matrix: Matrix, shape: tuple[int, int], own_axis: int | None
 ) -> Registration:
     """Give a registration with another matrix, to the image that the series is brought to."""
     matrix = matrix / matrix[2, 2]
-    valid = valid_pixels(matrix, result.moving_shape, shape, holes=find_holes(frame, has_channels=has_channels))
-    registered = warp_image(frame, matrix, shape, valid=valid, has_channels=has_channels)
+    registered, valid = on_grid(frame, matrix, shape, own_axis)
     return replace(result, matrix=matrix, registered=registered, valid=valid)

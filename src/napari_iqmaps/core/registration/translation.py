@@ -16,9 +16,9 @@ from ..images import DataRange
 from ..progress import Progress, Steps
 from .candidates import Candidate, Options
 from .geometry import Matrix
-from .images import Pair, Side, as_pair, plane_channel_axis
+from .images import Pair, Side, as_pair
 from .record import Registration
-from .warp import find_holes, valid_pixels, warp_image
+from .warp import on_grid
 
 RADIUS = 15
 """Pixels, by default."""
@@ -68,7 +68,9 @@ def search_translation(
         Tolerance, grey levels on the 0..255 scale; "auto" is what suits the two images. A tolerance of 0
         needs another objective than "soft".
     illumination : {"before", "none", "frame", "local"}
-        How a difference of lighting is taken out first; see `napari_iqmaps.core.diffdiff.lighting.evened`.
+        How a difference of lighting is taken out first. "before": each of 5 x 5 blocks of the fixed image is moved to
+        the mean of the moving one. "frame": the same of the whole frame. "local": each image loses its local mean and
+        is divided by its local contrast. "none": nothing.
     min_overlap : float
         The smallest share of the fixed image that the shifted one must cover, 0..1; other shifts are not chosen.
     compat : {"notebook-scatter", "notebook-search"}, optional
@@ -76,7 +78,7 @@ def search_translation(
         ``counts`` in its order. Needs uint8 images of one size; the tolerance is 50 unless given, and no other option
         applies.
     data_range : float or (float, float), optional
-        See `napari_iqmaps.core.images.as_planes`; for both images.
+        The values of black and white of both images, as in `register`.
     channel_axis : int, optional
         The axis of the colours in those images that have three axes.
     progress : callable, optional
@@ -123,22 +125,13 @@ def search_translation(
         "fixed_shape": pair.fixed.shape,
         "version": __version__,
     }
-    return shifted(moving, pair.fixed.shape, shift, reason, info, channel_axis)
+    return shifted(moving, pair.moving.shape, pair.fixed.shape, shift, reason, info, channel_axis)
 
 
 def propose_translation(pair: Pair, options: Options) -> list[Candidate]:
-    """Propose the best shift by whole pixels; see `candidates.Propose`.
+    """Propose the best shift by whole pixels; without a matrix if no shift can be told from another.
 
-    Parameters
-    ----------
-    options : Options
-        `min_overlap`, and `max_shift`, which is the radius where it is given: at most a quarter of the shorter side,
-        and 64 pixels.
-
-    Returns
-    -------
-    list of Candidate
-        One, to be refined; without a matrix if no shift can be told from another.
+    The radius is `max_shift` where it is given: at most a quarter of the shorter side, and 64 pixels.
     """
     shortest = min(*pair.moving.shape, *pair.fixed.shape)
     largest = max(_SMALLEST_RADIUS, min(64, shortest // 4, (shortest - SMALLEST_WINDOW) // 2))
@@ -156,31 +149,16 @@ def propose_translation(pair: Pair, options: Options) -> list[Candidate]:
 def surface_of(
     pair: Pair, *, radius: int, tol: float | str, illumination: str, soft: bool, steps: Steps
 ) -> ShiftSurface:
-    """Judge every shift of a checked pair; see `napari_iqmaps.core.diffdiff.surface.score_surface`."""
+    """Judge every shift of a checked pair, after a difference of lighting was taken out."""
     moving, fixed = (_with_holes(side) for side in (pair.moving, pair.fixed))
     first, second, used_tol = steps.wait(lambda: comparable(moving, fixed, illumination, tol))
     if soft and used_tol == 0:
         raise InputError("A tolerance of 0 has no soft score. Choose objective='gain', or a tolerance above 0.")
-
-    def tell(done: int, total: int) -> None:
-        steps.reach(0.05 + 0.95 * done / total)
-
-    return shift_scores(first, second, radius=radius, tol=used_tol, soft=soft, progress=tell)
+    return shift_scores(first, second, radius=radius, tol=used_tol, soft=soft, steps=steps.part(0.05, 1.0))
 
 
 def choose(surface: ShiftSurface, pair: Pair, objective: str, min_overlap: float) -> tuple[tuple[int, int], str]:
-    """Choose the best of the shifts that keep the images overlapping.
-
-    Parameters
-    ----------
-    min_overlap : float
-        The smallest share of the fixed image to be covered, 0..1.
-
-    Returns
-    -------
-    tuple
-        The shift ``(dy, dx)``, and why it cannot be trusted, or ``""``.
-    """
+    """Choose the best shift ``(dy, dx)`` that covers enough of the fixed image; say why not to trust it, or ``""``."""
     _check_share(min_overlap)
     steps = np.arange(-surface.radius, surface.radius + 1)
     covered = [
@@ -201,6 +179,7 @@ def translation_matrix(shift: tuple[int, int]) -> Matrix:
 
 def shifted(
     moving: Any,
+    moving_shape: tuple[int, int],
     fixed_shape: tuple[int, int],
     shift: tuple[int, int],
     reason: str,
@@ -208,17 +187,8 @@ def shifted(
     channel_axis: int | None,
 ) -> Registration:
     """Make the record of a shift, or of a refusal where there is a reason."""
-    axis = plane_channel_axis(moving, channel_axis)
-    image = np.asanyarray(moving)
-    if axis is not None:
-        image = np.moveaxis(image, axis, -1)
     matrix = np.eye(3) if reason else translation_matrix(shift)
-    shape = (image.shape[0], image.shape[1])
-    has_channels = axis is not None
-    valid = valid_pixels(matrix, shape, fixed_shape, holes=find_holes(image, has_channels=has_channels))
-    registered = warp_image(image, matrix, fixed_shape, valid=valid, has_channels=has_channels)
-    if axis is not None:
-        registered = np.moveaxis(registered, -1, axis)
+    registered, valid = on_grid(moving, matrix, fixed_shape, channel_axis)
     return Registration(
         matrix=matrix,
         registered=registered,
@@ -228,7 +198,7 @@ def shifted(
         accepted=not reason,
         reason=reason,
         info=info,
-        moving_shape=shape,
+        moving_shape=moving_shape,
     )
 
 
@@ -300,24 +270,12 @@ _MODES = {"notebook-scatter": (10, 10), "notebook-search": (15, 15)}
 
 
 def search_as_notebook(moving: Any, fixed: Any, compat: str, *, tol: float | str) -> Registration:
-    """Search a translation as the notebook does.
+    """Search a translation as one of the notebook's loops does; `info` holds its lists in their order.
 
-    Parameters
-    ----------
-    moving, fixed : numpy.ndarray
-        uint8, one plane each, of one size.
-    compat : {"notebook-scatter", "notebook-search"}
-        Which of its two loops: the one behind its scatter plot (90 shifts, a frame of 15 pixels left out), or its
-        ``brute_force_tf`` (210 shifts, a window whose rows are counted in columns).
-    tol : float or "auto"
-        Tolerance; "auto" stands for 50.
-
-    Returns
-    -------
-    Registration
-        With ``dx``, ``dy``, ``scores`` and ``counts`` in `info`, each in the notebook's order. The second search takes
-        the highest number among scores **and** counts, as the notebook does; where that lies beyond its list, the
-        notebook stops with an IndexError, and the registration is refused.
+    "notebook-scatter" is the loop behind its scatter plot (90 shifts, a frame of 15 pixels left out), "notebook-search"
+    its ``brute_force_tf`` (210 shifts, a window whose rows are counted in columns). The second one takes the highest
+    number among scores **and** counts, as the notebook does; where that lies beyond its list, the notebook stops with
+    an IndexError, and the registration is refused.
     """
     if compat not in _MODES:
         raise InputError(f"compat is {compat!r}; choose one of {', '.join(_MODES)}, or None.")
@@ -354,7 +312,7 @@ def search_as_notebook(moving: Any, fixed: Any, compat: str, *, tol: float | str
         "version": __version__,
     }
     shape = (fixed.shape[0], fixed.shape[1])
-    return shifted(moving, shape, (0, 0) if reason else shifts[best], reason, info, None)
+    return shifted(moving, shape, shape, (0, 0) if reason else shifts[best], reason, info, None)
 
 
 def _judged(

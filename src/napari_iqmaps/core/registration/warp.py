@@ -10,6 +10,7 @@ import numpy.typing as npt
 from ..errors import InputError
 from ..opencv import opencv
 from .geometry import Matrix, as_matrix
+from .images import plane_channel_axis
 
 _LONGEST = 32766
 """Pixels; OpenCV's warps count coordinates in 16 bits."""
@@ -27,28 +28,11 @@ def warp_image(
     valid: npt.NDArray[np.bool_] | None = None,
     has_channels: bool = False,
 ) -> npt.NDArray[Any]:
-    """Resample an image on another grid by linear interpolation.
+    """Resample an image on another grid by linear interpolation, channels last; NaN and masked pixels are holes.
 
-    Parameters
-    ----------
-    image : numpy.ndarray
-        Shape ``(height, width)``, or ``(height, width, channels)`` with `has_channels`; any real dtype. NaN and masked
-        pixels are holes.
-    matrix : array_like
-        Shape ``(3, 3)``: a pixel ``(x, y)`` of the image to the new grid.
-    valid : numpy.ndarray, optional
-        What `valid_pixels` gives for the same arguments, if it is at hand.
-    has_channels : bool
-        Whether the last axis holds channels.
-
-    Returns
-    -------
-    numpy.ndarray
-        The image's dtype and channels on the new grid; 0, or NaN for floating point, in every pixel that is not valid.
-
-    Notes
-    -----
-    Integers are rounded to the nearest. A motion by whole pixels copies values exactly.
+    It keeps dtype and channels; integers are rounded to the nearest. Pixels that are not valid are 0, or NaN for
+    floating point. A motion by whole pixels copies values exactly. `valid` is what `valid_pixels` gives, if it is at
+    hand.
     """
     cv2 = opencv()
 
@@ -81,17 +65,9 @@ def valid_pixels(
 ) -> npt.NDArray[np.bool_]:
     """Find the pixels of the fixed grid whose whole interpolation footprint lies inside the moving image.
 
-    Parameters
-    ----------
-    matrix : array_like
-        Shape ``(3, 3)``, moving to fixed.
-    holes : numpy.ndarray, optional
-        bool, `moving_shape`: pixels of the moving image without a value; a footprint that touches one is not whole.
-
-    Notes
-    -----
-    Decided from coordinates: a pixel is valid where its source ``(u, v)`` has ``0 <= u <= width - 1`` and
-    ``0 <= v <= height - 1`` in front of the horizon. A shift of 2.5 pixels makes the first three columns invalid.
+    Decided from coordinates: a pixel is valid where its source ``(u, v)`` has ``0 <= u <= width - 1`` and ``0 <= v <=
+    height - 1`` in front of the horizon, and touches no hole. A shift of 2.5 pixels makes the first three columns
+    invalid.
     """
     matrix = as_matrix(matrix)
     _check_sides(moving_shape, fixed_shape)
@@ -113,21 +89,23 @@ def valid_pixels(
     return valid
 
 
+def on_grid(
+    image: Any, matrix: Any, shape: tuple[int, int], channel_axis: int | None = None
+) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:
+    """Put an image on another grid, its channels where they were; give it with its valid pixels."""
+    axis = plane_channel_axis(image, channel_axis)
+    array = np.asanyarray(image)
+    if axis is not None:
+        array = np.moveaxis(array, axis, -1)
+    has_channels = axis is not None
+    own = array.shape[0], array.shape[1]
+    valid = valid_pixels(matrix, own, shape, holes=find_holes(array, has_channels=has_channels))
+    registered = warp_image(array, matrix, shape, valid=valid, has_channels=has_channels)
+    return registered if axis is None else np.moveaxis(registered, -1, axis), valid
+
+
 def find_holes(image: npt.NDArray[Any], *, has_channels: bool = False) -> npt.NDArray[np.bool_] | None:
-    """Find the pixels of an image that have no value.
-
-    Parameters
-    ----------
-    image : numpy.ndarray
-        Shape ``(height, width)``, or ``(height, width, channels)`` with `has_channels`.
-    has_channels : bool
-        Whether the last axis holds channels; a fourth (alpha) is not looked at.
-
-    Returns
-    -------
-    numpy.ndarray or None
-        bool, ``(height, width)``, True where a value is NaN, infinite or masked; None if there is no such pixel.
-    """
+    """Find the pixels where a value is NaN, infinite or masked (an alpha channel aside); None if there are none."""
     values = np.ma.getdata(image)
     bad = ~np.isfinite(values) if values.dtype.kind == "f" else None
     mask = np.ma.getmask(image)
