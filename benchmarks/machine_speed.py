@@ -36,7 +36,7 @@ from napari_iqmaps.core.errors import WeightsError
 from napari_iqmaps.core.images import as_planes
 from napari_iqmaps.core.networks.diqa import DIQA
 from napari_iqmaps.core.networks.metrifier import Metrifier, with_border
-from napari_iqmaps.training.machine.evaluation_scores import Distorted, metrifier_scores
+from napari_iqmaps.training.evaluation.machine import Distorted, metrifier_scores
 from napari_iqmaps.training.memory import keep_freed_memory
 
 MATRIX = 2048

@@ -16,11 +16,11 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from napari_iqmaps.training.config import TrainingConfig
+from napari_iqmaps.training.databases.manifest import pooled, read_manifest
+from napari_iqmaps.training.evaluation.protocols import scenes_in_folds
+from napari_iqmaps.training.evaluation.visibility import patch_scores
 from napari_iqmaps.training.fit import fit_images
-from napari_iqmaps.training.manifest import pooled, read_manifest
 from napari_iqmaps.training.samples import DifferenceMeasure, ScoredImages, measure_of
-from napari_iqmaps.training.scoring import patch_scores
-from napari_iqmaps.training.splits import scenes_in_folds
 
 SHIPPED = TrainingConfig.default("contrast")
 VARIANTS = {

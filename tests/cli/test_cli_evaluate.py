@@ -10,12 +10,12 @@ from PIL import Image
 
 from napari_iqmaps import InputError
 from napari_iqmaps.cli.evaluate import evaluate, recipe
-from napari_iqmaps.training import statistics
+from napari_iqmaps.training.evaluation import agreement
 
 
 @pytest.fixture(autouse=True)
 def _few_draws(monkeypatch):
-    monkeypatch.setattr(statistics, "DRAWS", 60)
+    monkeypatch.setattr(agreement, "DRAWS", 60)
 
 
 @pytest.fixture

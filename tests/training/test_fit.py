@@ -19,10 +19,10 @@ from napari_iqmaps import Cancelled, InputError
 from napari_iqmaps.core.models import load_into
 from napari_iqmaps.core.networks.contrast import ContrastModel
 from napari_iqmaps.training.batches import Batches
+from napari_iqmaps.training.databases.manifest import read_manifest
 from napari_iqmaps.training.fit import fit
 from napari_iqmaps.training.forward import thresholds
 from napari_iqmaps.training.losses import combined_thresholds, impairment, power_mean
-from napari_iqmaps.training.manifest import read_manifest
 from napari_iqmaps.training.module import ThresholdTraining
 from napari_iqmaps.training.samples import ScoredImages, measure_of, read_luminance, statistics_of
 

@@ -12,8 +12,8 @@ from napari_iqmaps.core.networks.local_statistics import local_statistics
 from napari_iqmaps.core.networks.pnet import PNet
 from napari_iqmaps.training.batches import Batches
 from napari_iqmaps.training.config import TrainingConfig
+from napari_iqmaps.training.databases.manifest import read_manifest
 from napari_iqmaps.training.forward import thresholds
-from napari_iqmaps.training.manifest import read_manifest
 from napari_iqmaps.training.samples import (
     DifferenceMeasure,
     ImageBank,

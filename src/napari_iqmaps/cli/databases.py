@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from ..training.manifest import Manifest
+    from ..training.databases.manifest import Manifest
 
 
 def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -49,7 +49,7 @@ def opened(paths: Sequence[Path], *, skip_missing: bool) -> list[Manifest]:
     list of Manifest
         In the order given.
     """
-    from ..training.manifest import read_manifest
+    from ..training.databases.manifest import read_manifest
 
     manifests = [read_manifest(path, skip_missing=skip_missing) for path in paths]
     for manifest in manifests:
@@ -65,7 +65,7 @@ def report_survey(paths: Sequence[Path], *, skip_missing: bool, json_file: Path 
 
     from ..core.io.atomic import written_whole
     from ..training.databases import list_database
-    from ..training.survey import in_words, is_complete, survey
+    from ..training.databases.survey import in_words, is_complete, survey
 
     found = survey([list_database(path) for path in paths])
     for line in in_words(found):

@@ -107,11 +107,10 @@ def visibility(
 
     from rich.console import Console
 
-    from ..training import evaluate as judge
-    from ..training.agreements import with_databases
+    from ..training.evaluation import visibility as judge
+    from ..training.evaluation.figures import for_screen, with_databases, write_tables
+    from ..training.evaluation.protocols import Shares
     from ..training.memory import keep_freed_memory
-    from ..training.splits import Shares
-    from ..training.tables import for_screen, write_tables
 
     keep_freed_memory()
     read = opened(data, skip_missing=skip_missing)

@@ -88,27 +88,27 @@ def machine(
     The pictures should be ones that neither the workers nor the metrifier were trained on.
     """
     require_extra()
-    from ..training.machine import evaluation
-    from ..training.machine import evaluation_tables as tables
+    from ..training.evaluation import machine
+    from ..training.evaluation import machine_figures as tables
+    from ..training.evaluation.figures import write_tables
     from ..training.machine.labels import distorted_batch, pictures_of, read_labels
     from ..training.memory import keep_freed_memory
-    from ..training.tables import write_tables
 
     keep_freed_memory()
     table = read_labels(labels)
     others = {path.stem: read_labels(path).frame for path in other_labels}
-    rows, joined = evaluation.with_other_labels(table.frame, others)
-    chosen = _chosen(targets, evaluation.targets_in(table.frame) + joined)
-    records = evaluation.found_weights(weights or (None,))
+    rows, joined = machine.with_other_labels(table.frame, others)
+    chosen = _chosen(targets, machine.targets_in(table.frame) + joined)
+    records = machine.found_weights(weights or (None,))
     _warn_if_learnt(records, labels)
     unseen = _checked(left_out, rows) or _left_out_by(records, rows)
     with Bars(hidden=quiet) as bars:
         pictures = pictures_of(table, data, progress=lambda done, total: bars.show("reading pictures", done, total))
-        rows, scores = evaluation.scored(
+        rows, scores = machine.scored(
             rows, partial(distorted_batch, pictures), weights or (None,), data=pictures.fingerprint, folder=runs,
             device=device, report=bars.show,
         )  # fmt: skip
-        judged, silent = evaluation.answered(rows, scores)
+        judged, silent = machine.answered(rows, scores)
         figures = tables.figures(
             judged, scores, chosen, others=joined, left_out=unseen, seed=seed,
             progress=lambda done, total: bars.show("figures", done, total),
@@ -136,8 +136,8 @@ def machine(
 def _show(figures: pd.DataFrame, words: dict[str, pd.DataFrame]) -> None:
     from rich.console import Console
 
-    from ..training.machine.evaluation_tables import GROUPS, laid_out
-    from ..training.tables import for_screen
+    from ..training.evaluation.figures import for_screen
+    from ..training.evaluation.machine_figures import GROUPS, laid_out
 
     console = Console()
     for shown in for_screen(figures[figures["type"].isin(GROUPS)], "target"):

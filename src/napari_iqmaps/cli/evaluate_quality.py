@@ -119,13 +119,12 @@ def quality(
 
     from rich.console import Console
 
-    from ..training import evaluate as judge
-    from ..training.agreements import with_databases
+    from ..training.evaluation import quality
+    from ..training.evaluation import visibility as judge
+    from ..training.evaluation.figures import for_screen, with_databases, write_tables
+    from ..training.evaluation.protocols import Shares
+    from ..training.evaluation.published import with_published
     from ..training.memory import keep_freed_memory
-    from ..training.quality import evaluation
-    from ..training.quality.evaluation_published import with_published
-    from ..training.splits import Shares
-    from ..training.tables import for_screen, write_tables
 
     keep_freed_memory()
     read = opened(data, skip_missing=skip_missing)
@@ -134,19 +133,19 @@ def quality(
         if runs is None or protocol == AS_IS:
             named: list[tuple[str, str | Path | None]] = [judge.labelled(name, BLIND_NETWORKS) for name in weights]
             named = named or [(network, None) for network in chosen]
-            scores = evaluation.fixed_scores(read, named, folder=runs, device=device, report=bars.show)
+            scores = quality.fixed_scores(read, named, folder=runs, device=device, report=bars.show)
         else:
-            for network, types in evaluation.types_seen(read, configs, protocol, starts).items():
+            for network, types in quality.types_seen(read, configs, protocol, starts).items():
                 click.echo(
                     f"The first stage of {network} has seen {', '.join(types)} on photographs. To judge without, give "
                     "--start of one that was trained with --leave-out.", err=True,
                 )  # fmt: skip
-            scores = evaluation.held_out_scores(
+            scores = quality.held_out_scores(
                 read, configs, protocol, runs, starts=starts, photographs=photographs_in(photographs), shares=shares,
                 device=device, scoring=scoring, report=bars.show,
             )  # fmt: skip
-        judged, silent = evaluation.answered(scores)
-        figures = evaluation.judged_only(figures_of(judged, protocol, shares, bars.show), judged)
+        judged, silent = quality.answered(scores)
+        figures = quality.judged_only(figures_of(judged, protocol, shares, bars.show), judged)
     for name, count in silent.items():
         click.echo(f"{name}: {count} images that some network has no answer for are left out of all rows.", err=True)
     figures = with_databases(figures, read)

@@ -63,7 +63,7 @@ def check_use(protocol: str, runs: Path | None, weights: Sequence[str], splits: 
 
 def figures_of(scores: Any, protocol: str, shares: Any, report: Any) -> Any:
     """Sum scores up over all images, over splits, or both, as the protocol has it."""
-    from ..training.agreements import LABEL, agreements, agreements_over_splits
+    from ..training.evaluation.figures import LABEL, agreements, agreements_over_splits
 
     def told(done: int, total: int) -> None:
         report("figures of splits", done, total)

@@ -18,7 +18,7 @@ from .anchoring import anchor
 from .batches import Batches
 from .callbacks import Keeper
 from .config import TrainingConfig
-from .manifest import Manifest, pooled, read_manifest
+from .databases.manifest import Manifest, pooled, read_manifest
 from .memory import keep_freed_memory
 from .module import ThresholdTraining
 from .precision import resolved_precision

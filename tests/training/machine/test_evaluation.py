@@ -12,11 +12,10 @@ from skimage.color import rgb2gray
 import napari_iqmaps as iq
 from napari_iqmaps import InputError
 from napari_iqmaps.core.networks.metrifier import Metrifier
-from napari_iqmaps.training import statistics
-from napari_iqmaps.training.machine import evaluation
-from napari_iqmaps.training.machine import evaluation_tables as tables
-from napari_iqmaps.training.machine.evaluation_figures import Draws, row_figures
-from napari_iqmaps.training.machine.evaluation_scores import Distorted, measured, metrifier_scores
+from napari_iqmaps.training.evaluation import agreement, machine
+from napari_iqmaps.training.evaluation import machine_figures as tables
+from napari_iqmaps.training.evaluation.agreement import Draws, row_figures
+from napari_iqmaps.training.evaluation.machine import Distorted, measured, metrifier_scores
 from napari_iqmaps.training.weights_file import write_weights
 
 PHOTOGRAPH = data.astronaut()
@@ -26,7 +25,7 @@ FIGURES = ("srcc", "plcc", "plcc_logistic", "rmse")
 
 @pytest.fixture(autouse=True)
 def _few_draws(monkeypatch):
-    monkeypatch.setattr(statistics, "DRAWS", 40)
+    monkeypatch.setattr(agreement, "DRAWS", 40)
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +86,7 @@ def test_figures_and_intervals_are_those_of_drawn_rows():
     methods = {"fine": label + rng.normal(0, 0.3, 150), "stepped": np.round(4 * label + rng.normal(0, 1, 150))}
     found = row_figures(methods, label, Draws(images, 3))
     for name, scores in methods.items():
-        slow = statistics.agreement(scores, label, images, seed=3)
+        slow = agreement.agreement(scores, label, images, seed=3)
         for figure in FIGURES:
             one, other = getattr(found[name], figure), getattr(slow, figure)
             assert (one.value, one.low, one.high) == pytest.approx((other.value, other.low, other.high), abs=1e-9)
@@ -135,7 +134,7 @@ def test_what_is_scored_is_kept(labels, weights, tmp_path):
 
     def scored(**options):
         remake.made = 0
-        return evaluation.scored(labels, remake, weights, data="d", folder=tmp_path, device="cpu", **options)
+        return machine.scored(labels, remake, weights, data="d", folder=tmp_path, device="cpu", **options)
 
     told = []
 
@@ -154,7 +153,7 @@ def test_what_is_scored_is_kept(labels, weights, tmp_path):
     again, _ = scored()
     assert remake.made == 0
     pd.testing.assert_frame_equal(first, again)
-    changed, _ = evaluation.scored(labels, remake, weights[:1], data="other", folder=tmp_path, device="cpu")
+    changed, _ = machine.scored(labels, remake, weights[:1], data="other", folder=tmp_path, device="cpu")
     assert remake.made > len(labels)
     assert list(changed.columns[-1:]) == ["machine quality (metrifier)"]
     clean, psnr = first["distortion"] == "none", first["PSNR"]
@@ -177,17 +176,17 @@ def other_of(labels, worker="four"):
 
 
 def test_other_workers_are_joined_picture_by_picture(labels):
-    rows, joined = evaluation.with_other_labels(labels, {"later": other_of(labels)})
+    rows, joined = machine.with_other_labels(labels, {"later": other_of(labels)})
     assert joined == ["p_four", "c_four"]
     there = rows["image"] != "i7"
     np.testing.assert_array_equal(rows.loc[there, "p_four"], labels.loc[there, "p_one"] / 2)
     assert rows.loc[~there, "p_four"].isna().all()
     several = other_of(labels).assign(p_five=0.5)
-    assert evaluation.with_other_labels(labels, {"t": several})[1] == ["p_four", "c_four", "p_five", "mean (t)"]
+    assert machine.with_other_labels(labels, {"t": several})[1] == ["p_four", "c_four", "p_five", "mean (t)"]
     with pytest.raises(InputError, match="worker 'one' is in two tables"):
-        evaluation.with_other_labels(labels, {"later": other_of(labels, "one")})
+        machine.with_other_labels(labels, {"later": other_of(labels, "one")})
     with pytest.raises(InputError, match="none of the 80 pictures"):
-        evaluation.with_other_labels(labels, {"later": other_of(labels).assign(severity=2)})
+        machine.with_other_labels(labels, {"later": other_of(labels).assign(severity=2)})
 
 
 def rows_with(labels, **scores):
@@ -196,7 +195,7 @@ def rows_with(labels, **scores):
 
 
 def test_figures_by_distortion_and_for_what_was_left_out(labels):
-    rows, joined = evaluation.with_other_labels(labels, {"later": other_of(labels)})
+    rows, joined = machine.with_other_labels(labels, {"later": other_of(labels)})
     rows = rows_with(rows, good=rows["mean"] ** 3, bad=-rows["mean"])
     table = tables.figures(rows, ["good", "bad"], ["mean", *joined], others=joined, left_out=["jpeg"])
     found = table.set_index(["target", "type", "method"])
@@ -244,7 +243,7 @@ def test_falls_with_severity(labels):
 
 def test_pictures_without_an_answer_count_for_no_method(labels):
     rows = rows_with(labels, one=labels["mean"].where(labels.index != 3), two=labels["mean"].where(labels.index > 1))
-    kept, silent = evaluation.answered(rows, ["one", "two"])
+    kept, silent = machine.answered(rows, ["one", "two"])
     assert (len(kept), silent) == (77, 3)
 
 

@@ -10,20 +10,17 @@ from PIL import Image
 
 import napari_iqmaps as iq
 from napari_iqmaps import InputError
-from napari_iqmaps.training import statistics
-from napari_iqmaps.training.agreements import agreements
-from napari_iqmaps.training.manifest import pooled, read_manifest
-from napari_iqmaps.training.quality import evaluation
-from napari_iqmaps.training.quality.evaluation_folds import PROTOCOLS, trials_of
-from napari_iqmaps.training.quality.evaluation_published import with_published
-from napari_iqmaps.training.quality.evaluation_scores import blur_effect, measures, shannon_entropy
-from napari_iqmaps.training.splits import Shares
-from napari_iqmaps.training.tables import as_markdown, for_screen
+from napari_iqmaps.training.databases.manifest import pooled, read_manifest
+from napari_iqmaps.training.evaluation import agreement, quality
+from napari_iqmaps.training.evaluation.figures import agreements, as_markdown, for_screen
+from napari_iqmaps.training.evaluation.measures import blur_effect, measures, shannon_entropy
+from napari_iqmaps.training.evaluation.protocols import TRIALS, Shares, trials_of
+from napari_iqmaps.training.evaluation.published import with_published
 
 
 @pytest.fixture(autouse=True)
 def _few_draws(monkeypatch):
-    monkeypatch.setattr(statistics, "DRAWS", 40)  # of the intervals, which test_statistics is about
+    monkeypatch.setattr(agreement, "DRAWS", 40)  # of the intervals, which test_statistics is about
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +30,7 @@ def manifests(scored):
 
 @pytest.fixture(scope="module")
 def given(manifests, first_stage):
-    return evaluation.fixed_scores(manifests, [("diqa", first_stage["diqa"]), ("deepbqa", first_stage["deepbqa"])])
+    return quality.fixed_scores(manifests, [("diqa", first_stage["diqa"]), ("deepbqa", first_stage["deepbqa"])])
 
 
 def test_scores_are_those_a_user_gets(given, first_stage):
@@ -59,7 +56,7 @@ def test_measures_without_a_reference_do_not_see_it():
     assert shannon_entropy(np.where(test > np.median(test), 200, 50).astype(np.float32)) == pytest.approx(1)
 
 
-@pytest.mark.parametrize("protocol", [*PROTOCOLS, "splits"])
+@pytest.mark.parametrize("protocol", [*TRIALS, "splits"])
 def test_nothing_that_is_judged_was_learnt_from(protocol, manifests):
     table = pooled(manifests)
     shared = table.assign(scene=table["scene"].replace({"second0": "first0", "second1": "first1"}))
@@ -101,7 +98,7 @@ def test_folds_are_trained_once_and_their_scores_kept(manifests, first_stage, sc
 
     def judged(config=recipe):
         told.clear()
-        return evaluation.held_out_scores(
+        return quality.held_out_scores(
             manifests[:1], [config], "leave-one-scene-out", tmp_path, starts=[first_stage["diqa"]],
             report=lambda what, done, total: told.append(what),
         )  # fmt: skip
@@ -138,24 +135,23 @@ def test_what_the_training_has_seen_gives_the_same_scores(network, manifests, fi
     given = (manifests[:1], [score_recipe(network, stage2_steps=2)], "splits")
     options = {"starts": [first_stage[network]], "shares": Shares(1, 0.3)}
     found = [
-        evaluation.held_out_scores(*given, tmp_path / scoring, scoring=scoring, **options)
-        for scoring in ("image", "seen")
+        quality.held_out_scores(*given, tmp_path / scoring, scoring=scoring, **options) for scoring in ("image", "seen")
     ]
     assert found[0]["split"].tolist() == [1] * 6
     np.testing.assert_allclose(found[0][network], found[1][network], atol=0.02)
 
 
 def test_across_databases_each_has_a_column(manifests, first_stage, score_recipe, tmp_path):
-    scores = evaluation.held_out_scores(
+    scores = quality.held_out_scores(
         manifests, [score_recipe(stage2_steps=1)], "cross-database", tmp_path, starts=[first_stage["diqa"]],
         scoring="seen",
     )  # fmt: skip
     own = scores["database"] == "first"
     assert scores["diqa from first"].isna().tolist() == own.tolist()
     assert scores["diqa from second"].notna().tolist() == own.tolist()
-    judged, silent = evaluation.answered(scores)
+    judged, silent = quality.answered(scores)
     assert (len(judged), silent) == (36, {})
-    figures = evaluation.judged_only(agreements(judged), judged)
+    figures = quality.judged_only(agreements(judged), judged)
     kept = figures[figures["method"].str.startswith("diqa") & (figures["type"] == "all")]
     assert dict(zip(kept["database"], kept["method"], strict=True)) == {
         "first": "diqa from second", "second": "diqa from first",
@@ -166,7 +162,7 @@ def test_across_databases_each_has_a_column(manifests, first_stage, score_recipe
 def test_images_without_an_answer_are_left_out_for_all_methods(given):
     silent = given.copy()
     silent.loc[[3, 20, 21], "diqa (diqa)"] = np.nan
-    kept, counts = evaluation.answered(silent)
+    kept, counts = quality.answered(silent)
     assert counts == {"first": 1, "second": 2}
     assert sorted(set(given.index) - set(kept.index)) == [3, 20, 21]
 

@@ -10,7 +10,7 @@ import napari_iqmaps as iq
 from napari_iqmaps import InputError, WeightsError
 from napari_iqmaps.core.blind_pass import BlindOperator, run
 from napari_iqmaps.core.images import as_planes
-from napari_iqmaps.training.manifest import read_manifest
+from napari_iqmaps.training.databases.manifest import read_manifest
 from napari_iqmaps.training.quality.pairs import PairBank, learnt_photographs
 from napari_iqmaps.training.quality.score_bank import ScoreBank
 from napari_iqmaps.training.quality.score_keeping import SeenImages

@@ -13,7 +13,7 @@ from ...core.errors import InputError
 from ...core.io.atomic import written_whole
 from .. import runs
 from ..callbacks import Keeper
-from ..manifest import Manifest, check_names, read_manifest
+from ..databases.manifest import Manifest, check_names, read_manifest
 from ..memory import keep_freed_memory
 from ..precision import resolved_precision
 from ..quiet import quiet_lightning

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from ...core.errors import InputError
 from ...core.images import as_planes
 from ...core.io.reading import read_image
-from ..manifest import Manifest
+from ..databases.manifest import Manifest
 from .config import QualityConfig
 from .drawing import Colours, draw, drawing_weights
 from .teachers import Teachers, teachers_of

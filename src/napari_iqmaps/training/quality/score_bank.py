@@ -19,8 +19,8 @@ from ...core.networks.blind import BlindNetwork, ErrorTrunk, pooled
 from ...core.networks.normalised import CELL
 from ...core.tiling import reflected, rounded_up
 from ...core.visibility import visibility_map
-from ..manifest import Manifest, read_manifest
-from ..manifest import pooled as pooled_tables
+from ..databases.manifest import Manifest, read_manifest
+from ..databases.manifest import pooled as pooled_tables
 from ..precision import resolved_precision
 from ..samples import read_luminance
 from .config import QualityConfig

@@ -20,7 +20,7 @@ from ...core.networks.normalised import CELL, REACH, normalised
 from ...core.tiling import reflected, rounded_up
 from .. import runs
 from ..callbacks import Keeper
-from ..manifest import Manifest, read_manifest
+from ..databases.manifest import Manifest, read_manifest
 from ..memory import keep_freed_memory
 from ..precision import resolved_precision
 from ..quiet import quiet_lightning

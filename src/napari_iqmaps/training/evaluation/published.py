@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from ...core.bootstrap import Figure
-from ..agreements import ALL, LABEL
-from ..manifest import Manifest
+from ..databases.manifest import Manifest
+from .figures import ALL, LABEL
 
 NOTE = "note"
 """The column that says where a published figure is from."""

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from ..core.errors import InputError
-from .databases import Listing, list_database
-from .databases.listing import few
-from .databases.scenes import joined
+from ...core.errors import InputError
+from . import Listing, list_database
+from .listing import few
+from .scenes import joined
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,14 +9,15 @@ from pathlib import Path
 from types import MappingProxyType
 
 from ...core.distortions import distortions
-from ...core.errors import InputError, WeightsError
+from ...core.errors import InputError
 from ...core.models import find
-from ..splits import TYPE_GROUPS
-from .config import BLIND_NETWORKS
-from .drawing import draw
-from .pairs import learnt_photographs, read_photograph
-from .score_bank import ScoreBank
-from .score_keeping import SeenImages
+from ..quality.config import BLIND_NETWORKS
+from ..quality.drawing import draw
+from ..quality.pairs import learnt_photographs, read_photograph
+from ..quality.score_bank import ScoreBank
+from ..quality.score_keeping import SeenImages
+from .evaluator import labelled
+from .protocols import TYPE_GROUPS
 
 _SAME: Mapping[str, tuple[str, ...]] = MappingProxyType({
     "multiplicative_noise": ("speckle_noise",),
@@ -47,22 +48,11 @@ class Start:
 
 
 def header_of(path: Path) -> Start:
-    """Read what the file of a first stage says of itself.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        Weights of either blind network.
-    """
-    for network in BLIND_NETWORKS:
-        try:
-            found = find(path, network)
-        except WeightsError as error:
-            problem = error
-            continue
-        words = str(found.details.get("left_out", "")).split(",")
-        return Start(path, network, found.sha256, frozenset(word.strip() for word in words if word.strip()))
-    raise problem
+    """Read what the file of a first stage, of either blind network, says of itself."""
+    network, _ = labelled(path, BLIND_NETWORKS)
+    found = find(path, network)
+    words = str(found.details.get("left_out", "")).split(",")
+    return Start(path, network, found.sha256, frozenset(word.strip() for word in words if word.strip()))
 
 
 def start_for(network: str, starts: Sequence[Start], types: Collection[str] = ()) -> Start:

@@ -7,10 +7,10 @@ from typing import Any
 
 import pandas as pd
 
-from .databases import Listing
-from .databases.listing import FEW
-from .databases.scenes import joined
+from . import Listing
+from .listing import FEW
 from .manifest import check_names
+from .scenes import joined
 
 
 def survey(listings: Sequence[Listing]) -> dict[str, Any]:
