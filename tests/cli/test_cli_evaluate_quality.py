@@ -10,8 +10,7 @@ from PIL import Image
 from scipy import ndimage
 
 from napari_iqmaps import InputError
-from napari_iqmaps.cli.evaluate import evaluate
-from napari_iqmaps.cli.evaluating import changed
+from napari_iqmaps.cli.evaluate import changed, evaluate
 from napari_iqmaps.training.evaluation import agreement
 from napari_iqmaps.training.quality.config import BLIND_NETWORKS, QualityConfig
 

@@ -13,7 +13,7 @@ import click
 from ..core.errors import InputError
 from ..training import require_extra
 from ..training.config import NETWORKS, TrainingConfig
-from .databases import data_options, opened, report_survey
+from .data import data_options, opened, report_survey
 from .options import device_option
 
 _PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")

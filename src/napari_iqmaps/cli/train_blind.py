@@ -11,7 +11,7 @@ import click
 
 from ..training import require_extra
 from ..training.quality.config import BLIND_NETWORKS, QualityConfig
-from .databases import opened, optional_data_options, report_survey
+from .data import opened, optional_data_options, report_survey
 from .options import device_option
 from .train import changed_options, photographs_in, recipe_options
 

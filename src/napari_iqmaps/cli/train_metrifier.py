@@ -11,7 +11,7 @@ import click
 
 from ..training import require_extra
 from ..training.machine.metrifier_config import MetrifierConfig
-from .evaluating import Bars
+from .data import Bars
 from .options import device_option
 from .train import changed_options, recipe_options
 

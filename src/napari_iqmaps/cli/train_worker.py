@@ -12,8 +12,7 @@ import click
 from ..core.errors import InputError
 from ..training import require_extra
 from ..training.machine.worker_config import WorkerConfig
-from .evaluating import Bars
-from .labelled import Part, as_part, part_as_typed, picture_options
+from .data import Bars, Part, as_part, part_as_typed, picture_options
 from .options import device_option
 from .train import changed_options, recipe_options
 

@@ -1,4 +1,4 @@
-"""Scores are the product's, figures are those of `statistics`, and what is done is not done again."""
+"""Scores are the product's, figures are those of drawn rows, and what is done is not done again."""
 
 import math
 
@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy import stats
 from skimage import data, metrics
 from skimage.color import rgb2gray
 
@@ -14,13 +15,12 @@ from napari_iqmaps import InputError
 from napari_iqmaps.core.networks.metrifier import Metrifier
 from napari_iqmaps.training.evaluation import agreement, machine
 from napari_iqmaps.training.evaluation import machine_figures as tables
-from napari_iqmaps.training.evaluation.agreement import Draws, row_figures
+from napari_iqmaps.training.evaluation.agreement import Draws, agreements_with, fit_logistic
 from napari_iqmaps.training.evaluation.machine import Distorted, measured, metrifier_scores
 from napari_iqmaps.training.weights_file import write_weights
 
 PHOTOGRAPH = data.astronaut()
 KINDS = ("gaussian_blur", "gaussian_noise", "jpeg")
-FIGURES = ("srcc", "plcc", "plcc_logistic", "rmse")
 
 
 @pytest.fixture(autouse=True)
@@ -84,22 +84,34 @@ def test_figures_and_intervals_are_those_of_drawn_rows():
     images = np.array([f"i{number}" for number in rng.integers(0, 12, 150)], dtype=object)
     label = rng.uniform(size=150) ** 2
     methods = {"fine": label + rng.normal(0, 0.3, 150), "stepped": np.round(4 * label + rng.normal(0, 1, 150))}
-    found = row_figures(methods, label, Draws(images, 3))
+    found = agreements_with(label, methods, Draws(images, 3))
+    rng, names = np.random.default_rng(3), np.unique(images.astype(str))
+    members = [np.flatnonzero(images == name) for name in names]
+    drawn = [
+        np.concatenate([members[code] for code in rng.integers(len(names), size=len(names))])
+        for _ in range(agreement.DRAWS)
+    ]
     for name, scores in methods.items():
-        slow = agreement.agreement(scores, label, images, seed=3)
-        for figure in FIGURES:
-            one, other = getattr(found[name], figure), getattr(slow, figure)
-            assert (one.value, one.low, one.high) == pytest.approx((other.value, other.low, other.high), abs=1e-9)
+        bent = fit_logistic(scores, label)[0](scores)
+        for figure, one, measure in (
+            ("srcc", scores, lambda *pair: stats.spearmanr(*pair).statistic),
+            ("plcc", scores, lambda *pair: stats.pearsonr(*pair).statistic),
+            ("plcc_logistic", bent, lambda *pair: stats.pearsonr(*pair).statistic),
+            ("rmse", bent, lambda first, second: np.sqrt(np.mean((first - second) ** 2))),
+        ):
+            low, high = np.percentile([measure(one[rows], label[rows]) for rows in drawn], [2.5, 97.5])
+            ours = getattr(found[name], figure)
+            assert (ours.value, ours.low, ours.high) == pytest.approx((measure(one, label), low, high), abs=1e-9)
 
 
 def test_figures_that_there_are_not_have_a_reason():
     rng = np.random.default_rng(0)
     label, images = rng.uniform(size=8), np.array(list("aaaabbbb"), dtype=object)
-    found = row_figures({"flat": np.ones(8), "one": label**2}, label, Draws(images))
+    found = agreements_with(label, {"flat": np.ones(8), "one": label**2}, Draws(images))
     assert math.isnan(found["flat"].srcc.value)
     assert found["flat"].srcc.reason == "all scores are equal"
     assert (found["one"].srcc.value, found["one"].srcc.reason) == (1, "fewer than 3 scenes, so no interval")
-    few = row_figures({"one": label[:4]}, label[:4], Draws(images[:4]))["one"]
+    few = agreements_with(label[:4], {"one": label[:4]}, Draws(images[:4]))["one"]
     assert "4 images, fewer than 5" in few.plcc.reason
 
 

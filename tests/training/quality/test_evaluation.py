@@ -13,14 +13,14 @@ from napari_iqmaps import InputError
 from napari_iqmaps.training.databases.manifest import pooled, read_manifest
 from napari_iqmaps.training.evaluation import agreement, quality
 from napari_iqmaps.training.evaluation.figures import agreements, as_markdown, for_screen
-from napari_iqmaps.training.evaluation.measures import blur_effect, measures, shannon_entropy
-from napari_iqmaps.training.evaluation.protocols import TRIALS, Shares, trials_of
+from napari_iqmaps.training.evaluation.measures import BESIDE_BLIND, blur_effect, shannon_entropy
+from napari_iqmaps.training.evaluation.protocols import PROTOCOLS, Shares, folds_of
 from napari_iqmaps.training.evaluation.published import with_published
 
 
 @pytest.fixture(autouse=True)
 def _few_draws(monkeypatch):
-    monkeypatch.setattr(agreement, "DRAWS", 40)  # of the intervals, which test_statistics is about
+    monkeypatch.setattr(agreement, "DRAWS", 40)  # of the intervals, which test_agreement is about
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def test_measures_without_a_reference_do_not_see_it():
     rng = np.random.default_rng(0)
     test = rng.uniform(0, 255, (40, 48)).astype(np.float32)
     others = [rng.uniform(0, 255, test.shape).astype(np.float32) for _ in range(2)]
-    for name, measure in measures().items():
+    for name, measure in BESIDE_BLIND.items():
         values = [measure(test, other) for other in others]
         assert (values[0] == values[1]) == (name not in ("PSNR", "SSIM"))
     smooth = (test + np.roll(test, 1, 0) + np.roll(test, 1, 1)) / 3
@@ -56,21 +56,21 @@ def test_measures_without_a_reference_do_not_see_it():
     assert shannon_entropy(np.where(test > np.median(test), 200, 50).astype(np.float32)) == pytest.approx(1)
 
 
-@pytest.mark.parametrize("protocol", [*TRIALS, "splits"])
+@pytest.mark.parametrize("protocol", [*PROTOCOLS, "splits"])
 def test_nothing_that_is_judged_was_learnt_from(protocol, manifests):
     table = pooled(manifests)
     shared = table.assign(scene=table["scene"].replace({"second0": "first0", "second1": "first1"}))
     for each in (table, shared):
-        for trial in trials_of(protocol, each, Shares(3, 0.4)):
-            train, test = each.iloc[trial.fold.train], each.iloc[trial.fold.test]
+        for fold in folds_of(protocol, each, Shares(3, 0.4)):
+            train, test = each.iloc[fold.train], each.iloc[fold.test]
             assert len(train)
             assert set(train["scene"]).isdisjoint(test["scene"])
-            if trial.types:
-                assert set(test["type"]) == set(trial.types)
-                assert set(train["type"]).isdisjoint(trial.types)
-            if trial.learnt:
-                assert set(train["database"]) == {trial.learnt}
-                assert trial.learnt not in set(test["database"])
+            if fold.types:
+                assert set(test["type"]) == set(fold.types)
+                assert set(train["type"]).isdisjoint(fold.types)
+            if fold.learnt:
+                assert set(train["database"]) == {fold.learnt}
+                assert fold.learnt not in set(test["database"])
 
 
 @pytest.mark.parametrize("shares_scenes", [False, True])
@@ -79,17 +79,17 @@ def test_across_databases_every_image_is_judged_once(shares_scenes, manifests):
     if shares_scenes:
         # Two of three scenes are in both.
         table = table.assign(scene=table["scene"].replace({"second0": "first0", "second1": "first1"}))
-    trials = trials_of("cross-database", table)
+    folds = folds_of("cross-database", table)
     for name in set(table["database"]):
-        tested = np.concatenate([trial.fold.test for trial in trials if trial.learnt == name])
+        tested = np.concatenate([fold.test for fold in folds if fold.learnt == name])
         assert sorted(tested) == np.flatnonzero(table["database"] != name).tolist()
-    assert len(trials) == (6 if shares_scenes else 2)
-    names = [trial.fold.name for trial in trials]
+    assert len(folds) == (6 if shares_scenes else 2)
+    names = [fold.name for fold in folds]
     assert len(set(names)) == len(names)
     with pytest.raises(InputError, match="at least two"):
-        trials_of("cross-database", table[table["database"] == "first"])
+        folds_of("cross-database", table[table["database"] == "first"])
     with pytest.raises(InputError, match="no protocol 'guess'"):
-        trials_of("guess", table)
+        folds_of("guess", table)
 
 
 def test_folds_are_trained_once_and_their_scores_kept(manifests, first_stage, score_recipe, tmp_path):

@@ -18,6 +18,9 @@ FEWEST_IMAGES = 5
 FEWEST_SCENES = 3
 DRAWS = 1000
 
+FIGURES = ("srcc", "plcc", "plcc_logistic", "rmse")
+"""The figures of an `Agreement`."""
+
 _AT_ONCE = 16
 """Draws whose ranks are in memory at one time."""
 
@@ -63,7 +66,8 @@ class Draws(bootstrap.Clusters):
 
     def sums(self, images: Floats) -> Floats:
         """Give a sum over the images of every draw, ``(1 + draws,)``."""
-        return self.counts @ np.bincount(self.codes, images, self.count)
+        drawn = self.counts[1:] @ np.bincount(self.codes, images, self.count)
+        return np.concatenate([[images.sum()], drawn])
 
     def figure(self, values: Floats) -> Figure:
         """Turn a statistic of the images as they are, and of every draw, into a figure with its interval."""

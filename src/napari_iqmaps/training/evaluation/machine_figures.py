@@ -17,7 +17,7 @@ from ...core.io.atomic import written_whole
 from ...core.progress import Progress
 from ...core.tables import Column
 from ..machine.label_config import UNDISTORTED
-from .agreement import Draws, agreements_with, distance
+from .agreement import FIGURES, Draws, agreements_with, distance
 from .figures import as_markdown
 from .machine import MEASURES
 
@@ -83,8 +83,9 @@ def figures(
             note = _MEANINGS.get(target, "") if kind == ALL else ""
             for method, found in agreements_with(label, methods, draws).items():
                 unfitted = distance(methods[method], label, draws) if method in scores else Figure(math.nan)
-                names = {"target": target, "type": kind, "method": method}
-                made.append(names | vars(found) | {"note": note, "rmse_unfitted": unfitted})
+                row = {"target": target, "type": kind, "method": method}
+                row |= {name: getattr(found, name) for name in (*FIGURES, "images", "scenes")}
+                made.append(row | {"note": note, "rmse_unfitted": unfitted})
             done += 1
             if progress is not None:
                 progress(min(done, total), total)

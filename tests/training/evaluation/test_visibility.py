@@ -26,7 +26,7 @@ from napari_iqmaps.training.evaluation.protocols import Shares
 
 @pytest.fixture(autouse=True)
 def _few_draws(monkeypatch):
-    monkeypatch.setattr(agreement, "DRAWS", 60)  # of the intervals, which test_statistics is about
+    monkeypatch.setattr(agreement, "DRAWS", 60)  # of the intervals, which test_agreement is about
 
 
 @pytest.fixture
