@@ -42,25 +42,19 @@ def _with_data(command: Callable[..., Any], *, required: bool) -> Callable[..., 
 
 
 def opened(paths: Sequence[Path], *, skip_missing: bool) -> list[Manifest]:
-    """Read and check databases, and say on standard error what had to be left out.
-
-    Returns
-    -------
-    list of Manifest
-        In the order given.
-    """
+    """Read and check databases, and say on standard error what had to be left out."""
     from ..training.databases.manifest import read_manifest
 
     manifests = [read_manifest(path, skip_missing=skip_missing) for path in paths]
     for manifest in manifests:
         if manifest.missing:
             count = manifest.missing + len(manifest.table)
-            click.echo(f"{manifest.name}: {manifest.missing} of {count} images left out, for want of files.", err=True)
+            click.echo(f"{manifest.name}: {manifest.missing} of {count} images are left out, because their files are missing.", err=True)
     return manifests
 
 
 def report_survey(paths: Sequence[Path], *, skip_missing: bool, json_file: Path | None = None) -> None:
-    """Print what databases hold; end with status 1 where the work itself would stop for want of files."""
+    """Print what databases hold; end with status 1 where the work itself would stop because files are missing."""
     import json
 
     from ..core.io.atomic import written_whole

@@ -242,11 +242,7 @@ def recipe(network: str, settings: tuple[str, ...]) -> TrainingConfig:
 def changed(default: _Recipe, settings: Sequence[str], networks: Sequence[str], command: str) -> _Recipe:
     """Change a network's default recipe.
 
-    Parameters
-    ----------
-    settings : sequence of str
-        ``NAME=VALUE`` for all networks, ``NETWORK.NAME=VALUE`` for one; several words of a setting that takes several
-        are divided by commas.
+    A setting is ``NAME=VALUE`` for all networks, ``NETWORK.NAME=VALUE`` for one; several words are divided by commas.
     """
     recipe: Any = default
     fields, changes = recipe.__dataclass_fields__, dict[str, Any]()

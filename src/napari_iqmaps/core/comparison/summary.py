@@ -116,13 +116,7 @@ def paired(
 
 
 def mean_figure(values: Floats, pairs: Sequence[tuple[str, str]], *, seed: int = 0) -> tuple[Figure, str]:
-    """Average over pairs, with a 95 % interval.
-
-    Returns
-    -------
-    figure : Figure
-        The mean with percentiles of its bootstrap; no interval under five pairs or images, NaN for none.
-    """
+    """Average over pairs, with an interval unless there are under five pairs or images; say which of them are drawn."""
     images = _shared_images(pairs)
     resampled = "images" if images else "pairs"
     if not len(values):
@@ -230,15 +224,7 @@ class Summary:
 
 @dataclass(frozen=True)
 class Choice:
-    """The best method for one pair.
-
-    Attributes
-    ----------
-    method : str
-        The method whose outcome got better by most; ``""`` if none got better, and the image is best left as it is.
-    score, soft : float
-        Of that method; NaN and 0 if there is none.
-    """
+    """The method that made one pair better by most; ``""`` if none did, and the image is best left as it is."""
 
     scoring: str
     moving: str
@@ -269,13 +255,7 @@ class Order:
 
 
 def summaries(outcomes: Sequence[Outcome], *, seed: int = 0) -> list[Summary]:
-    """Sum up every method.
-
-    Returns
-    -------
-    list of Summary
-        By scoring and method, each in the order in which they came.
-    """
+    """Sum up every method, by scoring and method, each in the order in which they came."""
     groups: dict[tuple[str, str], list[Outcome]] = {}
     for outcome in outcomes:
         groups.setdefault((outcome.scoring, outcome.method), []).append(outcome)
@@ -284,15 +264,8 @@ def summaries(outcomes: Sequence[Outcome], *, seed: int = 0) -> list[Summary]:
 
 
 def best_of_methods(outcomes: Sequence[Outcome]) -> list[Choice]:
-    """Choose for every pair the method that made it better by most.
+    """Choose for every pair the method that made it better by most; pairs on which every method failed are left out.
 
-    Returns
-    -------
-    list of Choice
-        By scoring and pair; pairs on which every method failed are left out.
-
-    Notes
-    -----
     Chosen by the soft sum among the methods that were scored better, not by the score: the share of better pixels is
     highest where few changed. The numbers of the chosen are those by which they were chosen, and so are too good.
     """
@@ -313,13 +286,7 @@ def best_of_methods(outcomes: Sequence[Outcome]) -> list[Choice]:
 
 
 def sensitivity(outcomes: Sequence[Outcome]) -> list[Order]:
-    """Tell how the order of the methods depends on what they are judged on.
-
-    Returns
-    -------
-    list of Order
-        One for each scoring; methods that are equal keep the order in which they came.
-    """
+    """Tell how the order of the methods depends on what they are judged on; equal ones keep the order they came in."""
     means: dict[str, dict[str, float]] = {}
     for one in summaries(outcomes):
         if not math.isnan(one.soft_or_unchanged.value):
@@ -346,13 +313,7 @@ def _agreement(values: Mapping[str, float], others: Mapping[str, float]) -> floa
 
 
 def extremes(outcomes: Sequence[Outcome], scoring: str, method: str) -> tuple[Outcome, Outcome] | None:
-    """Find the pairs with the best and the worst score of a method.
-
-    Returns
-    -------
-    tuple of Outcome or None
-        Best and worst, of those that were scored; None if none was.
-    """
+    """Find the pairs with the best and the worst score of a method, of those that were scored; None if none was."""
     scored = [one for one in outcomes if (one.scoring, one.method) == (scoring, method) and one.scored]
     if not scored:
         return None
@@ -444,19 +405,10 @@ def as_markdown(summaries: Sequence[Summary], names: Mapping[str, str] | None = 
 
 
 def as_latex(summaries: Sequence[Summary], names: Mapping[str, str] | None = None) -> str:
-    r"""Write summaries as LaTeX, a table for each scoring; no package is needed.
+    """Write summaries as LaTeX, a table for each scoring; `names` says what to call a method.
 
-    Parameters
-    ----------
-    names : mapping, optional
-        What to call a method, by its name; special characters are escaped here.
-
-    Returns
-    -------
-    str
-        ``tabular`` environments with, for each method, the pairs that got better :math:`n_s` and their score, those
-        that got worse :math:`n_f` and theirs, ties :math:`n_t`, those unscored :math:`n_u`, refused :math:`n_r` and
-        failed :math:`n_e`.
+    The columns are the pairs that got better, $n_s$, and their score, those that got worse, $n_f$, and theirs, ties,
+    $n_t$, those unscored, $n_u$, refused, $n_r$, and failed, $n_e$.
     """
 
     def method(one: Summary) -> str:

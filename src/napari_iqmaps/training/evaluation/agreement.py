@@ -114,20 +114,10 @@ def distance(scores: Floats, label: Floats, draws: Draws) -> Figure:
 
 
 def median(values: npt.ArrayLike, reason: str = "") -> Figure:
-    """Sum up a statistic over splits.
+    """Sum up a statistic over splits, NaN where one had none; `reason` is why.
 
-    Parameters
-    ----------
-    values : array_like
-        One for each split; NaN where it had none.
-    reason : str
-        Why one had none.
-
-    Returns
-    -------
-    Figure
-        The median, and the 2.5th and 97.5th percentile of the splits. Splits share images, so this is how far one
-        split may lie from another, not a confidence interval. None if less than half of the splits have a value.
+    Gives the median, and the 2.5th and 97.5th percentile of the splits. Splits share images, so this is how far one
+    split may lie from another, not a confidence interval. None if less than half of the splits have a value.
     """
     found = np.asarray(values, dtype=float)
     known = found[np.isfinite(found)]
@@ -137,17 +127,10 @@ def median(values: npt.ArrayLike, reason: str = "") -> Figure:
 
 
 def fit_logistic(scores: Floats, label: Floats) -> tuple[Callable[[Floats], Floats] | None, str]:
-    """Fit the usual logistic of four numbers from scores to a label: that of VQEG's report on FR-TV, phase I (2000).
+    """Fit the usual logistic of four numbers from scores to a label, of at least five images.
 
-    Parameters
-    ----------
-    scores, label : numpy.ndarray
-        At least five images.
-
-    Returns
-    -------
-    curve : callable or None
-        ``b2 + (b1 - b2) / (1 + exp(-(x - b3) / b4))``; None if the fit did not converge.
+    ``b2 + (b1 - b2) / (1 + exp(-(x - b3) / b4))``, of VQEG's final report on FR-TV, phase I (2000). Gives the curve, or
+    None and why there is none.
     """
     middle, spread = float(np.mean(scores)), float(np.std(scores))
     direction = 1.0 if float((scores - middle) @ (label - label.mean())) >= 0 else -1.0

@@ -84,8 +84,12 @@ class Judged(ABC):
 class Learner(ABC):
     """How one network is trained on a fold, and scores the images that the fold holds out."""
 
-    network: str
-    columns: Sequence[str]
+    columns: ClassVar[Sequence[str]]
+
+    @property
+    @abstractmethod
+    def network(self) -> str:
+        """The network that is trained."""
 
     @abstractmethod
     def trained(self, fold: Fold, run: Path, progress: Told | None) -> Path:
@@ -177,19 +181,11 @@ class Evaluator:
 def with_held_out(
     scores: pd.DataFrame, folds: Sequence[Fold], protocol: str, found: Mapping[Any, list[Floats]]
 ) -> pd.DataFrame:
-    """Put the scores of what was held out beside known measures of the same images.
+    """Put each network's scores of the folds' test images beside known measures of the same images.
 
-    Parameters
-    ----------
-    found : mapping of str to list of numpy.ndarray
-        Network to the scores of each fold's test images.
-
-    Returns
-    -------
-    pandas.DataFrame
-        The rows that were held out, with a column for each network; with ``"splits"`` a row for each split and image
-        in it, with the column split. Across databases, a network has a column for each that it learnt from, NaN for
-        the images of that one.
+    Gives the rows that were held out, with a column for each network; with ``"splits"`` a row for each split and image
+    in it, with the column split. Across databases, a network has a column for each that it learnt from, NaN for the
+    images of that one.
     """
     if protocol == SPLITS:
         parts = [
@@ -251,16 +247,10 @@ def kept_scores(
     *,
     chunk: int | None = None,
 ) -> Floats:
-    """Read scores of the same images and origin, and make and keep those that are not there.
+    """Read scores of the same images and origin from a CSV file, and make and keep those that are not there.
 
-    Parameters
-    ----------
-    path : pathlib.Path or None
-        A CSV file; None keeps nothing.
-    origin : str
-        What decides the scores; those of another origin are made anew.
-    progress : callable, optional
-        Called with ``(images done, images in all)``; where it raises, what is done is in the file.
+    `origin` says what decides the scores; those of another origin are made anew. `progress` is called with ``(images
+    done, images in all)``; where it raises, what is done is in the file. None as a file keeps nothing.
     """
     values, done = np.full((len(table), len(columns)), np.nan), np.zeros(len(table), dtype=bool)
     if path is not None and path.is_file():

@@ -55,12 +55,8 @@ MEDIAN_HEADINGS = {"method": "method", **{f"{name}_median": HEADINGS[name] for n
 def agreements(scores: pd.DataFrame) -> pd.DataFrame:
     """Compare the scores of each method with people's, by database and by type.
 
-    Returns
-    -------
-    pandas.DataFrame
-        A row for each database, type (the first is ``"all"``) and method: images, scenes, and the figures of
-        `Agreement`, the error in the database's own units. Correlations are turned so that 1 is perfect for every
-        method and database, whatever way their scores run.
+    Gives a row for each database, type (the first is ``"all"``) and method, with an `Agreement`, its error in the
+    database's own units. Correlations are turned so that 1 is perfect for every method and database.
     """
     return pd.DataFrame([dict(zip(LABEL, label, strict=True)) | vars(found) for label, found in _cases(scores)])
 
@@ -70,19 +66,9 @@ def agreements_over_splits(
 ) -> pd.DataFrame:
     """Compare the scores of each method with people's on each split's test images, and sum up over the splits.
 
-    Parameters
-    ----------
-    scores : pandas.DataFrame
-        A row per image, or, without `folds`, a row per split and test image, with the column split.
-    progress : callable, optional
-        Called with ``(splits done, splits in all)``.
-
-    Returns
-    -------
-    pandas.DataFrame
-        A row for each database, type and method: splits, and as figures the medians srcc_median,
-        plcc_logistic_median and rmse_median with the middle 95 % of the splits. The logistic is fitted anew on each
-        split's test images, as is usual.
+    `scores` has a row per image, or, without `folds`, a row per split and test image, with the column split. Gives a
+    row for each database, type and method: splits, and the medians srcc_median, plcc_logistic_median and rmse_median
+    with the middle 95 % of the splits. The logistic is fitted anew on each split's test images, as is usual.
     """
     if folds is None:
         parts = [part.drop(columns=SPLIT) for _, part in scores.groupby(SPLIT, sort=False)]
@@ -109,14 +95,7 @@ def agreements_over_splits(
 
 
 def with_databases(figures: pd.DataFrame, manifests: Sequence[Manifest]) -> pd.DataFrame:
-    """Say beside figures what the scores of each database are.
-
-    Returns
-    -------
-    pandas.DataFrame
-        With the columns measure, best and worst, in whose units the error is, and left_out: how many images of the
-        database are not judged because their files are missing.
-    """
+    """Say beside figures what the scores of each database are, and how many of its images are left out."""
     known = pd.DataFrame(
         [
             {"database": m.name, "measure": m.measure, "best": m.best, "worst": m.worst, "left_out": m.missing}

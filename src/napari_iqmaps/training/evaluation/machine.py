@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -56,13 +57,7 @@ _CHUNK = 2048
 
 
 class Distorted:
-    """Distorted pictures of rows, made when they are first asked for and kept while there is room.
-
-    Parameters
-    ----------
-    rows : pandas.DataFrame
-        All that may be asked for: image, distortion, severity and seed.
-    """
+    """Distorted pictures of rows, made when they are first asked for and kept while there is room."""
 
     def __init__(self, rows: pd.DataFrame, remake: Remake) -> None:
         self.rows = rows
@@ -71,13 +66,7 @@ class Distorted:
         self._made = np.zeros(len(rows), dtype=bool)
 
     def __call__(self, places: npt.NDArray[np.intp]) -> Pixels:
-        """Give some pictures.
-
-        Returns
-        -------
-        numpy.ndarray
-            uint8 ``(places, height, width, 3)``.
-        """
+        """Give some pictures, uint8 ``(places, height, width, 3)``."""
         missing = places[~self._made[places]]
         if len(missing):
             made = self._remake(self.rows.iloc[missing])
@@ -98,6 +87,7 @@ class Distorted:
         return self._remake(one_each)[back]
 
 
+@dataclass(frozen=True)
 class MachineQuality(Judged):
     """Scores of `machine_quality` of distorted pictures, and measures of which two see the undistorted ones."""
 
@@ -106,9 +96,8 @@ class MachineQuality(Judged):
     measures_words = ", ".join(MEASURES)
     chunk = _CHUNK
 
-    def __init__(self, pictures: Distorted, device: str) -> None:
-        self.pictures = pictures
-        self.device = device
+    pictures: Distorted
+    device: str
 
     def measured(self, table: pd.DataFrame, progress: Progress | None) -> Floats:
         """Score pictures by known measures."""
@@ -135,19 +124,10 @@ def scored(
     device: str = "auto",
     report: Report | None = None,
 ) -> tuple[pd.DataFrame, list[str]]:
-    """Score all pictures by metrifiers and by known measures.
+    """Score the pictures of a table of labels by metrifiers (None: the default) and by known measures.
 
-    Parameters
-    ----------
-    rows : pandas.DataFrame
-        Image, distortion, severity, seed, and labels.
-    weights : sequence of (str or pathlib.Path or None)
-        Of metrifiers; None is the default.
-    data : str
-        What tells the undistorted pictures from others of the same names.
-    folder : pathlib.Path, optional
-        Keeps the scores as they are made; what is there is not done again. Also ``residuals_HASH.csv`` for each
-        metrifier, see `write_residuals`.
+    `data` tells the undistorted pictures from others of the same names. `folder` also gets ``residuals_HASH.csv`` for
+    each metrifier, see `write_residuals`.
     """
     weights = list(dict.fromkeys(weights))
     records = found_weights(weights)
@@ -175,20 +155,7 @@ def metrifier_scores(
     device: str = "auto",
     progress: Progress | None = None,
 ) -> Floats:
-    """Score pictures as `machine_quality` does, small ones many at once.
-
-    Parameters
-    ----------
-    weights : str or pathlib.Path, optional
-        Name or path; None takes the default.
-    progress : callable, optional
-        Called with ``(pictures done, pictures in all)``; raise `Cancelled` in it to stop.
-
-    Returns
-    -------
-    numpy.ndarray
-        0 (worst) to 1 (best), NaN where there is no answer, ``(places,)``.
-    """
+    """Score pictures as `machine_quality` does, 0 (worst) to 1 (best), NaN for no answer; small ones many at once."""
     record = find(default_name(NETWORK) if weights is None else weights, NETWORK)
     target = models.resolve(device)
     network = load_metrifier(record, target)
@@ -208,14 +175,7 @@ def metrifier_scores(
 
 
 def measured(pictures: Distorted, places: npt.NDArray[np.intp], progress: Progress | None = None) -> Floats:
-    """Score pictures by `MEASURES`, of their luminance.
-
-    Returns
-    -------
-    numpy.ndarray
-        ``(places, measures)``: PSNR in decibels, infinite for equal pictures, and SSIM, both against the undistorted
-        picture; blur_effect from 0 (sharp) to 1.
-    """
+    """Score pictures by `MEASURES` of their luminance; PSNR and SSIM see the undistorted picture as well."""
     scores = np.full((len(places), len(MEASURES)), np.nan)
     for first in range(0, len(places), _BATCH):
         some = places[first : first + _BATCH]
@@ -253,35 +213,16 @@ def _luminance(pictures: Pixels) -> npt.NDArray[np.float32]:
 
 
 def targets_in(labels: pd.DataFrame) -> list[str]:
-    """Name what a table of labels says of a picture.
-
-    Parameters
-    ----------
-    labels : pandas.DataFrame
-        With columns such as mean, consistency, top1, and for each worker p_NAME and c_NAME.
-
-    Returns
-    -------
-    list of str
-        Of those that are there, each between 0 (worst) and 1 (best).
-    """
+    """Name what a table of labels says of a picture, each between 0 (worst) and 1 (best): mean, p_NAME and so on."""
     summed_up = [name for name in _SUMMED_UP if name in labels]
     return summed_up + [str(name) for name in labels if str(name).startswith(_OF_WORKERS)]
 
 
 def with_other_labels(labels: pd.DataFrame, others: Mapping[str, pd.DataFrame]) -> tuple[pd.DataFrame, list[str]]:
-    """Join what workers say whom the first table does not know, picture by picture.
+    """Join what workers say whom the first table does not know, picture by picture, and name the new columns.
 
-    Parameters
-    ----------
-    labels : pandas.DataFrame
-        Image, distortion, severity, seed, and labels.
-
-    Returns
-    -------
-    rows : pandas.DataFrame
-        The first table with further columns p_NAME and c_NAME, and, of a table of several workers, mean (TABLE),
-        consistency (TABLE) and top1 (TABLE); NaN where a table has no such picture.
+    These are p_NAME and c_NAME, and, of a table of several workers, mean (TABLE), consistency (TABLE) and top1 (TABLE);
+    NaN where a table has no such picture.
     """
     rows, joined = labels.copy(), list[str]()
     for table, other in others.items():
@@ -321,36 +262,18 @@ def _keys(rows: pd.DataFrame) -> pd.Series:
 
 
 def found_weights(weights: Sequence[str | Path | None]) -> list[WeightsRecord]:
-    """Find metrifiers and verify them.
-
-    Parameters
-    ----------
-    weights : sequence of (str or pathlib.Path or None)
-        Names or paths; None is the default.
-    """
+    """Find metrifiers and verify them; None is the default."""
     return [find(default_name(NETWORK) if name is None else name, NETWORK) for name in weights]
 
 
 def answered(rows: pd.DataFrame, scores: Sequence[str]) -> tuple[pd.DataFrame, int]:
-    """Leave out the pictures that a metrifier has no answer for: nearly uniform ones.
-
-    Returns
-    -------
-    rows : pandas.DataFrame
-        Those that all metrifiers answer, so that all methods are judged by the same pictures.
-    """
+    """Leave out, and count, the pictures that some metrifier has no answer for: nearly uniform ones."""
     has_answer = rows[list(scores)].notna().all(axis=1)
     return rows[has_answer].reset_index(drop=True), int((~has_answer).sum())
 
 
 def write_residuals(path: Path, rows: pd.DataFrame, score: str, target: str) -> None:
-    """Write scores beside labels, from which the uncertainty of a score is made.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        A CSV file: score, label, distortion, severity and image. Pictures without an answer are left out.
-    """
+    """Write score, label, distortion, severity and image, from which the uncertainty of a score is made, as CSV."""
     table = rows.rename(columns={score: "score", target: "label"})
     with written_whole(path) as part:
         table[["score", "label", "distortion", "severity", "image"]].dropna().to_csv(part, index=False)

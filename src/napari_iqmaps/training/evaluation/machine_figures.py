@@ -53,24 +53,10 @@ def figures(
 ) -> pd.DataFrame:
     """Compare scores with labels, over all pictures, over groups of distortions and for each.
 
-    Parameters
-    ----------
-    others : sequence of str
-        Those of them that are of other workers than the first table's.
-    progress : callable, optional
-        Called with ``(labels and types done, in all)``.
-
-    Returns
-    -------
-    pandas.DataFrame
-        A row for each target, type and method: images (distorted pictures), scenes (undistorted ones they come from),
-        srcc, plcc, plcc_logistic and rmse as `Figure`, with 95 % intervals that draw undistorted pictures; for the
-        metrifiers, which are on the labels' scale, rmse_unfitted, their difference as they are; and a note.
-        Correlations are turned so that 1 is perfect for every method.
-
-    Notes
-    -----
-    PSNR of a picture equal to its reference is taken as above the highest of the others by their range.
+    Gives a row for each target, type and method: srcc, plcc, plcc_logistic and rmse, with intervals that draw
+    undistorted pictures (scenes); images (distorted pictures) and scenes; a note; and for the metrifiers, which are on
+    the labels' scale, rmse_unfitted, their difference as they are. Correlations are turned so that 1 is perfect for
+    every method. `others` are the targets that are of other workers than the first table's.
     """
     made: list[dict[str, Any]] = []
     done, total = 0, sum(1 for _ in targets for _ in _types(rows, left_out))
@@ -177,13 +163,7 @@ def by_type(table: pd.DataFrame, target: str) -> pd.DataFrame:
 
 
 def fall_words(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
-    """Set the falls out for reading.
-
-    Returns
-    -------
-    pandas.DataFrame
-        type, ladders, and for each column the rank correlations within and across pictures and the means, as words.
-    """
+    """Set the falls out for reading, as words: rank correlations within and across pictures, and the means."""
     words = table[["type", "ladders"]].astype(str)
     for name in columns:
         for way in ("within", "across"):

@@ -64,13 +64,7 @@ class Shares:
             raise InputError(f"The seed is {self.seed}; give a whole number from 0 up.")
 
     def folds(self, table: pd.DataFrame) -> list[Fold]:
-        """Divide the rows of a table.
-
-        Returns
-        -------
-        list of Fold
-            One for each division, which no scene crosses, whatever databases it is in.
-        """
+        """Divide the rows of a table; no scene is on both sides, whatever databases it is in."""
         holders = _holders(table)
         folds = []
         for number in range(self.count):
@@ -83,14 +77,10 @@ class Shares:
 
 @dataclass(frozen=True, eq=False)
 class Fold:
-    """One division of the rows of a table, and what is special about its training.
+    """One division of the rows of a table.
 
-    Attributes
-    ----------
-    learnt : str
-        The database that is learnt from, where the others are judged; else ``""``.
-    types : tuple of str
-        Kinds of distortion that are held out.
+    `learnt` is the database that is learnt from, where the others are judged; `types` are the kinds of distortion held
+    out.
     """
 
     name: str
@@ -106,13 +96,7 @@ def leave_one_scene_out(table: pd.DataFrame) -> list[Fold]:
 
 
 def scenes_in_folds(table: pd.DataFrame, folds: int = 4) -> list[Fold]:
-    """Hold out the scenes in groups.
-
-    Parameters
-    ----------
-    folds : int
-        How many groups. Scenes that several databases share are dealt out first, so that each group has its part.
-    """
+    """Hold out the scenes in groups, of which each has its part of the scenes that several databases share."""
     scenes = _scenes(table)
     if not 2 <= folds <= len(scenes):
         raise InputError(f"{folds} folds of {len(scenes)} scenes: choose from 2 to {len(scenes)}.")
@@ -126,16 +110,8 @@ def scenes_in_folds(table: pd.DataFrame, folds: int = 4) -> list[Fold]:
 def leave_types_out(table: pd.DataFrame, groups: Sequence[Sequence[str]] = TYPE_GROUPS) -> list[Fold]:
     """Hold out each group of distortions, on scenes that are held out as well.
 
-    Parameters
-    ----------
-    groups : sequence of sequence of str
-        Types that are held out together. A type in no group is one by itself.
-
-    Returns
-    -------
-    list of Fold
-        Two for each group: trained on the other types of one half of the scenes, tested on the group's images of
-        the other half. Together they test every image once.
+    Gives two folds for each group: trained on the other types of one half of the scenes, tested on the group's images
+    of the other half. Together they test every image once. A type in no group is one by itself.
     """
     grouped = {name for group in groups for name in group}
     there = set(table["type"])
@@ -157,12 +133,9 @@ def leave_types_out(table: pd.DataFrame, groups: Sequence[Sequence[str]] = TYPE_
 def across_databases(table: pd.DataFrame) -> list[Fold]:
     """Learn from each database in turn, and judge the others.
 
-    Returns
-    -------
-    list of Fold
-        For each database, one that learns from all of it and judges the others' scenes that it does not hold; where
-        they share scenes, four more that each leave a group of those out and judge it. Together, the folds of a
-        database judge every image of the others once.
+    Gives for each database a fold that learns from all of it and judges the others' scenes that it does not hold; where
+    they share scenes, four more that each leave a group of those out and judge it. Together, the folds of a database
+    judge every image of the others once.
     """
     names = list(dict.fromkeys(table["database"]))
     if len(names) < 2:

@@ -42,18 +42,10 @@ _OF_DATABASE = ("measure", "best", "worst", "left_out", "no_answer", "splits", "
 
 
 def with_published(figures: pd.DataFrame, manifests: Sequence[Manifest]) -> pd.DataFrame:
-    """Put the published figures below those of each database.
+    """Put the published figures below those of each database whose name begins with live, csiq or tid2013.
 
-    Parameters
-    ----------
-    manifests : sequence of Manifest
-        The databases; those whose name begins with live, csiq or tid2013 have published figures.
-
-    Returns
-    -------
-    pandas.DataFrame
-        With more rows, of type ``"all"`` and methods such as ``"DeepBQA (published)"``, and with the column note, which
-        says what is different: published figures are medians over random splits, by reference, of all of a database.
+    Gives more rows, of type ``"all"`` and methods such as ``"DeepBQA (published)"``, and the column note, which says
+    what is different: published figures are medians over random splits, by reference, of all of a database.
     """
     rows: list[dict[str, Any]] = []
     for manifest in manifests:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -39,14 +40,14 @@ from .protocols import Fold, Shares, folds_of
 from .starts import Start, header_of, is_unseen, start_for, twins_of, without
 
 
+@dataclass(frozen=True)
 class Quality(Judged):
     """Scores of `quality`, with whether there is enough evidence for them, and measures beside them."""
 
     columns = ("quality", "enough_evidence")
     measures = tuple(BESIDE_BLIND)
 
-    def __init__(self, device: str) -> None:
-        self.device = device
+    device: str
 
     def measured(self, table: pd.DataFrame, progress: Progress | None) -> Floats:
         """Score images by known measures."""
@@ -61,31 +62,24 @@ class Quality(Judged):
         return f"quality, {weights.network} {weights.sha256}"
 
 
+@dataclass(eq=False)
 class ScoreLearner(Learner):
     """Trainings of one network's second stage, which share what its first stage says of the images."""
 
     columns = Quality.columns
+    config: QualityConfig
+    evaluator: Evaluator
+    manifests: list[Manifest]
+    starts: Sequence[Start]
+    photographs: list[Path]
+    device: str
+    as_seen: bool
+    _bank: tuple[Start, ScoreBank] | None = None
 
-    def __init__(
-        self,
-        config: QualityConfig,
-        evaluator: Evaluator,
-        manifests: Sequence[Manifest],
-        starts: Sequence[Start],
-        photographs: Sequence[Path],
-        *,
-        device: str,
-        as_seen: bool,
-    ) -> None:
-        self.network = config.network
-        self.config = config
-        self.evaluator = evaluator
-        self.manifests = list(manifests)
-        self.starts = starts
-        self.photographs = list(photographs)
-        self.device = device
-        self.as_seen = as_seen
-        self._bank: tuple[Start, ScoreBank] | None = None
+    @property
+    def network(self) -> str:
+        """The network that is trained."""
+        return self.config.network
 
     def trained(self, fold: Fold, run: Path, progress: Told | None) -> Path:
         """Train on the images of a fold."""
@@ -144,15 +138,7 @@ def fixed_scores(
     device: str = "auto",
     report: Report | None = None,
 ) -> pd.DataFrame:
-    """Score all images by given weights and by known measures.
-
-    Parameters
-    ----------
-    weights : sequence of (str, str or pathlib.Path or None)
-        A network (``"diqa"`` or ``"deepbqa"``) and its weights each; None is the network's default.
-    folder : pathlib.Path, optional
-        Keeps the scores as they are made; what is there is not done again.
-    """
+    """Score all images by given weights of ``"diqa"`` or ``"deepbqa"`` (None: the default) and by known measures."""
     table, judged = pooled(manifests), Quality(device)
     evaluator = Evaluator(table, data_of(manifests), folder, report)
     scores = evaluator.with_measures(judged)
@@ -178,15 +164,14 @@ def held_out_scores(
     scoring: str = "image",
     report: Report | None = None,
 ) -> pd.DataFrame:
-    """Train the second stage on each fold of a protocol, and score the images that it holds out.
+    """Train the second stage on each fold of a protocol, and score the images that it holds out; see `with_held_out`.
 
     Parameters
     ----------
     manifests : sequence of Manifest
         The images; the first one's scores are the scale.
     folder : pathlib.Path
-        Keeps a run for each network and fold, with the scores in it; what is there is not done again. Also
-        ``residuals_NETWORK.csv``, each score beside people's.
+        Keeps the runs and the scores, and ``residuals_NETWORK.csv``, each score beside people's.
     starts : sequence of pathlib.Path
         Results of first stages; see `start_for` for which of them starts what.
     photographs : sequence of pathlib.Path
@@ -194,11 +179,6 @@ def held_out_scores(
     scoring : {"image", "seen"}
         Score held-out images as `quality` does, or by what the first stage has said of them for the training, which
         takes no time, in the precision of the training and without a look at the evidence.
-
-    Returns
-    -------
-    pandas.DataFrame
-        See `with_held_out`.
 
     Notes
     -----
@@ -216,8 +196,9 @@ def held_out_scores(
     scores = evaluator.with_measures(Quality(device))
     columns: dict[str, list[Floats]] = {}
     for config in configs:
-        as_seen = scoring == "seen"
-        learner = ScoreLearner(config, evaluator, manifests, known, photographs, device=device, as_seen=as_seen)
+        learner = ScoreLearner(
+            config, evaluator, list(manifests), known, list(photographs), device, as_seen=scoring == "seen"
+        )
         found = evaluator.held_out(learner, folds)
         columns[config.network] = [each[:, 0] for each in found]
         pairs = zip(folds, found, strict=True)
@@ -229,14 +210,7 @@ def held_out_scores(
 def quality_scores(
     table: pd.DataFrame, model: str, weights: str | Path, *, device: str = "auto", progress: Progress | None = None
 ) -> Floats:
-    """Score images by `quality`.
-
-    Returns
-    -------
-    numpy.ndarray
-        ``(images, 2)``: the score, 0 (best) to 100 (worst), NaN where there is no answer; and 1 where there is enough
-        evidence for it, else 0.
-    """
+    """Score images by `quality`: 0 (best) to 100 (worst), NaN for no answer; and 1 for enough evidence, else 0."""
     network: BlindModel = model  # type: ignore[assignment] # checked there
     scores = np.full((len(table), 2), np.nan)
     for row, file in enumerate(table["file"]):
@@ -250,13 +224,7 @@ def quality_scores(
 def types_seen(
     manifests: Sequence[Manifest], configs: Sequence[QualityConfig], protocol: str, starts: Sequence[Path]
 ) -> dict[str, list[str]]:
-    """Tell which types are held out of a second stage only, because the first has seen them on photographs.
-
-    Returns
-    -------
-    dict of str to list of str
-        Network to types; none where no type is held out, or every fold has a start that left its types out.
-    """
+    """Tell which of the types held out each network's first stage has seen on photographs."""
     known = [header_of(path) for path in starts]
     held_out = {fold.types for fold in folds_of(protocol, pooled(manifests)) if fold.types}
     found: dict[str, list[str]] = {}

@@ -58,11 +58,8 @@ def header_of(path: Path) -> Start:
 def start_for(network: str, starts: Sequence[Start], types: Collection[str] = ()) -> Start:
     """Choose what a training starts from.
 
-    Returns
-    -------
-    Start
-        One that has not seen these types, if there is one, else any; of these, one of the network itself, if there is
-        one, and of these the one that has left out least.
+    One that has not seen these types, if there is one; of these, one of the network itself, if there is one; and of
+    these the one that has left out least.
     """
     fit = [start for start in starts if start.serves(network)]
     if not fit:
@@ -73,13 +70,7 @@ def start_for(network: str, starts: Sequence[Start], types: Collection[str] = ()
 
 
 def is_unseen(types: Collection[str], start: Start) -> bool:
-    """Tell whether a first stage has not seen some kinds of distortion.
-
-    Returns
-    -------
-    bool
-        Whether it left out all that the bank has of them.
-    """
+    """Tell whether a first stage has left out all that the bank has of some kinds of distortion."""
     return _in_bank(types) <= start.left_out
 
 
@@ -93,13 +84,7 @@ def twins_of(types: Collection[str]) -> frozenset[str]:
 
 
 def without(bank: ScoreBank, photographs: Sequence[Path], names: Collection[str]) -> ScoreBank:
-    """Take distorted photographs of some kinds out of a bank.
-
-    Parameters
-    ----------
-    names : collection of str
-        Distortions of the bank; a photograph that any of them was done to is taken out.
-    """
+    """Take the photographs out of a bank that were distorted in any of these ways, which are the bank's names."""
     config, kept = bank.config, []
     for path in learnt_photographs(list(photographs), config.hold_out):
         colour = read_photograph(path).shape[-1] > 1

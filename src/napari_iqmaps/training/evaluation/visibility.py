@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ WHOLE = 2048
 """Side of a tile: photographs are done in one."""
 
 
+@dataclass(frozen=True)
 class Visibility(Judged):
     """Scores of `visibility_map`, and measures that see the reference as well."""
 
@@ -39,9 +41,8 @@ class Visibility(Judged):
     measures_file = "baselines"
     measures_words = "PSNR, SSIM, GMSD"
 
-    def __init__(self, stride: int, device: str) -> None:
-        self.stride = stride
-        self.device = device
+    stride: int
+    device: str
 
     def measured(self, table: pd.DataFrame, progress: Progress | None) -> Floats:
         """Score images by the baselines."""
@@ -78,28 +79,22 @@ class Visibility(Judged):
         return f"{weights.network}_{weights.sha256[:12]}_stride{self.stride}.csv"
 
 
+@dataclass(eq=False)
 class ThresholdLearner(Learner):
     """Trainings of a threshold network, which share the images that they are made of."""
 
     columns = Visibility.columns
+    config: TrainingConfig
+    evaluator: Evaluator
+    record: dict[str, Any]
+    photographs: Sequence[str]
+    judged: Visibility
+    by_patches: bool
 
-    def __init__(
-        self,
-        config: TrainingConfig,
-        evaluator: Evaluator,
-        record: dict[str, Any],
-        photographs: Sequence[str],
-        judged: Visibility,
-        *,
-        by_patches: bool,
-    ) -> None:
-        self.network = config.network
-        self.config = config
-        self.evaluator = evaluator
-        self.record = record
-        self.photographs = photographs
-        self.judged = judged
-        self.by_patches = by_patches
+    @property
+    def network(self) -> str:
+        """The network that is trained."""
+        return self.config.network
 
     @cached_property
     def images(self) -> ScoredImages:
@@ -137,15 +132,7 @@ def fixed_scores(
     device: str = "auto",
     report: Report | None = None,
 ) -> pd.DataFrame:
-    """Score all images by given weights and by the baselines.
-
-    Parameters
-    ----------
-    weights : sequence of (str, str or pathlib.Path or None)
-        A model (``"pnet"`` or ``"contrast"``) and its weights each; None is the model's default.
-    folder : pathlib.Path, optional
-        Keeps the scores as they are made; what is there is not done again.
-    """
+    """Score all images by given weights of ``"pnet"`` or ``"contrast"`` (None: the default) and by the baselines."""
     judged, evaluator = Visibility(stride, device), Evaluator(pooled(manifests), data_of(manifests), folder, report)
     scores = evaluator.with_measures(judged)
     for network, name in weights:
@@ -167,19 +154,9 @@ def held_out_scores(
     device: str = "auto",
     report: Report | None = None,
 ) -> pd.DataFrame:
-    """Train on each fold of a protocol, and score the images that it holds out.
+    """Train on each fold of a protocol, and score the images that it holds out; see `with_held_out`.
 
-    Parameters
-    ----------
-    folder : pathlib.Path
-        Keeps a run for each network and fold, with the scores in it; what is there is not done again.
-    scoring : {"map", "patches"}
-        By the map, as a user does, or by patches that do not overlap, as the paper does, which is much faster.
-
-    Returns
-    -------
-    pandas.DataFrame
-        See `with_held_out`.
+    `scoring` is by the map, as a user does, or by patches that do not overlap, as the paper does, which is much faster.
     """
     table = pooled(manifests)
     folds = folds_of(protocol, table, shares)
@@ -205,17 +182,8 @@ def patch_scores(
 ) -> Floats:
     """Score images in memory as the paper does, by the mean over patches that do not overlap.
 
-    Parameters
-    ----------
-    config : TrainingConfig
-        The recipe, which says whose thresholds count and how differences are measured.
-    progress : callable, optional
-        Called with ``(images done, images in all)``.
-
-    Notes
-    -----
-    Many times faster than the map's score, which covers every pixel, and nearly the same: for choosing recipes, and
-    for the many folds of a cross-validation.
+    Many times faster than the map's score, which covers every pixel, and nearly the same: for choosing recipes, and for
+    the many folds of a cross-validation.
     """
     network = load_network(config.network, weights.as_posix())
     table = data.table.iloc[rows]
