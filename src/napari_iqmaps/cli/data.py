@@ -49,7 +49,8 @@ def opened(paths: Sequence[Path], *, skip_missing: bool) -> list[Manifest]:
     for manifest in manifests:
         if manifest.missing:
             count = manifest.missing + len(manifest.table)
-            click.echo(f"{manifest.name}: {manifest.missing} of {count} images are left out, because their files are missing.", err=True)
+            left_out = f"{manifest.missing} of {count} images are left out, because their files are missing."
+            click.echo(f"{manifest.name}: {left_out}", err=True)
     return manifests
 
 
