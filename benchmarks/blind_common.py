@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from napari_iqmaps.core import models as registered
 from napari_iqmaps.core.blind import MODELS, BlindModel
 from napari_iqmaps.core.errors import WeightsError
+from napari_iqmaps.core.tables import markdown_head, markdown_line
 
 
 def parser(text: str | None) -> argparse.ArgumentParser:
@@ -43,8 +44,7 @@ def chosen(weights: Sequence[str]) -> dict[BlindModel, str]:
 
 
 def print_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print a Markdown table."""
-    print(f"| {' | '.join(headings)} |")
-    print("|---" * len(headings) + "|")
+    """Print a Markdown table, each row as soon as there is one."""
+    print(markdown_head(headings))
     for row in rows:
-        print(f"| {' | '.join(map(str, row))} |", flush=True)
+        print(markdown_line(row), flush=True)

@@ -21,6 +21,7 @@ from skimage import data
 
 import napari_iqmaps as iq
 from napari_iqmaps.core.display import SDR_WHITE, Display, Encoding, pq, pu21
+from napari_iqmaps.core.tables import markdown_head, markdown_line
 from napari_iqmaps.core.visibility import MODELS, ThresholdModel
 
 Light = np.ndarray[Any, np.dtype[np.float64]]
@@ -66,8 +67,8 @@ def main(
 ) -> None:
     found = [*files, *(sorted((shared / "data" / "hdr").glob("*.hdr")) if shared else ())]
     if found:
-        click.echo("| scene | model | encoding | distortion | score at strengths 0 to 5 | monotone |")
-        click.echo("|---|---|---|---|---|---|")
+        heads = ("scene", "model", "encoding", "distortion", "score at strengths 0 to 5", "monotone")
+        click.echo(markdown_head(heads))
     for path in found:
         scene = iq.read_image(path)
         light = np.asarray(scene.array, float) * (100 / white)
@@ -77,7 +78,7 @@ def main(
                     scores = growing(light, name, model, encoding)
                     rising = all(later > earlier for earlier, later in pairwise(scores))
                     numbers = " ".join(f"{score:.4f}" for score in scores)
-                    click.echo(f"| {path.stem} | {model} | {encoding} | {name} | {numbers} | {rising} |")
+                    click.echo(markdown_line((path.stem, model, encoding, name, numbers, rising)))
     click.echo(f"\nPictures stated in cd/m2 against the same in display codes, largest difference: {agreement():.1e}")
     click.echo(f"Plain encodings against display codes below white: {distance()}")
     click.echo("PU21 and PQ against other implementations: 1e-6 of the scale, in tests/core/test_display.py")

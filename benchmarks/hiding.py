@@ -24,9 +24,11 @@ from scipy import ndimage, stats
 from skimage.metrics import structural_similarity
 
 import napari_iqmaps as iq
+from napari_iqmaps.core import bootstrap
 from napari_iqmaps.core._embedding import Carrier
 from napari_iqmaps.core.images import luminance
 from napari_iqmaps.core.marks import as_pattern, place, text_mark
+from napari_iqmaps.core.tables import markdown_head, markdown_line
 
 STRENGTHS = (0.25, 0.69, 1.0, 2.0)
 METHODS = ("ours", "uniform", "local deviation")
@@ -142,9 +144,8 @@ def compared(path: Path, strength: float, model: str, seed: int) -> tuple[list[d
 
 
 def interval(differences: np.ndarray[Any, Any]) -> tuple[float, float]:
-    draws = np.random.default_rng(0).choice(differences, (10_000, differences.size)).mean(axis=1)
-    low, high = np.percentile(draws, (2.5, 97.5))
-    return float(low), float(high)
+    count = differences.size
+    return bootstrap.interval(np.concatenate([some @ differences / count for some in bootstrap.draws(count, 10_000)]))
 
 
 def report(rows: list[dict[str, Any]], count: int) -> list[str]:
@@ -155,29 +156,25 @@ def report(rows: list[dict[str, Any]], count: int) -> list[str]:
         lines.append(
             f"\n{mark}: mean square {energy:.2f} in all three, mean over {count} photographs (less is better)\n"
         )
-        lines.append(
-            f"| method | {' | '.join(JUDGES)} | energy at the same highest |\n|---|{'---|' * (len(JUDGES) + 1)}"
-        )
+        lines.append(markdown_head(["method", *JUDGES, "energy at the same highest"]))
         values = {
             method: {judge: np.array([row[judge] for row in of_mark if row["method"] == method]) for judge in JUDGES}
             for method in METHODS
         }
         for method in METHODS:
             hides = np.mean([row["hides"] for row in of_mark if row["method"] == method])
-            figures = " | ".join(f"{values[method][judge].mean():.4f}" for judge in JUDGES)
-            lines.append(f"| {method} | {figures} | {hides:.2f} |")
-        lines.append("\n| ours against | judge | won | mean difference | 95 % interval | sign test p |")
-        lines.append("|---|---|---|---|---|---|")
+            figures = [f"{values[method][judge].mean():.4f}" for judge in JUDGES]
+            lines.append(markdown_line([method, *figures, f"{hides:.2f}"]))
+        heads = ("ours against", "judge", "won", "mean difference", "95 % interval", "sign test p")
+        lines.append(f"\n{markdown_head(heads)}")
         for method in METHODS[1:]:
             for judge in JUDGES:
                 differences = values["ours"][judge] - values[method][judge]
                 won = int((differences < 0).sum())
                 low, high = interval(differences)
                 p = stats.binomtest(won, count).pvalue
-                lines.append(
-                    f"| {method} | {judge} | {won} of {count} | {differences.mean():+.4f} | {low:+.4f} to {high:+.4f} "
-                    f"| {p:.3f} |"
-                )
+                figures = [f"{differences.mean():+.4f}", f"{low:+.4f} to {high:+.4f}", f"{p:.3f}"]
+                lines.append(markdown_line([method, judge, f"{won} of {count}", *figures]))
     return lines
 
 

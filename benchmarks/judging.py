@@ -36,9 +36,10 @@ import numpy as np
 from blind_common import print_table
 from judging_cases import HARD, Array, Bytes, Case, Mask, decisions, planted
 from judging_judges import NOTEBOOK, OURS, Assessment, assessed, block_judges, evidence, frame_judges, over_blocks
-from judging_statistics import auc, found, interval, right, scene_draws
+from judging_statistics import auc, found, right, scene_draws
 from registration_pairs import scenes
 
+from napari_iqmaps.core.bootstrap import interval
 from napari_iqmaps.core.diffdiff import VERDICTS
 
 FALSE_ALARMS = (0.05, 0.01)

@@ -1,13 +1,14 @@
-"""How well numbers tell true cases from false ones, and how sure that is; nothing is printed here."""
+"""How well numbers tell true cases from false ones; nothing is printed here."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 from scipy.stats import rankdata
+
+from napari_iqmaps.core.bootstrap import Clusters, draws
 
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -21,6 +22,7 @@ def auc(said: Array, truth: Mask) -> float:
     if not positive or not negative:
         return float("nan")
     ranks = rankdata(np.nan_to_num(said))
+    # The rank sum of the true cases less the least that it can be: the statistic of Mann and Whitney.
     return float((ranks[truth].sum() - positive * (positive + 1) / 2) / (positive * negative))
 
 
@@ -37,15 +39,6 @@ def right(said: Array, truth: Mask) -> float:
 
 def scene_draws(names: Sequence[str], count: int, seed: int) -> list[Indices]:
     """Draw scenes with replacement, ``count`` times; give the indices of their cases."""
-    rng = np.random.default_rng([seed, 9])
-    places = defaultdict(list)
-    for index, name in enumerate(names):
-        places[name].append(index)
-    groups = [np.array(indices) for indices in places.values()]
-    return [np.concatenate([groups[i] for i in rng.integers(0, len(groups), len(groups))]) for _ in range(count)]
-
-
-def interval(values: Iterable[float]) -> tuple[float, float]:
-    """Give the 95 % interval of bootstrapped figures."""
-    low, high = np.nanquantile(list(values), [0.025, 0.975])
-    return float(low), float(high)
+    place = {name: number for number, name in enumerate(dict.fromkeys(names))}
+    scenes = Clusters([place[name] for name in names])
+    return [scenes.rows(taken) for some in draws(scenes.count, count, [seed, 9]) for taken in some]

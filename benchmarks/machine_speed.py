@@ -36,8 +36,8 @@ from napari_iqmaps.core.errors import WeightsError
 from napari_iqmaps.core.images import as_planes
 from napari_iqmaps.core.networks.blind import DIQA
 from napari_iqmaps.core.networks.metrifier import Metrifier, with_border
+from napari_iqmaps.training.evaluation.machine import Distorted, metrifier_scores
 from napari_iqmaps.training.hardware import keep_freed_memory
-from napari_iqmaps.training.machine.evaluation_scores import Distorted, metrifier_scores
 
 MATRIX = 2048
 """Side of the matrices whose product tells what the machine can do."""

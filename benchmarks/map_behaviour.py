@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import click
 
+from napari_iqmaps.core.tables import markdown_head, markdown_line
 from napari_iqmaps.core.visibility import MODELS, ThresholdModel
 from napari_iqmaps.training.visibility.behaviour import (
     PHOTOGRAPHS,
@@ -23,17 +24,15 @@ from napari_iqmaps.training.visibility.behaviour import (
 def main(models: tuple[ThresholdModel, ...], weights: str | None) -> None:
     for model in models:
         click.echo(f"\n{model}: threshold against local contrast (published ratio {PUBLISHED_RATIO})\n")
-        click.echo("| photograph | at equal luminance | overall | flat tenth | textured tenth | ratio |")
-        click.echo("|---|---|---|---|---|---|")
+        heads = ("photograph", "at equal luminance", "overall", "flat tenth", "textured tenth", "ratio")
+        click.echo(markdown_head(heads))
         for name in PHOTOGRAPHS:
-            found = photograph_behaviour(name, model, weights)
-            click.echo(
-                f"| {name} | {found.band_correlation:.2f} | {found.correlation:.2f} | {found.flat:.2f} "
-                f"| {found.textured:.2f} | {found.ratio:.2f} |"
-            )
+            one = photograph_behaviour(name, model, weights)
+            figures = (one.band_correlation, one.correlation, one.flat, one.textured, one.ratio)
+            click.echo(markdown_line([name, *(f"{figure:.2f}" for figure in figures)]))
         flat = flat_thresholds(model, weights)
-        click.echo(f"\n| uniform field | {' | '.join(map(str, flat))} |\n|---|{'---|' * len(flat)}")
-        click.echo(f"| threshold | {' | '.join(f'{value:.2f}' for value in flat.values())} |")
+        click.echo(f"\n{markdown_head(['uniform field', *map(str, flat)])}")
+        click.echo(markdown_line(["threshold", *(f"{value:.2f}" for value in flat.values())]))
 
 
 if __name__ == "__main__":

@@ -15,9 +15,9 @@ import click
 import numpy as np
 from scipy.stats import spearmanr
 
-from napari_iqmaps.training.manifest import pooled, read_manifest
-from napari_iqmaps.training.scoring import patch_scores
-from napari_iqmaps.training.splits import scenes_in_folds
+from napari_iqmaps.training.databases.manifest import pooled, read_manifest
+from napari_iqmaps.training.evaluation.protocols import scenes_in_folds
+from napari_iqmaps.training.evaluation.visibility import patch_scores
 from napari_iqmaps.training.visibility.recipe import TrainingConfig
 from napari_iqmaps.training.visibility.samples import DifferenceMeasure, ScoredImages, measure_of
 from napari_iqmaps.training.visibility.training import fit_images

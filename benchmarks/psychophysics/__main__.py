@@ -20,8 +20,10 @@ import pandas as pd
 from detection import Array, Chosen
 
 import napari_iqmaps as iq
+from napari_iqmaps.core.bootstrap import interval
 from napari_iqmaps.core.display import code_values
 from napari_iqmaps.core.observers import OBSERVERS
+from napari_iqmaps.core.tables import markdown_head, markdown_line
 from napari_iqmaps.core.visibility import MODELS, ThresholdModel
 
 _RESAMPLINGS = 4000
@@ -75,10 +77,10 @@ def table_of_models(stimuli: detection.Stimuli, observed: Array, families: Array
         "plain sensitivity of the standard observer*, energy": plain(detection.standard_sensitivity, 2),
         "standard observer* (with aperture and exponent 2.4)": fixed(detection.standard_thresholds(stimuli)),
     }
-    click.echo("| Modelfest, 41 stimuli: RMS error in dB | ten folds | a family left out |\n|---|---|---|")
+    click.echo(markdown_head(("Modelfest, 41 stimuli: RMS error in dB", "ten folds", "a family left out")))
     for name, predict in models.items():
         tenth, family = (rms(detection.held_out(observed, folds, predict)) for folds in (tenths, by_family))
-        click.echo(f"| {name} | {tenth:.2f} | {family:.2f} |")
+        click.echo(markdown_line((name, f"{tenth:.2f}", f"{family:.2f}")))
     click.echo("\n\\* its parameters were fitted by their authors to these very thresholds")
     for smooth in (False, True):
         gains = detection.fitted_gains(stimuli, observed, np.ones(len(observed), bool), smooth)
@@ -88,10 +90,10 @@ def table_of_models(stimuli: detection.Stimuli, observed: Array, families: Array
 
 def table_of_families(error: Array, families: pd.Series) -> None:
     """Print where the practised observer errs."""
-    click.echo("\n| family | mean error in dB, observers over model | RMS |\n|---|---|---|")
+    click.echo(f"\n{markdown_head(('family', 'mean error in dB, observers over model', 'RMS'))}")
     for name in dict.fromkeys(families):
         chosen = (error - error.mean())[families == name]
-        click.echo(f"| {name} | {chosen.mean():+.1f} | {rms(chosen):.1f} |")
+        click.echo(markdown_line((name, f"{chosen.mean():+.1f}", f"{rms(chosen):.1f}")))
 
 
 def observers_spread(single: Array) -> None:
@@ -122,7 +124,7 @@ def scale(single: Array, predicted: Array) -> tuple[float, float, float]:
         error[generator.integers(0, observers, observers)][:, generator.integers(0, stimuli, stimuli)].mean()
         for _ in range(_RESAMPLINGS)
     ]
-    levels = np.array([error.mean(), *np.percentile(draws, [2.5, 97.5])])
+    levels = np.array([error.mean(), *interval(draws)])
     middle, low, high = 10 ** (levels / 20) / checks.SEEN
     return float(middle), float(low), float(high)
 

@@ -10,12 +10,12 @@ from PIL import Image
 
 from napari_iqmaps import InputError
 from napari_iqmaps.cli.evaluate import evaluate, recipe
-from napari_iqmaps.training import statistics
+from napari_iqmaps.training.evaluation import agreement
 
 
 @pytest.fixture(autouse=True)
 def _few_draws(monkeypatch):
-    monkeypatch.setattr(statistics, "DRAWS", 60)
+    monkeypatch.setattr(agreement, "DRAWS", 60)
 
 
 @pytest.fixture
@@ -105,7 +105,7 @@ def test_missing_images_stop_or_are_recorded(kadid, tmp_path):
     command = ["visibility", "--data", str(kadid), "--model", "contrast", "--quiet", "--csv", str(tmp_path / "o.csv")]
     assert "1 of the 21 images" in str(CliRunner().invoke(evaluate, command).exception)
     result = CliRunner().invoke(evaluate, [*command, "--splits", "2", "--skip-missing"], catch_exceptions=False)
-    assert "kadid10k: 1 of 18 images left out, for want of files." in result.output
+    assert "kadid10k: 1 of 18 images are left out, because their files are missing." in result.output
     table = pd.read_csv(tmp_path / "o.csv")
     assert set(table["left_out"]) == {1}
     assert set(table.loc[table["type"] == "all", "images"]) == {17}

@@ -13,7 +13,7 @@ from skimage import data
 import napari_iqmaps as iq
 from napari_iqmaps.cli.evaluate import evaluate
 from napari_iqmaps.core.networks.metrifier import Metrifier
-from napari_iqmaps.training import statistics
+from napari_iqmaps.training.evaluation import agreement
 from napari_iqmaps.training.machine.labels import record_path, write_frame
 from napari_iqmaps.training.machine.pictures import read_pictures
 from napari_iqmaps.training.weights import write_weights
@@ -21,7 +21,7 @@ from napari_iqmaps.training.weights import write_weights
 
 @pytest.fixture(autouse=True)
 def _few_draws(monkeypatch):
-    monkeypatch.setattr(statistics, "DRAWS", 40)
+    monkeypatch.setattr(agreement, "DRAWS", 40)
 
 
 @pytest.fixture(scope="module")

@@ -10,15 +10,14 @@ from PIL import Image
 from scipy import ndimage
 
 from napari_iqmaps import InputError
-from napari_iqmaps.cli.evaluate import evaluate
-from napari_iqmaps.cli.evaluating import changed
-from napari_iqmaps.training import statistics
+from napari_iqmaps.cli.evaluate import changed, evaluate
+from napari_iqmaps.training.evaluation import agreement
 from napari_iqmaps.training.quality.recipe import BLIND_NETWORKS, QualityConfig
 
 
 @pytest.fixture(autouse=True)
 def _few_draws(monkeypatch):
-    monkeypatch.setattr(statistics, "DRAWS", 40)
+    monkeypatch.setattr(agreement, "DRAWS", 40)
 
 
 @pytest.fixture

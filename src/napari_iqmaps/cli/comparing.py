@@ -15,10 +15,11 @@ from .. import __version__
 from ..core.comparison.compare import Comparison, FilePair, outcome_of
 from ..core.comparison.outcome import Outcome, Rules, judged_matrix, views
 from ..core.comparison.preprocessing import Frames, Method, Preprocessing
-from ..core.comparison.summary import as_csv, as_latex, as_markdown, extremes
+from ..core.comparison.summary import as_latex, as_markdown, extremes
 from ..core.errors import InputError, IqmapsError
 from ..core.io.atomic import written_whole
 from ..core.io.reading import ImageFile
+from ..core.tables import as_csv, flat
 from .batch import identity, message_of
 from .group import INTERRUPTED
 from .ledger import Ledger
@@ -237,8 +238,6 @@ def as_records(comparison: Comparison) -> dict[str, Any]:
     dict
         baseline, summary, paired, scorings and best_of_methods, each a list of plain records.
     """
-    from ..core.comparison.summary import flat
-
     return {
         "baseline": comparison.baseline,
         "summary": [flat(one) for one in comparison.summaries],

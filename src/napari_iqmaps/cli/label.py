@@ -11,8 +11,7 @@ from ..core.distortions import distortions
 from ..core.errors import InputError
 from ..training import require_extra
 from ..training.machine.variants import SEVERITIES, LabelRequest
-from .evaluating import Bars
-from .labelled import Part, picture_options
+from .data import Bars, Part, picture_options
 
 _HELP = """Label distorted pictures with how well recognisers do on them.
 

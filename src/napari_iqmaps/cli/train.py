@@ -15,9 +15,17 @@ from ..training import require_extra
 from ..training.machine.recipe import MetrifierConfig, WorkerConfig
 from ..training.quality.recipe import BLIND_NETWORKS, QualityConfig
 from ..training.visibility.recipe import NETWORKS, TrainingConfig
-from .databases import data_options, opened, optional_data_options, report_survey
-from .evaluating import Bars
-from .labelled import Part, as_part, part_as_typed, picture_options
+from .data import (
+    Bars,
+    Part,
+    as_part,
+    data_options,
+    opened,
+    optional_data_options,
+    part_as_typed,
+    picture_options,
+    report_survey,
+)
 from .options import device_option
 
 Command = Callable[..., Any]

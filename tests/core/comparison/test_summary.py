@@ -11,15 +11,14 @@ import pytest
 
 from napari_iqmaps.core.comparison.outcome import CATEGORIES, Outcome
 from napari_iqmaps.core.comparison.summary import (
-    as_csv,
     as_latex,
     as_markdown,
     best_of_methods,
     extremes,
-    flat,
     sensitivity,
     summaries,
 )
+from napari_iqmaps.core.tables import as_csv, flat
 
 
 def outcome(number, method="none", score=0.8, scoring="smooth", **more):

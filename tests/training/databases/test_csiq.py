@@ -5,7 +5,7 @@ import pytest
 from napari_iqmaps import InputError
 from napari_iqmaps.training.databases import csiq as layout
 from napari_iqmaps.training.databases import list_database
-from napari_iqmaps.training.manifest import read_manifest
+from napari_iqmaps.training.databases.manifest import read_manifest
 
 
 def test_text_tables(csiq):

@@ -5,7 +5,7 @@ import pytest
 from napari_iqmaps import InputError
 from napari_iqmaps.training.databases import kadid10k as layout
 from napari_iqmaps.training.databases import list_database
-from napari_iqmaps.training.manifest import read_manifest
+from napari_iqmaps.training.databases.manifest import read_manifest
 
 
 def test_higher_is_better_though_the_column_is_called_dmos(kadid10k):

@@ -6,7 +6,7 @@ from scipy import io
 
 from napari_iqmaps import InputError
 from napari_iqmaps.training.databases import list_database
-from napari_iqmaps.training.manifest import read_manifest
+from napari_iqmaps.training.databases.manifest import read_manifest
 
 
 def test_scores_go_to_the_right_images_and_copies_are_dropped(live):

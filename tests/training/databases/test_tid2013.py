@@ -4,7 +4,7 @@ import pytest
 
 from napari_iqmaps import InputError
 from napari_iqmaps.training.databases import list_database, tid2013
-from napari_iqmaps.training.manifest import read_manifest
+from napari_iqmaps.training.databases.manifest import read_manifest
 
 
 def test_all_images_are_found_whatever_their_case(tid2013):

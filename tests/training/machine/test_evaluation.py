@@ -1,4 +1,4 @@
-"""Scores are the product's, figures are those of `statistics`, and what is done is not done again."""
+"""Scores are the product's, figures are those of drawn rows, and what is done is not done again."""
 
 import math
 
@@ -6,27 +6,26 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy import stats
 from skimage import data, metrics
 from skimage.color import rgb2gray
 
 import napari_iqmaps as iq
 from napari_iqmaps import InputError
 from napari_iqmaps.core.networks.metrifier import Metrifier
-from napari_iqmaps.training import statistics
-from napari_iqmaps.training.machine import evaluation
-from napari_iqmaps.training.machine import evaluation_tables as tables
-from napari_iqmaps.training.machine.evaluation_figures import Draws, row_figures
-from napari_iqmaps.training.machine.evaluation_scores import Distorted, measured, metrifier_scores
+from napari_iqmaps.training.evaluation import agreement, machine
+from napari_iqmaps.training.evaluation import machine_figures as tables
+from napari_iqmaps.training.evaluation.agreement import Draws, agreements_with, fit_logistic
+from napari_iqmaps.training.evaluation.machine import Distorted, measured, metrifier_scores
 from napari_iqmaps.training.weights import write_weights
 
 PHOTOGRAPH = data.astronaut()
 KINDS = ("gaussian_blur", "gaussian_noise", "jpeg")
-FIGURES = ("srcc", "plcc", "plcc_logistic", "rmse")
 
 
 @pytest.fixture(autouse=True)
 def _few_draws(monkeypatch):
-    monkeypatch.setattr(statistics, "DRAWS", 40)
+    monkeypatch.setattr(agreement, "DRAWS", 40)
 
 
 @pytest.fixture(scope="module")
@@ -85,22 +84,34 @@ def test_figures_and_intervals_are_those_of_drawn_rows():
     images = np.array([f"i{number}" for number in rng.integers(0, 12, 150)], dtype=object)
     label = rng.uniform(size=150) ** 2
     methods = {"fine": label + rng.normal(0, 0.3, 150), "stepped": np.round(4 * label + rng.normal(0, 1, 150))}
-    found = row_figures(methods, label, Draws(images, 3))
+    found = agreements_with(label, methods, Draws(images, 3))
+    rng, names = np.random.default_rng(3), np.unique(images.astype(str))
+    members = [np.flatnonzero(images == name) for name in names]
+    drawn = [
+        np.concatenate([members[code] for code in rng.integers(len(names), size=len(names))])
+        for _ in range(agreement.DRAWS)
+    ]
     for name, scores in methods.items():
-        slow = statistics.agreement(scores, label, images, seed=3)
-        for figure in FIGURES:
-            one, other = getattr(found[name], figure), getattr(slow, figure)
-            assert (one.value, one.low, one.high) == pytest.approx((other.value, other.low, other.high), abs=1e-9)
+        bent = fit_logistic(scores, label)[0](scores)
+        for figure, one, measure in (
+            ("srcc", scores, lambda *pair: stats.spearmanr(*pair).statistic),
+            ("plcc", scores, lambda *pair: stats.pearsonr(*pair).statistic),
+            ("plcc_logistic", bent, lambda *pair: stats.pearsonr(*pair).statistic),
+            ("rmse", bent, lambda first, second: np.sqrt(np.mean((first - second) ** 2))),
+        ):
+            low, high = np.percentile([measure(one[rows], label[rows]) for rows in drawn], [2.5, 97.5])
+            ours = getattr(found[name], figure)
+            assert (ours.value, ours.low, ours.high) == pytest.approx((measure(one, label), low, high), abs=1e-9)
 
 
 def test_figures_that_there_are_not_have_a_reason():
     rng = np.random.default_rng(0)
     label, images = rng.uniform(size=8), np.array(list("aaaabbbb"), dtype=object)
-    found = row_figures({"flat": np.ones(8), "one": label**2}, label, Draws(images))
+    found = agreements_with(label, {"flat": np.ones(8), "one": label**2}, Draws(images))
     assert math.isnan(found["flat"].srcc.value)
     assert found["flat"].srcc.reason == "all scores are equal"
     assert (found["one"].srcc.value, found["one"].srcc.reason) == (1, "fewer than 3 scenes, so no interval")
-    few = row_figures({"one": label[:4]}, label[:4], Draws(images[:4]))["one"]
+    few = agreements_with(label[:4], {"one": label[:4]}, Draws(images[:4]))["one"]
     assert "4 images, fewer than 5" in few.plcc.reason
 
 
@@ -135,7 +146,7 @@ def test_what_is_scored_is_kept(labels, weights, tmp_path):
 
     def scored(**options):
         remake.made = 0
-        return evaluation.scored(labels, remake, weights, data="d", folder=tmp_path, device="cpu", **options)
+        return machine.scored(labels, remake, weights, data="d", folder=tmp_path, device="cpu", **options)
 
     told = []
 
@@ -154,7 +165,7 @@ def test_what_is_scored_is_kept(labels, weights, tmp_path):
     again, _ = scored()
     assert remake.made == 0
     pd.testing.assert_frame_equal(first, again)
-    changed, _ = evaluation.scored(labels, remake, weights[:1], data="other", folder=tmp_path, device="cpu")
+    changed, _ = machine.scored(labels, remake, weights[:1], data="other", folder=tmp_path, device="cpu")
     assert remake.made > len(labels)
     assert list(changed.columns[-1:]) == ["machine quality (metrifier)"]
     clean, psnr = first["distortion"] == "none", first["PSNR"]
@@ -177,17 +188,17 @@ def other_of(labels, worker="four"):
 
 
 def test_other_workers_are_joined_picture_by_picture(labels):
-    rows, joined = evaluation.with_other_labels(labels, {"later": other_of(labels)})
+    rows, joined = machine.with_other_labels(labels, {"later": other_of(labels)})
     assert joined == ["p_four", "c_four"]
     there = rows["image"] != "i7"
     np.testing.assert_array_equal(rows.loc[there, "p_four"], labels.loc[there, "p_one"] / 2)
     assert rows.loc[~there, "p_four"].isna().all()
     several = other_of(labels).assign(p_five=0.5)
-    assert evaluation.with_other_labels(labels, {"t": several})[1] == ["p_four", "c_four", "p_five", "mean (t)"]
+    assert machine.with_other_labels(labels, {"t": several})[1] == ["p_four", "c_four", "p_five", "mean (t)"]
     with pytest.raises(InputError, match="worker 'one' is in two tables"):
-        evaluation.with_other_labels(labels, {"later": other_of(labels, "one")})
+        machine.with_other_labels(labels, {"later": other_of(labels, "one")})
     with pytest.raises(InputError, match="none of the 80 pictures"):
-        evaluation.with_other_labels(labels, {"later": other_of(labels).assign(severity=2)})
+        machine.with_other_labels(labels, {"later": other_of(labels).assign(severity=2)})
 
 
 def rows_with(labels, **scores):
@@ -196,7 +207,7 @@ def rows_with(labels, **scores):
 
 
 def test_figures_by_distortion_and_for_what_was_left_out(labels):
-    rows, joined = evaluation.with_other_labels(labels, {"later": other_of(labels)})
+    rows, joined = machine.with_other_labels(labels, {"later": other_of(labels)})
     rows = rows_with(rows, good=rows["mean"] ** 3, bad=-rows["mean"])
     table = tables.figures(rows, ["good", "bad"], ["mean", *joined], others=joined, left_out=["jpeg"])
     found = table.set_index(["target", "type", "method"])
@@ -244,7 +255,7 @@ def test_falls_with_severity(labels):
 
 def test_pictures_without_an_answer_count_for_no_method(labels):
     rows = rows_with(labels, one=labels["mean"].where(labels.index != 3), two=labels["mean"].where(labels.index > 1))
-    kept, silent = evaluation.answered(rows, ["one", "two"])
+    kept, silent = machine.answered(rows, ["one", "two"])
     assert (len(kept), silent) == (77, 3)
 
 

@@ -8,9 +8,9 @@ import torch
 
 import napari_iqmaps as iq
 from napari_iqmaps import InputError, WeightsError
-from napari_iqmaps.core._network_pass import BlindOperator, BlindSums, run
+from napari_iqmaps.core._network_pass import BlindOperator, run
 from napari_iqmaps.core.images import as_planes
-from napari_iqmaps.training.manifest import read_manifest
+from napari_iqmaps.training.databases.manifest import read_manifest
 from napari_iqmaps.training.quality.bank import ScoreBank, SeenImages
 from napari_iqmaps.training.quality.pairs import PairBank, learnt_photographs
 from napari_iqmaps.training.visibility.samples import read_luminance
@@ -23,7 +23,7 @@ def test_vectors_and_cells_are_those_of_an_assessment(network, banks, first_stag
     bank = banks[network]
     luminance = read_luminance(bank.table["file"].iloc[ROW])
     operator = BlindOperator((), bank.network().eval(), scores=True)
-    sums = BlindSums(run(operator, [as_planes(luminance, data_range=(0, 255))], tile=48, progress=None)[1])
+    _, sums = run(operator, [as_planes(luminance, data_range=(0, 255))], tile=48, progress=None)
     np.testing.assert_allclose(bank.scored.pooled[ROW], sums.pooled, rtol=1e-4, atol=1e-5)
     if network == "diqa":
         assert not bank.scored.error

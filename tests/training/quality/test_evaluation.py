@@ -10,20 +10,17 @@ from PIL import Image
 
 import napari_iqmaps as iq
 from napari_iqmaps import InputError
-from napari_iqmaps.training import statistics
-from napari_iqmaps.training.agreements import agreements
-from napari_iqmaps.training.manifest import pooled, read_manifest
-from napari_iqmaps.training.quality import evaluation
-from napari_iqmaps.training.quality.evaluation_folds import PROTOCOLS, trials_of
-from napari_iqmaps.training.quality.evaluation_published import with_published
-from napari_iqmaps.training.quality.evaluation_scores import blur_effect, measures, shannon_entropy
-from napari_iqmaps.training.splits import Shares
-from napari_iqmaps.training.tables import as_markdown, for_screen
+from napari_iqmaps.training.databases.manifest import pooled, read_manifest
+from napari_iqmaps.training.evaluation import agreement, quality
+from napari_iqmaps.training.evaluation.figures import agreements, as_markdown, for_screen
+from napari_iqmaps.training.evaluation.measures import BESIDE_BLIND, blur_effect, shannon_entropy
+from napari_iqmaps.training.evaluation.protocols import PROTOCOLS, Shares, folds_of
+from napari_iqmaps.training.evaluation.published import with_published
 
 
 @pytest.fixture(autouse=True)
 def _few_draws(monkeypatch):
-    monkeypatch.setattr(statistics, "DRAWS", 40)  # of the intervals, which test_statistics is about
+    monkeypatch.setattr(agreement, "DRAWS", 40)  # of the intervals, which test_agreement is about
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +30,7 @@ def manifests(scored):
 
 @pytest.fixture(scope="module")
 def given(manifests, first_stage):
-    return evaluation.fixed_scores(manifests, [("diqa", first_stage["diqa"]), ("deepbqa", first_stage["deepbqa"])])
+    return quality.fixed_scores(manifests, [("diqa", first_stage["diqa"]), ("deepbqa", first_stage["deepbqa"])])
 
 
 def test_scores_are_those_a_user_gets(given, first_stage):
@@ -51,7 +48,7 @@ def test_measures_without_a_reference_do_not_see_it():
     rng = np.random.default_rng(0)
     test = rng.uniform(0, 255, (40, 48)).astype(np.float32)
     others = [rng.uniform(0, 255, test.shape).astype(np.float32) for _ in range(2)]
-    for name, measure in measures().items():
+    for name, measure in BESIDE_BLIND.items():
         values = [measure(test, other) for other in others]
         assert (values[0] == values[1]) == (name not in ("PSNR", "SSIM"))
     smooth = (test + np.roll(test, 1, 0) + np.roll(test, 1, 1)) / 3
@@ -64,16 +61,16 @@ def test_nothing_that_is_judged_was_learnt_from(protocol, manifests):
     table = pooled(manifests)
     shared = table.assign(scene=table["scene"].replace({"second0": "first0", "second1": "first1"}))
     for each in (table, shared):
-        for trial in trials_of(protocol, each, Shares(3, 0.4)):
-            train, test = each.iloc[trial.fold.train], each.iloc[trial.fold.test]
+        for fold in folds_of(protocol, each, Shares(3, 0.4)):
+            train, test = each.iloc[fold.train], each.iloc[fold.test]
             assert len(train)
             assert set(train["scene"]).isdisjoint(test["scene"])
-            if trial.types:
-                assert set(test["type"]) == set(trial.types)
-                assert set(train["type"]).isdisjoint(trial.types)
-            if trial.learnt:
-                assert set(train["database"]) == {trial.learnt}
-                assert trial.learnt not in set(test["database"])
+            if fold.types:
+                assert set(test["type"]) == set(fold.types)
+                assert set(train["type"]).isdisjoint(fold.types)
+            if fold.learnt:
+                assert set(train["database"]) == {fold.learnt}
+                assert fold.learnt not in set(test["database"])
 
 
 @pytest.mark.parametrize("shares_scenes", [False, True])
@@ -82,17 +79,17 @@ def test_across_databases_every_image_is_judged_once(shares_scenes, manifests):
     if shares_scenes:
         # Two of three scenes are in both.
         table = table.assign(scene=table["scene"].replace({"second0": "first0", "second1": "first1"}))
-    trials = trials_of("cross-database", table)
+    folds = folds_of("cross-database", table)
     for name in set(table["database"]):
-        tested = np.concatenate([trial.fold.test for trial in trials if trial.learnt == name])
+        tested = np.concatenate([fold.test for fold in folds if fold.learnt == name])
         assert sorted(tested) == np.flatnonzero(table["database"] != name).tolist()
-    assert len(trials) == (6 if shares_scenes else 2)
-    names = [trial.fold.name for trial in trials]
+    assert len(folds) == (6 if shares_scenes else 2)
+    names = [fold.name for fold in folds]
     assert len(set(names)) == len(names)
     with pytest.raises(InputError, match="at least two"):
-        trials_of("cross-database", table[table["database"] == "first"])
+        folds_of("cross-database", table[table["database"] == "first"])
     with pytest.raises(InputError, match="no protocol 'guess'"):
-        trials_of("guess", table)
+        folds_of("guess", table)
 
 
 def test_folds_are_trained_once_and_their_scores_kept(manifests, first_stage, score_recipe, tmp_path):
@@ -101,7 +98,7 @@ def test_folds_are_trained_once_and_their_scores_kept(manifests, first_stage, sc
 
     def judged(config=recipe):
         told.clear()
-        return evaluation.held_out_scores(
+        return quality.held_out_scores(
             manifests[:1], [config], "leave-one-scene-out", tmp_path, starts=[first_stage["diqa"]],
             report=lambda what, done, total: told.append(what),
         )  # fmt: skip
@@ -138,24 +135,23 @@ def test_what_the_training_has_seen_gives_the_same_scores(network, manifests, fi
     given = (manifests[:1], [score_recipe(network, stage2_steps=2)], "splits")
     options = {"starts": [first_stage[network]], "shares": Shares(1, 0.3)}
     found = [
-        evaluation.held_out_scores(*given, tmp_path / scoring, scoring=scoring, **options)
-        for scoring in ("image", "seen")
+        quality.held_out_scores(*given, tmp_path / scoring, scoring=scoring, **options) for scoring in ("image", "seen")
     ]
     assert found[0]["split"].tolist() == [1] * 6
     np.testing.assert_allclose(found[0][network], found[1][network], atol=0.02)
 
 
 def test_across_databases_each_has_a_column(manifests, first_stage, score_recipe, tmp_path):
-    scores = evaluation.held_out_scores(
+    scores = quality.held_out_scores(
         manifests, [score_recipe(stage2_steps=1)], "cross-database", tmp_path, starts=[first_stage["diqa"]],
         scoring="seen",
     )  # fmt: skip
     own = scores["database"] == "first"
     assert scores["diqa from first"].isna().tolist() == own.tolist()
     assert scores["diqa from second"].notna().tolist() == own.tolist()
-    judged, silent = evaluation.answered(scores)
+    judged, silent = quality.answered(scores)
     assert (len(judged), silent) == (36, {})
-    figures = evaluation.judged_only(agreements(judged), judged)
+    figures = quality.judged_only(agreements(judged), judged)
     kept = figures[figures["method"].str.startswith("diqa") & (figures["type"] == "all")]
     assert dict(zip(kept["database"], kept["method"], strict=True)) == {
         "first": "diqa from second", "second": "diqa from first",
@@ -166,7 +162,7 @@ def test_across_databases_each_has_a_column(manifests, first_stage, score_recipe
 def test_images_without_an_answer_are_left_out_for_all_methods(given):
     silent = given.copy()
     silent.loc[[3, 20, 21], "diqa (diqa)"] = np.nan
-    kept, counts = evaluation.answered(silent)
+    kept, counts = quality.answered(silent)
     assert counts == {"first": 1, "second": 2}
     assert sorted(set(given.index) - set(kept.index)) == [3, 20, 21]
 

@@ -8,10 +8,10 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from napari_iqmaps import InputError, WeightsError
-from napari_iqmaps.training.manifest import read_manifest
+from napari_iqmaps.training.databases.manifest import read_manifest
+from napari_iqmaps.training.evaluation.quality import types_seen
+from napari_iqmaps.training.evaluation.starts import header_of, is_unseen, start_for, twins_of, without
 from napari_iqmaps.training.quality.bank import ScoreBank
-from napari_iqmaps.training.quality.evaluation import types_seen
-from napari_iqmaps.training.quality.evaluation_starts import header_of, is_unseen, start_for, twins_of, without
 from napari_iqmaps.training.quality.pairs import draw
 
 

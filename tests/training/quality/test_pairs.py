@@ -7,7 +7,7 @@ from PIL import Image
 from napari_iqmaps import InputError
 from napari_iqmaps.core.distortions import distortions
 from napari_iqmaps.core.images import as_planes
-from napari_iqmaps.training.manifest import read_manifest
+from napari_iqmaps.training.databases.manifest import read_manifest
 from napari_iqmaps.training.quality.pairs import PairBank, as_luminance, draw, fingerprint, read_photograph
 
 

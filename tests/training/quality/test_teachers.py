@@ -7,7 +7,7 @@ from skimage import metrics
 
 import napari_iqmaps as iq
 from napari_iqmaps.core.io.reading import read_image
-from napari_iqmaps.training.baselines import gmsd
+from napari_iqmaps.training.evaluation.measures import gmsd
 from napari_iqmaps.training.quality.teachers import NUMBERS, teachers_of, vif
 
 

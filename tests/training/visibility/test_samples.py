@@ -9,7 +9,7 @@ from napari_iqmaps import InputError
 from napari_iqmaps.core.networks.contrast import ContrastModel
 from napari_iqmaps.core.networks.pnet import PNet, local_statistics
 from napari_iqmaps.core.observers import local_difference
-from napari_iqmaps.training.manifest import read_manifest
+from napari_iqmaps.training.databases.manifest import read_manifest
 from napari_iqmaps.training.visibility.impairment import thresholds
 from napari_iqmaps.training.visibility.recipe import TrainingConfig
 from napari_iqmaps.training.visibility.samples import (

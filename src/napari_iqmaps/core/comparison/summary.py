@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
-import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from ..bootstrap import Figure
+from .. import tables
+from ..bootstrap import Counts, Figure, Floats, draws, interval
 from ..errors import InputError
+from ..tables import NO_DATA, Column
 from .outcome import Outcome
-
-Floats = npt.NDArray[np.float64]
-Counts = npt.NDArray[np.int64]
 
 DRAWS = 2000
 FEWEST = 5
 """Pairs, or images, under which there is no interval."""
-
-_CELLS = 2_000_000  # of draws times pairs that are held at one time
 
 
 def _soft_or_unchanged(outcome: Outcome) -> float:
@@ -121,13 +116,7 @@ def paired(
 
 
 def mean_figure(values: Floats, pairs: Sequence[tuple[str, str]], *, seed: int = 0) -> tuple[Figure, str]:
-    """Average over pairs, with a 95 % interval.
-
-    Returns
-    -------
-    figure : Figure
-        The mean with percentiles of its bootstrap; no interval under five pairs or images, NaN for none.
-    """
+    """Average over pairs, with an interval unless there are under five pairs or images; say which of them are drawn."""
     images = _shared_images(pairs)
     resampled = "images" if images else "pairs"
     if not len(values):
@@ -136,18 +125,14 @@ def mean_figure(values: Floats, pairs: Sequence[tuple[str, str]], *, seed: int =
     units = len(images) if images else len(values)
     if units < FEWEST:
         return Figure(mean, reason=f"{units} {resampled}, fewer than {FEWEST}, so no interval"), resampled
-    rng = np.random.default_rng(seed)
     pairs_at = _places(images, pairs)
     means: list[Floats] = []
-    at_once = max(1, _CELLS // len(values))
-    for begun in range(0, DRAWS, at_once):
-        drawn = rng.multinomial(units, np.full(units, 1 / units), size=min(at_once, DRAWS - begun))
+    for drawn in draws(units, DRAWS, seed, width=len(values)):
         weights = _pair_weights(drawn, pairs_at) if images else drawn
         totals = weights.sum(axis=1)
         # A draw in which no pair is left says nothing; with five images it is one in thousands.
         means.append((weights @ values)[totals > 0] / totals[totals > 0])
-    low, high = np.percentile(np.concatenate(means), [2.5, 97.5])
-    return Figure(mean, float(low), float(high)), resampled
+    return Figure(mean, *interval(np.concatenate(means))), resampled
 
 
 def _compared(
@@ -192,7 +177,10 @@ def _places(images: Sequence[str], pairs: Sequence[tuple[str, str]]) -> npt.NDAr
 
 
 def _pair_weights(drawn: Counts, pairs_at: npt.NDArray[np.intp]) -> Counts:
-    """Count how often each pair is there when images were drawn: as often as both its images."""
+    """Count how often each pair is there when images were drawn: the product of how often both its images are.
+
+    As in the pigeonhole bootstrap (A. B. Owen, Annals of Applied Statistics 1(2), 2007), there of rows and columns.
+    """
     # The image that all pairs have in common is always there.
     counts = np.hstack([drawn, np.ones((len(drawn), 1), drawn.dtype)])
     weights: Counts = counts[:, pairs_at[:, 0]] * counts[:, pairs_at[:, 1]]
@@ -236,15 +224,7 @@ class Summary:
 
 @dataclass(frozen=True)
 class Choice:
-    """The best method for one pair.
-
-    Attributes
-    ----------
-    method : str
-        The method whose outcome got better by most; ``""`` if none got better, and the image is best left as it is.
-    score, soft : float
-        Of that method; NaN and 0 if there is none.
-    """
+    """The method that made one pair better by most; ``""`` if none did, and the image is best left as it is."""
 
     scoring: str
     moving: str
@@ -275,13 +255,7 @@ class Order:
 
 
 def summaries(outcomes: Sequence[Outcome], *, seed: int = 0) -> list[Summary]:
-    """Sum up every method.
-
-    Returns
-    -------
-    list of Summary
-        By scoring and method, each in the order in which they came.
-    """
+    """Sum up every method, by scoring and method, each in the order in which they came."""
     groups: dict[tuple[str, str], list[Outcome]] = {}
     for outcome in outcomes:
         groups.setdefault((outcome.scoring, outcome.method), []).append(outcome)
@@ -290,15 +264,8 @@ def summaries(outcomes: Sequence[Outcome], *, seed: int = 0) -> list[Summary]:
 
 
 def best_of_methods(outcomes: Sequence[Outcome]) -> list[Choice]:
-    """Choose for every pair the method that made it better by most.
+    """Choose for every pair the method that made it better by most; pairs on which every method failed are left out.
 
-    Returns
-    -------
-    list of Choice
-        By scoring and pair; pairs on which every method failed are left out.
-
-    Notes
-    -----
     Chosen by the soft sum among the methods that were scored better, not by the score: the share of better pixels is
     highest where few changed. The numbers of the chosen are those by which they were chosen, and so are too good.
     """
@@ -319,13 +286,7 @@ def best_of_methods(outcomes: Sequence[Outcome]) -> list[Choice]:
 
 
 def sensitivity(outcomes: Sequence[Outcome]) -> list[Order]:
-    """Tell how the order of the methods depends on what they are judged on.
-
-    Returns
-    -------
-    list of Order
-        One for each scoring; methods that are equal keep the order in which they came.
-    """
+    """Tell how the order of the methods depends on what they are judged on; equal ones keep the order they came in."""
     means: dict[str, dict[str, float]] = {}
     for one in summaries(outcomes):
         if not math.isnan(one.soft_or_unchanged.value):
@@ -352,13 +313,7 @@ def _agreement(values: Mapping[str, float], others: Mapping[str, float]) -> floa
 
 
 def extremes(outcomes: Sequence[Outcome], scoring: str, method: str) -> tuple[Outcome, Outcome] | None:
-    """Find the pairs with the best and the worst score of a method.
-
-    Returns
-    -------
-    tuple of Outcome or None
-        Best and worst, of those that were scored; None if none was.
-    """
+    """Find the pairs with the best and the worst score of a method, of those that were scored; None if none was."""
     scored = [one for one in outcomes if (one.scoring, one.method) == (scoring, method) and one.scored]
     if not scored:
         return None
@@ -401,174 +356,86 @@ def _mean(group: Sequence[Outcome], values: Sequence[float], seed: int) -> Figur
     return mean_figure(found[known], pairs, seed=seed)[0]
 
 
-NO_DATA = "--"
-"""What stands in a cell for which there is no number."""
+_MARKDOWN: Sequence[Column[Summary]] = (
+    Column("pairs", attrgetter("pairs")),
+    Column("better", attrgetter("better")),
+    Column("score of the better", lambda one: spread(one.mean_better, one.std_better)),
+    Column("worse", attrgetter("worse")),
+    Column("score of the worse", lambda one: spread(one.mean_worse, one.std_worse)),
+    Column("tie", attrgetter("tie")),
+    Column("unscored", attrgetter("unscored")),
+    Column("refused", attrgetter("refused")),
+    Column("failed", attrgetter("failed")),
+    Column("clearly better", attrgetter("clearly_better")),
+    Column("clearly worse", attrgetter("clearly_worse")),
+    Column("soft (95 %)", lambda one: figure_text(one.soft)),
+    Column("soft, refused as 0 (95 %)", lambda one: figure_text(one.soft_or_unchanged)),
+    Column("local correlation gained (95 %)", lambda one: figure_text(one.local_ncc_gain)),
+)
 
-_LATEX = {
-    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
-    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
-}  # fmt: skip
-_SPECIAL = re.compile("|".join(map(re.escape, _LATEX)))
-
-
-def flat(record: Any) -> dict[str, Any]:
-    """Turn a record into plain cells.
-
-    Returns
-    -------
-    dict
-        A figure ``soft`` becomes ``soft``, ``soft_low``, ``soft_high`` and, if it has one, ``soft_reason``; a sequence
-        becomes a text; NaN becomes None.
-    """
-    cells: dict[str, Any] = {}
-    for field in fields(record):
-        value = getattr(record, field.name)
-        if isinstance(value, Figure):
-            parts = {"": value.value, "_low": value.low, "_high": value.high}
-            cells |= {f"{field.name}{ending}": _known(part) for ending, part in parts.items()}
-            if value.reason:
-                cells[f"{field.name}_reason"] = value.reason
-        else:
-            cells[field.name] = " ".join(value) if isinstance(value, tuple) else _known(value)
-    return cells
-
-
-def as_csv(records: Sequence[Any]) -> str:
-    """Write records as CSV.
-
-    Returns
-    -------
-    str
-        A line of names, and a line a record; what is not known is an empty cell.
-    """
-    rows = [flat(record) for record in records]
-    buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, list(dict.fromkeys(name for row in rows for name in row)), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return buffer.getvalue()
+_LATEX: Sequence[Column[Summary]] = (
+    Column("$n_s$", attrgetter("better")),
+    Column("success score", lambda one: _latex_spread(one.mean_better, one.std_better)),
+    Column("$n_f$", attrgetter("worse")),
+    Column("fail score", lambda one: _latex_spread(one.mean_worse, one.std_worse)),
+    Column("$n_t$", attrgetter("tie")),
+    Column("$n_u$", attrgetter("unscored")),
+    Column("$n_r$", attrgetter("refused")),
+    Column("$n_e$", attrgetter("failed")),
+)
 
 
 def as_markdown(summaries: Sequence[Summary], names: Mapping[str, str] | None = None) -> str:
-    """Write summaries as Markdown, a table for each scoring.
+    """Write summaries as Markdown, a table for each scoring; `names` says what to call a method."""
 
-    Parameters
-    ----------
-    summaries : sequence of Summary
-        In the order of the lines.
-    """
-    heads = (
-        "method", "pairs", "better", "score of the better", "worse", "score of the worse", "tie", "unscored", "refused",
-        "failed", "clearly better", "clearly worse", "soft (95 %)", "soft, refused as 0 (95 %)",
-        "local correlation gained (95 %)",
-    )  # fmt: skip
-    parts = []
-    for scoring in dict.fromkeys(one.scoring for one in summaries):
-        lines = [f"Judged on images preprocessed by `{scoring}`:", "", _line(heads), "|" + "---|" * len(heads)]
-        lines += [
-            _line([(names or {}).get(one.method, one.method), *map(str, _cells(one))])
-            for one in summaries
-            if one.scoring == scoring
-        ]
-        parts.append("\n".join(lines))
-    parts.append(
+    def method(one: Summary) -> str:
+        return (names or {}).get(one.method, one.method)
+
+    columns = [Column("method", method), *_MARKDOWN]
+    texts = [
+        f"Judged on images preprocessed by `{scoring}`:\n\n{tables.markdown(columns, group)}"
+        for scoring, group in _by_scoring(summaries)
+    ]
+    texts.append(
         "A pair is better if more of its changed pixels came closer to the fixed image than moved away from it, and "
         "clearly better if the verdict of diff-diff says so, which asks for more evidence. Scores are mean ± standard "
         "deviation over these pairs. Refused pairs were not registered; failed ones could not be used."
     )
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(texts) + "\n"
 
 
 def as_latex(summaries: Sequence[Summary], names: Mapping[str, str] | None = None) -> str:
-    r"""Write summaries as LaTeX, a table for each scoring; no package is needed.
+    """Write summaries as LaTeX, a table for each scoring; `names` says what to call a method.
 
-    Parameters
-    ----------
-    summaries : sequence of Summary
-        In the order of the lines.
-    names : mapping, optional
-        What to call a method, by its name; special characters are escaped here.
-
-    Returns
-    -------
-    str
-        ``tabular`` environments with, for each method, the pairs that got better :math:`n_s` and their score, those
-        that got worse :math:`n_f` and theirs, ties :math:`n_t`, those unscored :math:`n_u`, refused :math:`n_r` and
-        failed :math:`n_e`.
+    The columns are the pairs that got better, $n_s$, and their score, those that got worse, $n_f$, and theirs, ties,
+    $n_t$, those unscored, $n_u$, refused, $n_r$, and failed, $n_e$.
     """
-    heads = ("", "$n_s$", "success score", "$n_f$", "fail score", "$n_t$", "$n_u$", "$n_r$", "$n_e$")
-    parts = []
+
+    def method(one: Summary) -> str:
+        return rf"\textbf{{{tables.escaped((names or {}).get(one.method, one.method))}}}"
+
+    columns = [Column("", method, is_text=True), *_LATEX]
+    texts = [
+        f"% judged on images preprocessed by {scoring}\n{tables.latex(columns, group)}"
+        for scoring, group in _by_scoring(summaries)
+    ]
+    return "\n\n".join(texts) + "\n"
+
+
+def _by_scoring(summaries: Sequence[Summary]) -> Iterator[tuple[str, list[Summary]]]:
     for scoring in dict.fromkeys(one.scoring for one in summaries):
-        lines = [
-            f"% judged on images preprocessed by {scoring}",
-            rf"\begin{{tabular}}{{l{'r' * (len(heads) - 1)}}}",
-            r"\hline",
-            " & ".join(heads) + r" \\",
-            r"\hline",
-        ]
-        for one in summaries:
-            if one.scoring != scoring:
-                continue
-            name = _escaped((names or {}).get(one.method, one.method))
-            spreads = [
-                NO_DATA if math.isnan(mean) else rf"${mean:.2f} \pm {std:.2f}$"
-                for mean, std in ((one.mean_better, one.std_better), (one.mean_worse, one.std_worse))
-            ]
-            cells = [one.better, spreads[0], one.worse, spreads[1], one.tie, one.unscored, one.refused, one.failed]
-            lines.append(" & ".join([rf"\textbf{{{name}}}", *map(str, cells)]) + r" \\")
-        parts.append("\n".join([*lines, r"\hline", r"\end{tabular}"]))
-    return "\n\n".join(parts) + "\n"
+        yield scoring, [one for one in summaries if one.scoring == scoring]
 
 
 def spread(mean: float, std: float) -> str:
-    """Write a mean with its standard deviation, for people.
-
-    Parameters
-    ----------
-    mean, std : float
-        NaN where there is none.
-
-    Returns
-    -------
-    str
-        Two decimals each; `NO_DATA` for none.
-    """
+    """Write a mean with its standard deviation, two decimals each; `NO_DATA` for NaN."""
     return NO_DATA if math.isnan(mean) else f"{mean:.2f} ± {std:.2f}"
 
 
+def _latex_spread(mean: float, std: float) -> str:
+    return NO_DATA if math.isnan(mean) else rf"${mean:.2f} \pm {std:.2f}$"
+
+
 def figure_text(figure: Figure) -> str:
-    """Write a figure with its interval, for people.
-
-    Parameters
-    ----------
-    figure : Figure
-        NaN where there is none.
-
-    Returns
-    -------
-    str
-        Three decimals; `NO_DATA` for none.
-    """
+    """Write a figure with its interval, three decimals each; `NO_DATA` for NaN."""
     return NO_DATA if math.isnan(figure.value) else str(figure)
-
-
-def _cells(one: Summary) -> list[Any]:
-    return [
-        one.pairs, one.better, spread(one.mean_better, one.std_better), one.worse,
-        spread(one.mean_worse, one.std_worse), one.tie, one.unscored, one.refused, one.failed, one.clearly_better,
-        one.clearly_worse, *map(figure_text, (one.soft, one.soft_or_unchanged, one.local_ncc_gain)),
-    ]  # fmt: skip
-
-
-def _line(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |"
-
-
-def _escaped(text: str) -> str:
-    return _SPECIAL.sub(lambda found: _LATEX[found.group()], text)
-
-
-def _known(value: Any) -> Any:
-    if not isinstance(value, float):
-        return value
-    return float(f"{value:.9g}") if math.isfinite(value) else None

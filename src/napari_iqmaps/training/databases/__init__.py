@@ -18,13 +18,7 @@ __all__ = ["LAYOUTS", "Folder", "Layout", "Listing", "list_database"]
 
 @dataclass(frozen=True)
 class Layout:
-    """A published layout.
-
-    Attributes
-    ----------
-    parts : tuple of str
-        What its folder must hold, in words; folders end in a slash.
-    """
+    """A published layout; `parts` are what its folder must hold, in words, where folders end in a slash."""
 
     title: str
     parts: tuple[str, ...]
@@ -56,17 +50,9 @@ LAYOUTS: tuple[Layout, ...] = (
 
 
 def list_database(path: str | Path) -> Listing:
-    """List the scored images of a CSV file, or of a folder in one of the published layouts.
+    """List the scored images of a CSV file, or of a folder in one of the published layouts; no image is looked for.
 
-    Parameters
-    ----------
-    path : str or pathlib.Path
-        The file, the folder, or a folder that holds the database's folder alone.
-
-    Returns
-    -------
-    Listing
-        What the database's own files say; no image has been looked for.
+    The folder may also be one that holds the database's folder alone.
     """
     path = Path(path)
     if path.is_file():

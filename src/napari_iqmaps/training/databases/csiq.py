@@ -48,13 +48,7 @@ Row = Sequence[str]
 
 
 def read(folder: Path) -> Listing:
-    """List the images of CSIQ.
-
-    Returns
-    -------
-    Listing
-        Scenes are called csiq_1600 and so on.
-    """
+    """List the images of CSIQ; scenes are called csiq_1600 and so on."""
     inside = Folder(folder)
     references, distorted = Folder(inside.where("src_imgs")), Folder(inside.where("dst_imgs"), depth=1)
     path = scores_in(inside)
@@ -77,13 +71,7 @@ def read(folder: Path) -> Listing:
 
 
 def scores_in(folder: Folder) -> Path | None:
-    """Find the table of scores.
-
-    Returns
-    -------
-    pathlib.Path or None
-        The workbook if it can be read or nothing else is there, else a text table.
-    """
+    """Find the table of scores: the workbook if it can be read or nothing else is there, else a text table."""
     names = [name for name in folder.names() if name.startswith("csiq") and name.endswith(SCORES)]
     ranks = SCORES if find_spec("openpyxl") else (*SCORES[1:], SCORES[0])
     names.sort(key=lambda name: ("dmos" not in name, ranks.index(Path(name).suffix), name))

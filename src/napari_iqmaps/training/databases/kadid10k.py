@@ -57,13 +57,7 @@ _NAME = re.compile(r"(I\d\d)_(\d\d)_(\d\d)\.png", re.IGNORECASE)
 
 
 def read(folder: Path) -> Listing:
-    """List the images of KADID-10k.
-
-    Returns
-    -------
-    Listing
-        Scenes are called kadid10k_I01 and so on.
-    """
+    """List the images of KADID-10k; scenes are called kadid10k_I01 and so on."""
     inside = Folder(folder)
     images, path = Folder(inside.where("images")), inside.where("dmos.csv")
     table = _read_table(path)

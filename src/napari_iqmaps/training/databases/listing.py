@@ -122,13 +122,7 @@ class Folder:
 
 
 def listed(rows: Iterable[tuple[Path, Path, float, str, str]]) -> pd.DataFrame:
-    """Make a listing's table.
-
-    Returns
-    -------
-    pandas.DataFrame
-        With all weights 1.
-    """
+    """Make a listing's table, with all weights 1."""
     columns = ["file", "reference", "score", "type", "scene"]
     table = pd.DataFrame(
         [(str(file.resolve()), str(reference.resolve()), *rest) for file, reference, *rest in rows], columns=columns
@@ -157,13 +151,7 @@ def number(text: str) -> float | None:
 
 
 def unreadable(path: Path, lines: Sequence[tuple[int, str]], form: str) -> InputError:
-    """Make the error of lines that are not of the right form.
-
-    Returns
-    -------
-    InputError
-        To be raised.
-    """
+    """Make the error of lines that are not of the right form."""
     count, (line, text) = len(lines), lines[0]
     return InputError(
         f"{count} {'line' if count == 1 else 'lines'} of {path} cannot be read; the first is line {line}, "

@@ -57,17 +57,9 @@ _Image = tuple[str, int]  # folder and number
 
 
 def read(folder: Path) -> Listing:
-    """List the images of LIVE release 2.
+    """List the images of LIVE release 2: realigned scores where they are there, and Kodak's scenes where they are that.
 
-    Parameters
-    ----------
-    folder : pathlib.Path
-        Holds `PARTS`, and refnames_all.mat or an info.txt in each folder of images.
-
-    Returns
-    -------
-    Listing
-        Realigned scores where they are there. Scenes are Kodak's where the photograph is.
+    The folder holds `PARTS`, and refnames_all.mat or an info.txt in each folder of images.
     """
     inside = Folder(folder)
     folders = {name: Folder(inside.where(name)) for name in ("refimgs", *TYPES)}

@@ -26,13 +26,7 @@ REQUIRED = ("file", "reference", "score")
 
 
 def read(path: Path) -> Listing:
-    """List the images of a CSV file.
-
-    Returns
-    -------
-    Listing
-        Its rows but for those that are their own reference.
-    """
+    """List the images of a CSV file, but for those that are their own reference."""
     best, worst = _range_of(path)
     table = _columns(path)
     if table.empty:

@@ -44,40 +44,21 @@ KODAK_COUNT = 24
 
 
 def live_scene(reference: str) -> str:
-    """Name the photograph of a reference of LIVE.
-
-    Returns
-    -------
-    str
-        Such as ``"kodak05"``; LIVE's own name where the photograph is not Kodak's.
-    """
+    """Name the photograph of a reference of LIVE, such as ``"kodak05"``; by LIVE's own name if it is not Kodak's."""
     name = reference.lower()
     return LIVE_KODAK.get(name, name)
 
 
 def tid_scene(reference: int) -> str:
-    """Name the photograph of a reference of TID2013.
-
-    Returns
-    -------
-    str
-        Such as ``"kodak05"``; the 25th is artificial and a scene by itself.
-    """
+    """Name the photograph of a reference of TID2013, such as ``"kodak05"``; the 25th is artificial."""
     return f"kodak{reference:02d}" if reference <= KODAK_COUNT else f"tid2013_{reference:02d}"
 
 
 def joined(scenes: pd.Series) -> pd.Series:
     """Make one scene of all that may be the same photograph.
 
-    Parameters
-    ----------
-    scenes : pandas.Series of str
-        Some may name several photographs, as ``"kodak09|kodak10"``: the image may show either.
-
-    Returns
-    -------
-    pandas.Series of str
-        All names that such an image connects, replaced by all of them together.
+    A scene such as ``"kodak09|kodak10"`` may show either. All names that such a scene connects are replaced by all of
+    them together.
     """
     groups: list[set[str]] = []
     for scene in dict.fromkeys(scenes):

@@ -55,13 +55,7 @@ _NAME = re.compile(r"i(\d\d)_(\d\d)_(\d)\.bmp", re.IGNORECASE)
 
 
 def read(folder: Path) -> Listing:
-    """List the images of TID2013.
-
-    Returns
-    -------
-    Listing
-        Scenes are Kodak's but for the artificial 25th.
-    """
+    """List the images of TID2013; scenes are Kodak's but for the artificial 25th."""
     inside = Folder(folder)
     references = Folder(inside.where("reference_images"))
     distorted = Folder(inside.where("distorted_images"))

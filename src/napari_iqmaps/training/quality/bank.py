@@ -22,9 +22,9 @@ from ...core.networks.blind import CELL, POOLED, BlindNetwork, ErrorTrunk, poole
 from ...core.progress import Progress, Steps
 from ...core.tiling import reflected, rounded_up
 from ...core.visibility import visibility_map
+from ..databases.manifest import Manifest, read_manifest
+from ..databases.manifest import pooled as pooled_tables
 from ..hardware import SINGLE, resolved_precision
-from ..manifest import Manifest, read_manifest
-from ..manifest import pooled as pooled_tables
 from ..visibility.samples import read_luminance
 from ..weights import write_tensors
 from .errors import BLIND_CLASSES

@@ -25,9 +25,9 @@ from ...core.networks.blind import (
     objective_error,
     pooled,
 )
+from ..databases.manifest import Manifest, read_manifest
 from ..draws import Draws, Epochs, without_repeats
 from ..engine import Training, run_training
-from ..manifest import Manifest, read_manifest
 from ..runs import Run, RunOptions
 from .pairs import FIXED_POINT, PairBank, fingerprint, learnt_photographs
 from .recipe import QualityConfig

@@ -19,7 +19,7 @@ from ...core.distortions import distortion, distortions
 from ...core.errors import InputError
 from ...core.images import as_planes
 from ...core.io.reading import read_image
-from ..manifest import Manifest
+from ..databases.manifest import Manifest
 from .recipe import QualityConfig
 from .teachers import Teachers, teachers_of
 

@@ -28,11 +28,11 @@ from ...core.networks.blind import (
     normalised,
 )
 from ...core.tiling import reflected, rounded_up
+from ..databases.manifest import Manifest, read_manifest
 from ..engine import Training, run_training
 from ..evidence import describe_training
 from ..hardware import SINGLE, resolved_precision
 from ..losses import calibrated, uncorrelated, weighted_mean
-from ..manifest import Manifest, read_manifest
 from ..runs import Run, RunOptions
 from .bank import ScoreBank, perceptual_error, record_of
 from .errors import BLIND_CLASSES

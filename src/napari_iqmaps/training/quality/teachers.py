@@ -14,7 +14,7 @@ import torch
 
 from ...core.networks.blind import quarter
 from ...core.visibility import visibility_map
-from ..baselines import gmsd
+from ..evaluation.measures import gmsd
 
 Plane = npt.NDArray[np.float32]
 Double = npt.NDArray[np.float64]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Unpack
 
 from ...core.io.atomic import written_whole
-from ..manifest import Manifest, check_names, read_manifest
+from ..databases.manifest import Manifest, check_names, read_manifest
 from ..runs import RunOptions
 from .errors import fit_errors
 from .recipe import QualityConfig

@@ -16,10 +16,10 @@ from torch import Tensor, nn
 from ...core.errors import InputError
 from ...core.networks.contrast import ContrastModel
 from ...core.networks.pnet import PNet
+from ..databases.manifest import Manifest, pooled, read_manifest
 from ..draws import Integers
 from ..engine import Training, run_training
 from ..losses import calibrated, uncorrelated, weighted_mean
-from ..manifest import Manifest, pooled, read_manifest
 from ..runs import Run, RunOptions
 from .impairment import combined_thresholds, impairment, power_mean, thresholds
 from .recipe import TrainingConfig

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from napari_iqmaps.training.baselines import BASELINES, gmsd, psnr, ssim
+from napari_iqmaps.training.evaluation.measures import BASELINES, gmsd, psnr, ssim
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 
 from napari_iqmaps import InputError
 from napari_iqmaps.training.databases import list_database
-from napari_iqmaps.training.survey import in_words, is_complete, survey
+from napari_iqmaps.training.databases.survey import in_words, is_complete, survey
 
 
 @pytest.fixture

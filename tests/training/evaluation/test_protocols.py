@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_iqmaps import InputError
-from napari_iqmaps.training.splits import Shares, leave_one_scene_out, leave_types_out, scenes_in_folds
+from napari_iqmaps.training.evaluation.protocols import Shares, leave_one_scene_out, leave_types_out, scenes_in_folds
 
 
 @pytest.fixture

@@ -11,16 +11,22 @@ from scipy import stats
 
 import napari_iqmaps as iq
 from napari_iqmaps import Cancelled, InputError
-from napari_iqmaps.training import evaluate, keeping, statistics
-from napari_iqmaps.training.agreements import agreements, agreements_over_splits, with_databases
-from napari_iqmaps.training.manifest import read_manifest
-from napari_iqmaps.training.splits import Shares
-from napari_iqmaps.training.tables import as_markdown, for_screen, write_tables
+from napari_iqmaps.training.databases.manifest import read_manifest
+from napari_iqmaps.training.evaluation import agreement, evaluator, visibility
+from napari_iqmaps.training.evaluation.figures import (
+    agreements,
+    agreements_over_splits,
+    as_markdown,
+    for_screen,
+    with_databases,
+    write_tables,
+)
+from napari_iqmaps.training.evaluation.protocols import Shares
 
 
 @pytest.fixture(autouse=True)
 def _few_draws(monkeypatch):
-    monkeypatch.setattr(statistics, "DRAWS", 60)  # of the intervals, which test_statistics is about
+    monkeypatch.setattr(agreement, "DRAWS", 60)  # of the intervals, which test_agreement is about
 
 
 @pytest.fixture
@@ -29,7 +35,7 @@ def manifest(tiny_data):
 
 
 def test_scores_are_those_a_user_gets(manifest):
-    scores = evaluate.fixed_scores([manifest], [("contrast", None)])
+    scores = visibility.fixed_scores([manifest], [("contrast", None)])
     row = scores.iloc[7]
     pair = [np.asarray(Image.open(row[name])) for name in ("file", "reference")]
     assert row["contrast"] == pytest.approx(iq.visibility_map(*pair, model="contrast").score, rel=1e-6)
@@ -39,7 +45,7 @@ def test_scores_are_those_a_user_gets(manifest):
 def test_folds_are_trained_once_and_their_scores_kept(manifest, small_recipe, tmp_path):
     recipes = [small_recipe("contrast", steps=2)]
     told = []
-    first = evaluate.held_out_scores(
+    first = visibility.held_out_scores(
         [manifest], recipes, "leave-one-scene-out", tmp_path, report=lambda what, done, total: told.append(what)
     )
     assert first["contrast"].notna().all()
@@ -48,27 +54,27 @@ def test_folds_are_trained_once_and_their_scores_kept(manifest, small_recipe, tm
     kept = pd.read_csv(fold / "held_out.csv")
     assert kept["scene"].nunique() == 1
     told.clear()
-    again = evaluate.held_out_scores(
+    again = visibility.held_out_scores(
         [manifest], recipes, "leave-one-scene-out", tmp_path, report=lambda what, done, total: told.append(what)
     )
     assert told == []
     pd.testing.assert_frame_equal(first, again)
     with pytest.raises(InputError, match="another recipe"):
-        evaluate.held_out_scores([manifest], [small_recipe("contrast", steps=3)], "leave-one-scene-out", tmp_path)
+        visibility.held_out_scores([manifest], [small_recipe("contrast", steps=3)], "leave-one-scene-out", tmp_path)
 
 
 def test_left_out_types_cover_all_images(manifest, small_recipe, tmp_path):
-    scores = evaluate.held_out_scores([manifest], [small_recipe("contrast", steps=1)], "leave-types-out", tmp_path)
+    scores = visibility.held_out_scores([manifest], [small_recipe("contrast", steps=1)], "leave-types-out", tmp_path)
     assert len(scores) == len(manifest.table)
     with pytest.raises(InputError, match="no protocol"):
-        evaluate.held_out_scores([manifest], [], "guess", tmp_path)
+        visibility.held_out_scores([manifest], [], "guess", tmp_path)
 
 
 @pytest.mark.parametrize("rule", ["test", "reference", "geometric", "smaller"])
 def test_patches_score_much_as_the_map_does(rule, manifest, small_recipe, tmp_path):
     recipe = small_recipe("contrast", steps=1, thresholds=rule)
     ways = [
-        evaluate.held_out_scores([manifest], [recipe], "leave-one-scene-out", tmp_path, scoring=scoring)["contrast"]
+        visibility.held_out_scores([manifest], [recipe], "leave-one-scene-out", tmp_path, scoring=scoring)["contrast"]
         for scoring in ("map", "patches")
     ]
     assert not ways[0].equals(ways[1])
@@ -76,30 +82,30 @@ def test_patches_score_much_as_the_map_does(rule, manifest, small_recipe, tmp_pa
 
 
 def test_given_weights_go_on_where_they_were_stopped(manifest, tmp_path, monkeypatch):
-    monkeypatch.setattr(keeping, "CHUNK", 4)
-    whole = evaluate.fixed_scores([manifest], [("contrast", None)])
+    monkeypatch.setattr(evaluator, "CHUNK", 4)
+    whole = visibility.fixed_scores([manifest], [("contrast", None)])
 
     def stop(what, done, total):
         if what == "scores of contrast" and done == 14:
             raise Cancelled("enough")
 
     with pytest.raises(Cancelled):
-        evaluate.fixed_scores([manifest], [("contrast", None)], folder=tmp_path, report=stop)
+        visibility.fixed_scores([manifest], [("contrast", None)], folder=tmp_path, report=stop)
     told = []
-    again = evaluate.fixed_scores(
+    again = visibility.fixed_scores(
         [manifest], [("contrast", None)], folder=tmp_path, report=lambda what, done, total: told.append((what, done))
     )
     assert told == [("scores of contrast", done) for done in range(13, 19)]  # whole references are kept
     pd.testing.assert_frame_equal(whole, again)
     # Another stride is another score.
-    evaluate.fixed_scores([manifest], [("contrast", None)], folder=tmp_path, stride=8)
+    visibility.fixed_scores([manifest], [("contrast", None)], folder=tmp_path, stride=8)
     assert len(list(tmp_path.glob("contrast_*.csv"))) == 2
 
 
 def test_random_shares_are_trained_and_judged_one_by_one(manifest, small_recipe, tmp_path):
     shares = Shares(2, 0.3, seed=1)
     recipe = small_recipe("contrast", steps=1)
-    scores = evaluate.held_out_scores([manifest], [recipe], "splits", tmp_path, shares=shares, scoring="patches")
+    scores = visibility.held_out_scores([manifest], [recipe], "splits", tmp_path, shares=shares, scoring="patches")
     assert scores.groupby("split")["scene"].nunique().tolist() == [1, 1]
     assert len(scores) == 12
     assert scores["contrast"].notna().all()
@@ -115,7 +121,7 @@ def test_random_shares_are_trained_and_judged_one_by_one(manifest, small_recipe,
 
 
 def test_errors_are_in_the_databases_own_units(manifest):
-    scores = evaluate.fixed_scores([manifest], []).assign(type="all")
+    scores = visibility.fixed_scores([manifest], []).assign(type="all")
     row = agreements(scores).iloc[0]
     turned = scores.assign(score=5 - scores["score"] / 25, best=5.0, worst=1.0)
     other = agreements(turned).iloc[0]
@@ -125,7 +131,7 @@ def test_errors_are_in_the_databases_own_units(manifest):
 
 
 def test_medians_over_splits_of_given_scores(manifest):
-    scores = evaluate.fixed_scores([manifest], [])
+    scores = visibility.fixed_scores([manifest], [])
     folds = Shares(30, 0.5).folds(scores)
     figures = agreements_over_splits(scores, folds)
     assert list(figures["method"].unique()) == ["PSNR", "SSIM", "GMSD"]
@@ -140,7 +146,7 @@ def agreement_of(part):
 
 
 def test_a_type_that_no_split_tests_has_a_reason(manifest):
-    scores = evaluate.fixed_scores([manifest], [])
+    scores = visibility.fixed_scores([manifest], [])
     rare = scores.assign(type=["rare" if n == 0 else "other" for n in range(len(scores))])
     figures = agreements_over_splits(rare, Shares(3, 0.3).folds(rare)[:1])
     cell = figures[figures["type"] == "rare"].iloc[0]["srcc_median"]
@@ -149,7 +155,7 @@ def test_a_type_that_no_split_tests_has_a_reason(manifest):
 
 
 def test_tables(manifest, tmp_path):
-    scores = evaluate.fixed_scores([manifest], [("contrast", None)])
+    scores = visibility.fixed_scores([manifest], [("contrast", None)])
     figures = agreements(scores)
     assert set(figures["type"]) == {"all", "noise", "blur"}
     noise = figures[figures["type"] == "noise"].set_index("method")
@@ -174,7 +180,7 @@ def test_tables(manifest, tmp_path):
 
 
 def test_too_few_images_give_a_reason_not_a_number(manifest):
-    scores = evaluate.fixed_scores([manifest], [("contrast", None)]).iloc[:3]
+    scores = visibility.fixed_scores([manifest], [("contrast", None)]).iloc[:3]
     cell = agreements(scores).iloc[0]["srcc"]
     assert math.isnan(cell.value)
     assert "fewer than 5" in str(cell)

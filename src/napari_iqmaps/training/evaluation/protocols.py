@@ -1,18 +1,22 @@
-"""What is held out when a model is judged: scenes, kinds of distortion, or both.
+"""What is held out when a model is judged: scenes, kinds of distortion, both, or whole databases.
 
 A scene is a photograph, whatever database it appears in: the same scene of two databases is always on one side.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ..core.errors import InputError
+from ...core.errors import InputError
+
+SPLITS = "splits"
+"""The protocol that trains on random shares of the scenes."""
 
 TYPE_GROUPS: tuple[tuple[str, ...], ...] = (
     ("gaussian_noise", "multiplicative_noise", "chroma_noise"),
@@ -28,6 +32,10 @@ TYPE_GROUPS: tuple[tuple[str, ...], ...] = (
     ("local_blocks", "colour_blocks"),
 )
 """Kinds of distortion so alike that leaving out one alone would leave a twin in training."""
+
+
+_GROUPS = 4
+"""Groups of scenes that two databases share, each left out in turn where databases are judged by each other."""
 
 
 @dataclass(frozen=True)
@@ -56,13 +64,7 @@ class Shares:
             raise InputError(f"The seed is {self.seed}; give a whole number from 0 up.")
 
     def folds(self, table: pd.DataFrame) -> list[Fold]:
-        """Divide the rows of a table.
-
-        Returns
-        -------
-        list of Fold
-            One for each division, which no scene crosses, whatever databases it is in.
-        """
+        """Divide the rows of a table; no scene is on both sides, whatever databases it is in."""
         holders = _holders(table)
         folds = []
         for number in range(self.count):
@@ -75,11 +77,17 @@ class Shares:
 
 @dataclass(frozen=True, eq=False)
 class Fold:
-    """One division of the rows of a table."""
+    """One division of the rows of a table.
+
+    `learnt` is the database that is learnt from, where the others are judged; `types` are the kinds of distortion held
+    out.
+    """
 
     name: str
     train: npt.NDArray[np.intp]
     test: npt.NDArray[np.intp]
+    learnt: str = ""
+    types: tuple[str, ...] = ()
 
 
 def leave_one_scene_out(table: pd.DataFrame) -> list[Fold]:
@@ -88,13 +96,7 @@ def leave_one_scene_out(table: pd.DataFrame) -> list[Fold]:
 
 
 def scenes_in_folds(table: pd.DataFrame, folds: int = 4) -> list[Fold]:
-    """Hold out the scenes in groups.
-
-    Parameters
-    ----------
-    folds : int
-        How many groups. Scenes that several databases share are dealt out first, so that each group has its part.
-    """
+    """Hold out the scenes in groups, of which each has its part of the scenes that several databases share."""
     scenes = _scenes(table)
     if not 2 <= folds <= len(scenes):
         raise InputError(f"{folds} folds of {len(scenes)} scenes: choose from 2 to {len(scenes)}.")
@@ -108,16 +110,8 @@ def scenes_in_folds(table: pd.DataFrame, folds: int = 4) -> list[Fold]:
 def leave_types_out(table: pd.DataFrame, groups: Sequence[Sequence[str]] = TYPE_GROUPS) -> list[Fold]:
     """Hold out each group of distortions, on scenes that are held out as well.
 
-    Parameters
-    ----------
-    groups : sequence of sequence of str
-        Types that are held out together. A type in no group is one by itself.
-
-    Returns
-    -------
-    list of Fold
-        Two for each group: trained on the other types of one half of the scenes, tested on the group's images of
-        the other half. Together they test every image once.
+    Gives two folds for each group: trained on the other types of one half of the scenes, tested on the group's images
+    of the other half. Together they test every image once. A type in no group is one by itself.
     """
     grouped = {name for group in groups for name in group}
     there = set(table["type"])
@@ -131,7 +125,39 @@ def leave_types_out(table: pd.DataFrame, groups: Sequence[Sequence[str]] = TYPE_
         for half in scenes_in_folds(table, 2):
             train, test = half.train[~of_group[half.train]], half.test[of_group[half.test]]
             if len(train) and len(test):
-                folds.append(Fold(f"{'+'.join(group)}-{half.name}", train, test))
+                types = tuple(sorted(set(table["type"].iloc[test])))
+                folds.append(Fold(f"{'+'.join(group)}-{half.name}", train, test, types=types))
+    return folds
+
+
+def across_databases(table: pd.DataFrame) -> list[Fold]:
+    """Learn from each database in turn, and judge the others.
+
+    Gives for each database a fold that learns from all of it and judges the others' scenes that it does not hold; where
+    they share scenes, four more that each leave a group of those out and judge it. Together, the folds of a database
+    judge every image of the others once.
+    """
+    names = list(dict.fromkeys(table["database"]))
+    if len(names) < 2:
+        raise InputError(f"To judge across databases, give at least two; there is {names[0]} alone (--data, twice).")
+    folds = []
+    for name in names:
+        own, scene = (table["database"] == name).to_numpy(), table["scene"]
+        mine = set(scene[own])
+        shared = sorted(mine & set(scene[~own]))
+        groups = [shared[first::_GROUPS] for first in range(min(_GROUPS, len(shared)))]
+        apart = ~own & ~scene.isin(mine).to_numpy()
+        if apart.any():
+            folds.append(Fold(f"from-{name}", np.flatnonzero(own), np.flatnonzero(apart), name))
+        for number, group in enumerate(groups, start=1):
+            inside = scene.isin(group).to_numpy()
+            train, test = np.flatnonzero(own & ~inside), np.flatnonzero(~own & inside)
+            if not len(train):
+                raise InputError(
+                    f"All {len(mine)} scenes of {name} are in the other databases as well, and leaving "
+                    f"{', '.join(group)} out leaves nothing to learn from. Leave {name} out."
+                )
+            folds.append(Fold(f"from-{name}-group-{number}", train, test, name))
     return folds
 
 
@@ -199,3 +225,23 @@ def _scenes(table: pd.DataFrame) -> list[str]:
     if len(scenes) < 2:
         raise InputError(f"Holding out scenes needs at least two; there is {len(scenes)}. Check the column scene.")
     return scenes
+
+
+PROTOCOLS: Mapping[str, Callable[[pd.DataFrame], list[Fold]]] = MappingProxyType(
+    {
+        "leave-one-scene-out": leave_one_scene_out,
+        "leave-scenes-out": scenes_in_folds,
+        "leave-types-out": leave_types_out,
+        "cross-database": across_databases,
+    }
+)
+"""Name to folds of a table; scenes-out holds out four groups of scenes, which costs four trainings."""
+
+
+def folds_of(protocol: str, table: pd.DataFrame, shares: Shares | None = None) -> list[Fold]:
+    """Give the folds of a protocol; `shares` are those of ``"splits"``."""
+    if protocol == SPLITS:
+        return (shares or Shares()).folds(table)
+    if protocol not in PROTOCOLS:
+        raise InputError(f"There is no protocol {protocol!r}. Choose one of as-is, {SPLITS}, {', '.join(PROTOCOLS)}.")
+    return PROTOCOLS[protocol](table)

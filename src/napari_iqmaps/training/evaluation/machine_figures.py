@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import fields
+from collections.abc import Iterator, Mapping, Sequence
+from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
-from rich.table import Table
 
-from ...core.bootstrap import Figure
+from ...core import tables
+from ...core.bootstrap import Figure, Floats
 from ...core.io.atomic import written_whole
-from ..tables import as_markdown
-from .evaluation_figures import Draws, distance, row_figures
-from .evaluation_scores import MEASURES
-from .variants import UNDISTORTED
+from ...core.progress import Progress
+from ...core.tables import Column
+from ..machine.variants import UNDISTORTED
+from .agreement import FIGURES, Draws, agreements_with, distance
+from .figures import as_markdown
+from .machine import MEASURES
 
-Floats = npt.NDArray[np.float64]
-Progress = Callable[[int, int], None]
+if TYPE_CHECKING:
+    from rich.table import Table
 
 ALL, DISTORTED, LEFT_OUT, LEARNT = "all", "distorted", "left out of training", "not left out"
 GROUPS = (ALL, DISTORTED, LEFT_OUT, LEARNT)
@@ -52,24 +53,10 @@ def figures(
 ) -> pd.DataFrame:
     """Compare scores with labels, over all pictures, over groups of distortions and for each.
 
-    Parameters
-    ----------
-    others : sequence of str
-        Those of them that are of other workers than the first table's.
-    progress : callable, optional
-        Called with ``(labels and types done, in all)``.
-
-    Returns
-    -------
-    pandas.DataFrame
-        A row for each target, type and method: images (distorted pictures), scenes (undistorted ones they come from),
-        srcc, plcc, plcc_logistic and rmse as `Figure`, with 95 % intervals that draw undistorted pictures; for the
-        metrifiers, which are on the labels' scale, rmse_unfitted, their difference as they are; and a note.
-        Correlations are turned so that 1 is perfect for every method.
-
-    Notes
-    -----
-    PSNR of a picture equal to its reference is taken as above the highest of the others by their range.
+    Gives a row for each target, type and method: srcc, plcc, plcc_logistic and rmse, with intervals that draw
+    undistorted pictures (scenes); images (distorted pictures) and scenes; a note; and for the metrifiers, which are on
+    the labels' scale, rmse_unfitted, their difference as they are. Correlations are turned so that 1 is perfect for
+    every method. `others` are the targets that are of other workers than the first table's.
     """
     made: list[dict[str, Any]] = []
     done, total = 0, sum(1 for _ in targets for _ in _types(rows, left_out))
@@ -79,22 +66,16 @@ def figures(
             label = some[target].to_numpy(dtype=float)
             methods = _methods(some, scores, with_workers=target in others)
             draws = Draws(some["image"].to_numpy(), seed)
-            found = row_figures(methods, label, draws)
-            counts = {"images": len(some), "scenes": some["image"].nunique()}
             note = _MEANINGS.get(target, "") if kind == ALL else ""
-            made += [
-                {"target": target, "type": kind, "method": method, **_cells(figure), **counts, "note": note,
-                 "rmse_unfitted": distance(methods[method], label, draws) if method in scores else Figure(math.nan)}
-                for method, figure in found.items()
-            ]  # fmt: skip
+            for method, found in agreements_with(label, methods, draws).items():
+                unfitted = distance(methods[method], label, draws) if method in scores else Figure(math.nan)
+                row = {"target": target, "type": kind, "method": method}
+                row |= {name: getattr(found, name) for name in (*FIGURES, "images", "scenes")}
+                made.append(row | {"note": note, "rmse_unfitted": unfitted})
             done += 1
             if progress is not None:
                 progress(min(done, total), total)
     return pd.DataFrame(made)
-
-
-def _cells(found: Any) -> dict[str, Figure]:
-    return {entry.name: getattr(found, entry.name) for entry in fields(found)}
 
 
 def _types(rows: pd.DataFrame, left_out: Sequence[str]) -> Iterator[tuple[str, pd.DataFrame]]:
@@ -182,13 +163,7 @@ def by_type(table: pd.DataFrame, target: str) -> pd.DataFrame:
 
 
 def fall_words(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
-    """Set the falls out for reading.
-
-    Returns
-    -------
-    pandas.DataFrame
-        type, ladders, and for each column the rank correlations within and across pictures and the means, as words.
-    """
+    """Set the falls out for reading, as words: rank correlations within and across pictures, and the means."""
     words = table[["type", "ladders"]].astype(str)
     for name in columns:
         for way in ("within", "across"):
@@ -205,12 +180,7 @@ def number(value: float) -> str:
 
 def laid_out(title: str, words: pd.DataFrame) -> Table:
     """Lay a table of words out for a terminal."""
-    shown = Table(title=title)
-    for place, name in enumerate(words):
-        shown.add_column(str(name), justify="right" if place else "left")
-    for row in words.astype(str).to_numpy():
-        shown.add_row(*row)
-    return shown
+    return tables.for_screen(_columns(words), [words.to_numpy()], title)
 
 
 def write_csv(path: Path, table: pd.DataFrame) -> None:
@@ -222,9 +192,10 @@ def write_csv(path: Path, table: pd.DataFrame) -> None:
 def write_markdown(path: Path, table: pd.DataFrame, others: Mapping[str, pd.DataFrame]) -> None:
     """Write the figures over groups, and tables of words below them."""
     parts = [as_markdown(table[table["type"].isin(GROUPS)], "target")]
-    for title, words in others.items():
-        lines = [f"\n{title}\n", "| " + " | ".join(map(str, words)) + " |", "|" + "---|" * words.shape[1]]
-        lines += ["| " + " | ".join(map(str, row)) + " |" for row in words.to_numpy()]
-        parts.append("\n".join(lines) + "\n")
+    parts += [f"\n{title}\n\n{tables.markdown(_columns(words), words.to_numpy())}\n" for title, words in others.items()]
     with written_whole(path) as part:
         part.write_text("".join(parts), encoding="utf-8")
+
+
+def _columns(words: pd.DataFrame) -> list[Column[Any]]:
+    return [Column(str(name), itemgetter(place), is_text=not place) for place, name in enumerate(words)]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from napari_iqmaps.training.statistics import agreement, fit_logistic
+from napari_iqmaps.training.evaluation.agreement import agreement, fit_logistic
 
 
 @pytest.fixture

@@ -9,12 +9,13 @@ from pathlib import Path
 from types import MappingProxyType
 
 from ...core.distortions import distortions
-from ...core.errors import InputError, WeightsError
+from ...core.errors import InputError
 from ...core.models import find
-from ..splits import TYPE_GROUPS
-from .bank import ScoreBank, SeenImages
-from .pairs import draw, learnt_photographs, read_photograph
-from .recipe import BLIND_NETWORKS
+from ..quality.bank import ScoreBank, SeenImages
+from ..quality.pairs import draw, learnt_photographs, read_photograph
+from ..quality.recipe import BLIND_NETWORKS
+from .evaluator import labelled
+from .protocols import TYPE_GROUPS
 
 _SAME: Mapping[str, tuple[str, ...]] = MappingProxyType({
     "multiplicative_noise": ("speckle_noise",),
@@ -45,32 +46,18 @@ class Start:
 
 
 def header_of(path: Path) -> Start:
-    """Read what the file of a first stage says of itself.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        Weights of either blind network.
-    """
-    for network in BLIND_NETWORKS:
-        try:
-            found = find(path, network)
-        except WeightsError as error:
-            problem = error
-            continue
-        words = str(found.details.get("left_out", "")).split(",")
-        return Start(path, network, found.sha256, frozenset(word.strip() for word in words if word.strip()))
-    raise problem
+    """Read what the file of a first stage, of either blind network, says of itself."""
+    network, _ = labelled(path, BLIND_NETWORKS)
+    found = find(path, network)
+    words = str(found.details.get("left_out", "")).split(",")
+    return Start(path, network, found.sha256, frozenset(word.strip() for word in words if word.strip()))
 
 
 def start_for(network: str, starts: Sequence[Start], types: Collection[str] = ()) -> Start:
     """Choose what a training starts from.
 
-    Returns
-    -------
-    Start
-        One that has not seen these types, if there is one, else any; of these, one of the network itself, if there is
-        one, and of these the one that has left out least.
+    One that has not seen these types, if there is one; of these, one of the network itself, if there is one; and of
+    these the one that has left out least.
     """
     fit = [start for start in starts if start.serves(network)]
     if not fit:
@@ -81,13 +68,7 @@ def start_for(network: str, starts: Sequence[Start], types: Collection[str] = ()
 
 
 def is_unseen(types: Collection[str], start: Start) -> bool:
-    """Tell whether a first stage has not seen some kinds of distortion.
-
-    Returns
-    -------
-    bool
-        Whether it left out all that the bank has of them.
-    """
+    """Tell whether a first stage has left out all that the bank has of some kinds of distortion."""
     return _in_bank(types) <= start.left_out
 
 
@@ -101,13 +82,7 @@ def twins_of(types: Collection[str]) -> frozenset[str]:
 
 
 def without(bank: ScoreBank, photographs: Sequence[Path], names: Collection[str]) -> ScoreBank:
-    """Take distorted photographs of some kinds out of a bank.
-
-    Parameters
-    ----------
-    names : collection of str
-        Distortions of the bank; a photograph that any of them was done to is taken out.
-    """
+    """Take the photographs out of a bank that were distorted in any of these ways, which are the bank's names."""
     config, kept = bank.config, []
     for path in learnt_photographs(list(photographs), config.hold_out):
         colour = read_photograph(path).shape[-1] > 1

@@ -7,20 +7,14 @@ from typing import Any
 
 import pandas as pd
 
-from .databases import Listing
-from .databases.listing import FEW
-from .databases.scenes import joined
+from . import Listing
+from .listing import FEW
 from .manifest import check_names
+from .scenes import joined
 
 
 def survey(listings: Sequence[Listing]) -> dict[str, Any]:
-    """Report what databases hold and what they lack.
-
-    Returns
-    -------
-    dict
-        Fit for JSON: databases (a record each) and shared_scenes (name of the scene to names of databases).
-    """
+    """Report, fit for JSON, what databases hold and lack, and which scenes several of them share."""
     check_names([listing.name for listing in listings])
     return {"databases": [_record(listing) for listing in listings], "shared_scenes": _shared(listings)}
 

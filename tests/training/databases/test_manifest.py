@@ -3,7 +3,7 @@
 import pytest
 
 from napari_iqmaps import InputError
-from napari_iqmaps.training.manifest import pooled, read_manifest
+from napari_iqmaps.training.databases.manifest import pooled, read_manifest
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from ..core.errors import InputError
-from .databases import Listing, list_database
-from .databases.listing import few
-from .databases.scenes import joined
+from ...core.errors import InputError
+from . import Listing, list_database
+from .listing import few
+from .scenes import joined
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,19 +43,9 @@ class Manifest:
 
 
 def read_manifest(path: str | Path | Manifest, *, skip_missing: bool = False) -> Manifest:
-    """Read and check a database.
+    """Read and check a CSV file or a folder of images, but for the pixels; a manifest is given back as it is.
 
-    Parameters
-    ----------
-    path : str or pathlib.Path or Manifest
-        A CSV file or a folder, as `databases` describes. What was read already is given back as it is.
-    skip_missing : bool
-        Leave out rows whose image or reference is not there, instead of refusing.
-
-    Returns
-    -------
-    Manifest
-        The rows, checked but for the images' pixels.
+    `skip_missing` leaves out rows whose image or reference is not there, instead of refusing.
     """
     return path if isinstance(path, Manifest) else checked(list_database(path), skip_missing=skip_missing)
 
@@ -82,14 +72,7 @@ def checked(listing: Listing, *, skip_missing: bool = False) -> Manifest:
 
 
 def pooled(manifests: Sequence[Manifest]) -> pd.DataFrame:
-    """Join the tables of manifests.
-
-    Returns
-    -------
-    pandas.DataFrame
-        All rows, numbered anew; the column database tells them apart. Scenes that may show the same photograph have
-        become one.
-    """
+    """Join the tables of manifests; scenes that may show the same photograph become one."""
     check_names([manifest.name for manifest in manifests])
     table = pd.concat([manifest.table for manifest in manifests], ignore_index=True)
     return table.assign(scene=joined(table["scene"]))

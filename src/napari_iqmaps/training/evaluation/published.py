@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from ...core.bootstrap import Figure
-from ..agreements import ALL, LABEL
-from ..manifest import Manifest
+from ..databases.manifest import Manifest
+from .agreement import FIGURES
+from .figures import ALL, LABEL
 
 NOTE = "note"
 """The column that says where a published figure is from."""
@@ -37,23 +38,14 @@ PUBLISHED: Mapping[str, Mapping[str, tuple[float, float]]] = MappingProxyType({
 })  # fmt: skip
 """Method and database to SRCC and PLCC in Kim, Kim, Lee (ICASSP 2018); NaN where only one of them is at hand."""
 
-_FIGURES = ("srcc", "plcc", "plcc_logistic", "rmse")
 _OF_DATABASE = ("measure", "best", "worst", "left_out", "no_answer", "splits", "test_share", "split_seed")
 
 
 def with_published(figures: pd.DataFrame, manifests: Sequence[Manifest]) -> pd.DataFrame:
-    """Put the published figures below those of each database.
+    """Put the published figures below those of each database whose name begins with live, csiq or tid2013.
 
-    Parameters
-    ----------
-    manifests : sequence of Manifest
-        The databases; those whose name begins with live, csiq or tid2013 have published figures.
-
-    Returns
-    -------
-    pandas.DataFrame
-        With more rows, of type ``"all"`` and methods such as ``"DeepBQA (published)"``, and with the column note, which
-        says what is different: published figures are medians over random splits, by reference, of all of a database.
+    Gives more rows, of type ``"all"`` and methods such as ``"DeepBQA (published)"``, and the column note, which says
+    what is different: published figures are medians over random splits, by reference, of all of a database.
     """
     rows: list[dict[str, Any]] = []
     for manifest in manifests:
@@ -82,7 +74,7 @@ def with_published(figures: pd.DataFrame, manifests: Sequence[Manifest]) -> pd.D
 def _cells(figures: pd.DataFrame, srcc: float, plcc: float) -> dict[str, Any]:
     """Fill the figures of a row; a table of medians has no other column for PLCC than that after the logistic."""
     values = {"srcc": srcc, "plcc": plcc, "srcc_median": srcc, "plcc_logistic_median": plcc}
-    there = [name for name in (*_FIGURES, *(f"{name}_median" for name in _FIGURES)) if name in figures]
+    there = [name for name in (*FIGURES, *(f"{name}_median" for name in FIGURES)) if name in figures]
     counts = {name: "" for name in ("images", "scenes") if name in figures}
     return {name: Figure(values.get(name, math.nan)) for name in there} | counts
 
