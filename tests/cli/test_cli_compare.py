@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from skimage import data, transform
 
-from napari_iqmaps.cli import comparing
+from napari_iqmaps.cli import compare
 from napari_iqmaps.core.comparison.compare import outcome_of
 from napari_iqmaps.core.io.records import read_record
 
@@ -105,7 +105,7 @@ def test_what_is_done_is_kept_until_it_changes(rows, frames, tmp_path):
 def test_a_known_registration_is_judged_anew_without_registering(rows, frames, tmp_path, monkeypatch):
     words = ("compare", "view", *QUICK, "--method", "none", "--out", "out", "--pairs", "first")
     first = rows(*words)[1]["rows"]
-    monkeypatch.setattr(comparing, "outcome_of", None)  # nothing can be registered any more
+    monkeypatch.setattr(compare, "outcome_of", None)  # nothing can be registered any more
     status, found = rows(*words, "--scoring", "smooth,bilateral")
     assert (status, found["computed"], found["kept"]) == (0, 2, 2)
     kept = [row for row in found["rows"] if row["scoring"] == "smooth"]
@@ -126,7 +126,7 @@ def test_interrupted_and_started_again(rows, iqmaps, frames, tmp_path, monkeypat
         return done[-1]
 
     with monkeypatch.context() as patch:
-        patch.setattr(comparing, "outcome_of", stop_at_the_third)
+        patch.setattr(compare, "outcome_of", stop_at_the_third)
         result = iqmaps(*words)
     assert result.exit_code == 130
     assert "Interrupted: 2 of 4 not done. The rows in out/pairs.csv are kept" in result.stderr

@@ -10,8 +10,8 @@ from PIL import Image
 from skimage import data
 
 import napari_iqmaps as iq
-from napari_iqmaps.cli.judging import Question
-from napari_iqmaps.cli.plans import Job
+from napari_iqmaps.cli.diffdiff import Question
+from napari_iqmaps.cli.engine import Job
 from napari_iqmaps.core.diffdiff import diff_diff_assess
 from napari_iqmaps.core.io.records import read_record
 

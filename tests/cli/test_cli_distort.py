@@ -9,7 +9,7 @@ import tifffile
 from PIL import Image
 
 import napari_iqmaps as iq
-from napari_iqmaps.cli import bank, copies
+from napari_iqmaps.core import distortions as bank
 from napari_iqmaps.core.distortions import distortion
 from napari_iqmaps.core.io.distortion_sheet import distortion_sheet
 from napari_iqmaps.core.io.records import read_record
@@ -96,7 +96,7 @@ def test_interrupted_and_started_again(rows, iqmaps, images, monkeypatch):
         return iq.distort(*args, **options)
 
     with monkeypatch.context() as patch:
-        patch.setattr(copies, "distort", stop)
+        patch.setattr(bank, "distort", stop)
         result = iqmaps(*words)
     assert result.exit_code == 130
     assert "Interrupted: 8 of 15 not done. Copies in --out are kept" in result.stderr

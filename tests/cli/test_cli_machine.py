@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 import napari_iqmaps as iq
-from napari_iqmaps.cli import bank, curves
+from napari_iqmaps.core import distortions as bank
+from napari_iqmaps.core import machine_curve as curves
 from napari_iqmaps.core.io.records import read_record
 from napari_iqmaps.core.io.scores import read_scores
 

@@ -14,8 +14,8 @@ import tifffile
 from PIL import Image
 
 import napari_iqmaps as iq
-from napari_iqmaps.cli import ledger
-from napari_iqmaps.cli.ledger import Ledger
+from napari_iqmaps.cli import engine
+from napari_iqmaps.cli.engine import Ledger
 from napari_iqmaps.core import models
 from napari_iqmaps.core.io.scores import read_scores
 
@@ -149,7 +149,7 @@ def test_interrupted_and_started_again(rows, iqmaps, words, images, tmp_path, mo
             return iq.read_image(path)
 
         with monkeypatch.context() as patch:
-            patch.setattr("napari_iqmaps.cli.subjects.read_image", stop)
+            patch.setattr("napari_iqmaps.cli.inputs.read_image", stop)
             return iqmaps(*words, "--csv", "table.csv")
 
     result = interrupted_at("b.png")
@@ -166,7 +166,7 @@ def test_interrupted_and_started_again(rows, iqmaps, words, images, tmp_path, mo
     assert (found["computed"], found["kept"]) == (1, 2)
     assert names(tmp_path / "table.csv") == ["a.png", "b.png", "c.png"]
     with monkeypatch.context() as patch:
-        patch.setattr("napari_iqmaps.cli.subjects.read_image", interrupt)
+        patch.setattr("napari_iqmaps.cli.inputs.read_image", interrupt)
         assert "Give --out or --csv to keep" in iqmaps(*words).stderr
 
 
@@ -180,8 +180,8 @@ def test_thresholds_without_maps_go_on_as_well(rows, images):
 
 
 def test_the_table_is_written_while_it_grows(tmp_path, monkeypatch):
-    monkeypatch.setattr(ledger, "_SECONDS", 0)
-    monkeypatch.setattr(ledger, "_SHARE", 0)
+    monkeypatch.setattr(engine, "_SECONDS", 0)
+    monkeypatch.setattr(engine, "_SHARE", 0)
     path = tmp_path / "table.json"
     files = ["a", "b", "c"]
     growing = Ledger(path, {"model": "x"}, files, grows=True, resume=True)

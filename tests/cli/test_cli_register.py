@@ -13,7 +13,7 @@ from PIL import Image
 from skimage import data
 
 import napari_iqmaps as iq
-from napari_iqmaps.cli import registrations
+from napari_iqmaps.core.registration import search
 from napari_iqmaps.core.registration.geometry import corner_error
 from napari_iqmaps.core.registration.matrix_file import load_matrix
 from napari_iqmaps.core.registration.series import register_series
@@ -245,7 +245,7 @@ def test_an_interrupted_batch_goes_on(iqmaps, rows, pair, monkeypatch):
         return iq.register(*args, **options)
 
     with monkeypatch.context() as patch:
-        patch.setattr(registrations, "register", stop)
+        patch.setattr(search, "register", stop)
         result = iqmaps(*words)
     assert result.exit_code == 130
     assert "Interrupted: 1 of 2 not done. Images in --out are kept" in result.stderr

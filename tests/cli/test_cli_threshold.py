@@ -14,7 +14,7 @@ import tifffile
 from PIL import Image
 
 import napari_iqmaps as iq
-from napari_iqmaps.cli import batch
+from napari_iqmaps.cli import engine
 from napari_iqmaps.cli.inputs import output_names
 
 FAST = ("--model", "contrast")
@@ -279,7 +279,7 @@ def test_no_memory_for_one_file_is_that_files_problem(rows, images, monkeypatch)
             raise MemoryError("Unable to allocate 99 GiB")
         return iq.read_image(path)
 
-    monkeypatch.setattr("napari_iqmaps.cli.subjects.read_image", too_large)
+    monkeypatch.setattr("napari_iqmaps.cli.inputs.read_image", too_large)
     status, found = rows("threshold", "in", *FAST)
     assert (status, found["computed"], found["failed"]) == (1, 2, 1)
     assert "Not enough memory" in found["rows"][1]["error"]
@@ -288,6 +288,6 @@ def test_no_memory_for_one_file_is_that_files_problem(rows, images, monkeypatch)
 def test_a_file_changed_under_the_same_name_is_another(tmp_path):
     path = tmp_path / "a.png"
     Image.new("L", (4, 4), 1).save(path)
-    first = batch.identity(path)
+    first = engine.identity(path)
     Image.new("L", (4, 4), 2).save(path)
-    assert batch.identity(path) != first
+    assert engine.identity(path) != first

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from napari_iqmaps.cli.verdicts import print_comparison, sentences
+from napari_iqmaps.cli.compare import print_comparison, sentences
 from napari_iqmaps.core.comparison.compare import Comparison
 from napari_iqmaps.core.comparison.outcome import Outcome
 

@@ -11,9 +11,10 @@ from pathlib import Path
 import click
 from rich.progress import Progress
 
-from ..core.errors import InputError
 from ..core.kinds import KINDS
-from .options import model_option
+from ..core.visibility import threshold_map
+from .engine import make_folder
+from .options import core_options
 from .report import console, print_table
 
 _FOLDER = Path("iqmaps-demo")
@@ -27,7 +28,7 @@ _IN_NAPARI = "napari_iqmaps.plugin.demo"  # started as a program of its own: thi
     metavar="FOLDER",
     help=f"Write pictures here, and open no window.  [without a display: {_FOLDER}]",
 )
-@model_option
+@core_options(threshold_map, "model")
 def demo(out: Path | None, model: str) -> None:
     """Show what this package does, on a photo.
 
@@ -67,10 +68,7 @@ def _shown_in_napari(model: str) -> str:
 def _write(folder: Path, model: str) -> None:
     from ..core.demonstration import write_demonstration  # brings matplotlib
 
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"The folder {folder} cannot be made ({error.strerror}).") from None
+    make_folder(folder)
     stderr = console(err=True)
     with Progress(console=stderr, transient=True, disable=not stderr.is_terminal) as bars:
         bar = bars.add_task("maps", total=None)

@@ -14,19 +14,19 @@ from ..core import blind
 from ..core.io.records import record_of
 from ..core.io.scores import quality_row, row_of_record
 from ..core.maps import QualityMap
-from .assessing import KIND, blind_options, blind_plan, data_range_of, layout_of_scores, shown_outputs
-from .batch import run
-from .layouts import Column
-from .options import image_options, output_options
-from .plans import Answer, Job, Progress
-from .report import Report
-from .subjects import Options, alike, found_inputs, jobs_of, read, with_notes
+from ..core.progress import Progress
+from .engine import Answer, Job, jobs_of, maps_plan, run
+from .inputs import Options, alike, found_inputs, read, with_notes
+from .options import NETWORK, PIXELS, core_options, output_options, words_of
+from .report import Column, Report, layout_of_scores, shown_outputs
+
+_KIND = "quality"  # of the score, and where a map's info keeps its row
 
 
 def _kinds(_ctx: click.Context, _param: click.Parameter, value: str | None) -> tuple[blind.BlindKind, ...] | None:
     if value is None:
         return None
-    names = [name.strip() for name in value.split(",")]
+    names = words_of((value,))
     for name in names:
         if name not in blind.MAPS:
             raise click.BadParameter(f"{name!r} is none of {', '.join(blind.MAPS)}.")
@@ -46,10 +46,9 @@ def _kinds(_ctx: click.Context, _param: click.Parameter, value: str | None) -> t
     "kinds",
     metavar="KIND,KIND...",
     callback=_kinds,
-    help=f"Some of {', '.join(blind.MAPS)}.  [all that there are]",
+    help=f"Make only these maps, of {', '.join(blind.MAPS)}.  [all that there are]",
 )
-@image_options
-@blind_options
+@core_options(blind.assess, *PIXELS, *NETWORK, model={"sentences": 2})
 @output_options
 @click.pass_context
 def errors(
@@ -84,7 +83,7 @@ def errors(
             reference=other,
             maps=wanted,
             channel_axis=channel_axis,
-            data_range=data_range_of(chosen, *files),
+            data_range=chosen.for_codes(*files),
             progress=progress,
             **chosen.for_model(),
         )
@@ -93,14 +92,16 @@ def errors(
         maps = tuple(with_notes(_with_score(found.maps[kind], score), *files) for kind in wanted)
         return Answer(maps, _row([record_of(quality_map) for quality_map in maps]))
 
-    plan = blind_plan(
+    plan = maps_plan(
+        _KIND,
         chosen,
         compute,
+        request=chosen.request(),
         layout=layout_of_scores(Column("written to", shown_outputs, is_optional=True)),
         maps=wanted,
         kept_row=_row,
     )
-    ctx.exit(run(plan, jobs_of(found_inputs(images, report), reference), report))
+    ctx.exit(run(plan, jobs_of(found_inputs(images, report), reference), report).status)
 
 
 def _wanted(
@@ -121,10 +122,10 @@ def _wanted(
 
 
 def _with_score(quality_map: QualityMap, score: Mapping[str, Any]) -> QualityMap:
-    return replace(quality_map, info={**quality_map.info, KIND: dict(score)})
+    return replace(quality_map, info={**quality_map.info, _KIND: dict(score)})
 
 
 def _row(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Give the score that all maps of an image carry, and the mean of each."""
     means = {f"mean_{record['kind']}": row_of_record(record)["score"] for record in records}
-    return {**records[0]["info"][KIND], **means}
+    return {**records[0]["info"][_KIND], **means}

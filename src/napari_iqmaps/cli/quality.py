@@ -8,18 +8,16 @@ import click
 
 from ..core import blind
 from ..core.io.scores import quality_row
-from .assessing import blind_options, blind_plan, data_range_of, layout_of_scores
-from .batch import run
-from .options import image_options, table_options
-from .plans import Answer, Job, Progress
-from .report import Report
-from .subjects import Options, found_inputs, jobs_of, read, with_notes
+from ..core.progress import Progress
+from .engine import Answer, Job, jobs_of, maps_plan, run
+from .inputs import Options, found_inputs, read, with_notes
+from .options import NETWORK, PIXELS, core_options, table_options
+from .report import Report, layout_of_scores
 
 
 @click.command()
 @click.argument("images", nargs=-1, required=True, metavar="IMAGES...")
-@image_options
-@blind_options
+@core_options(blind.assess, *PIXELS, *NETWORK, model={"sentences": 2})
 @table_options
 @click.pass_context
 def quality(ctx: click.Context, /, images: tuple[str, ...], as_json: bool, **options: Any) -> None:
@@ -37,11 +35,11 @@ def quality(ctx: click.Context, /, images: tuple[str, ...], as_json: bool, **opt
         score = blind.quality(
             file.array,
             channel_axis=file.channel_axis,
-            data_range=data_range_of(chosen, file),
+            data_range=chosen.for_codes(file),
             progress=progress,
             **chosen.for_model(),
         )
         return Answer((), quality_row(with_notes(score, file)))
 
-    plan = blind_plan(chosen, compute, layout=layout_of_scores(), maps=())
-    ctx.exit(run(plan, jobs_of(found_inputs(images, report)), report))
+    plan = maps_plan("quality", chosen, compute, request=chosen.request(), layout=layout_of_scores(), maps=())
+    ctx.exit(run(plan, jobs_of(found_inputs(images, report)), report).status)

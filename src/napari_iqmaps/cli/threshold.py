@@ -7,20 +7,16 @@ from typing import Any
 import click
 
 from ..core import visibility as subject
-from ..core.maps import QualityMap
-from .batch import run
-from .options import image_options, light_options, model_options, observer_option, output_options
-from .plans import Job, Progress
+from ..core.progress import Progress
+from .engine import Answer, Job, jobs_of, maps_plan, run
+from .inputs import Options, found_inputs, read, with_notes
+from .options import LIGHT, PIXELS, THRESHOLDS, core_options, output_options
 from .report import Report
-from .subjects import Options, found_inputs, jobs_of, plan_of, read, with_notes
 
 
 @click.command()
 @click.argument("images", nargs=-1, required=True, metavar="IMAGES...")
-@observer_option
-@image_options
-@light_options
-@model_options
+@core_options(subject.threshold_map, "observer", *PIXELS, *LIGHT, *THRESHOLDS)
 @output_options
 @click.pass_context
 def threshold(ctx: click.Context, /, images: tuple[str, ...], observer: Any, as_json: bool, **options: Any) -> None:
@@ -33,7 +29,7 @@ def threshold(ctx: click.Context, /, images: tuple[str, ...], observer: Any, as_
     report = Report("threshold", as_json=as_json)
     jobs = jobs_of(found_inputs(images, report))
 
-    def compute(job: Job, progress: Progress) -> QualityMap:
+    def compute(job: Job, progress: Progress) -> Answer:
         file = read(job.path, chosen.channel_axis)
         quality_map = subject.threshold_map(
             file.array,
@@ -43,6 +39,7 @@ def threshold(ctx: click.Context, /, images: tuple[str, ...], observer: Any, as_
             **chosen.for_light(file),
             **chosen.for_model(),
         )
-        return with_notes(quality_map, file)
+        return Answer.of(with_notes(quality_map, file))
 
-    ctx.exit(run(plan_of("threshold", chosen, compute, observer=observer), jobs, report))
+    plan = maps_plan("threshold", chosen, compute, request=chosen.request(observer=observer))
+    ctx.exit(run(plan, jobs, report).status)

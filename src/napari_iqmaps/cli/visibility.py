@@ -9,12 +9,13 @@ from typing import Any
 import click
 
 from ..core import visibility as subject
-from ..core.maps import QualityMap
-from .batch import run
-from .options import distance_options, image_options, light_options, model_options, observer_option, output_options
-from .plans import Job, Progress
+from ..core.progress import Progress
+from .engine import Answer, Job, jobs_of, maps_plan, run
+from .inputs import Options, alike, found_inputs, read, with_notes
+from .options import LIGHT, PIXELS, THRESHOLDS, core_options, output_options
 from .report import Report
-from .subjects import Options, alike, found_inputs, jobs_of, plan_of, read, with_notes
+
+_LOOKING = ("observer", "pixels_per_degree", "window")
 
 
 @click.command()
@@ -26,11 +27,7 @@ from .subjects import Options, alike, found_inputs, jobs_of, plan_of, read, with
     metavar="FILE|FOLDER",
     help="The image to compare with: one for all, or a folder with images of the same names.",
 )
-@observer_option
-@distance_options
-@image_options
-@light_options
-@model_options
+@core_options(subject.visibility_map, *_LOOKING, *PIXELS, *LIGHT, *THRESHOLDS)
 @output_options
 @click.pass_context
 def visibility(ctx: click.Context, /, tests: tuple[str, ...], reference: Path, as_json: bool, **options: Any) -> None:
@@ -39,14 +36,14 @@ def visibility(ctx: click.Context, /, tests: tuple[str, ...], reference: Path, a
     TEST are files, patterns ('scans/*.tif', quoted or not) and folders. The score says how much the
     difference impairs the image: 0 for equal images, at most 1; higher is worse.
     """
-    viewing = {name: options.pop(name) for name in ("observer", "pixels_per_degree", "window")}
+    looking = {name: options.pop(name) for name in _LOOKING}
     chosen = Options(**options)
     report = Report("visibility", as_json=as_json)
     jobs = jobs_of(found_inputs(tests, report), reference)
     # A batch often has one reference: it is decoded once.
     read_reference = lru_cache(maxsize=1)(lambda path: read(path, chosen.channel_axis))
 
-    def compute(job: Job, progress: Progress) -> QualityMap:
+    def compute(job: Job, progress: Progress) -> Answer:
         test, other = read(job.path, chosen.channel_axis), read_reference(job.others["reference"])
         first, second, channel_axis = alike(test, other, forced=chosen.channel_axis != "auto")
         quality_map = subject.visibility_map(
@@ -54,10 +51,11 @@ def visibility(ctx: click.Context, /, tests: tuple[str, ...], reference: Path, a
             second,
             channel_axis=channel_axis,
             progress=progress,
-            **viewing,
+            **looking,
             **chosen.for_light(test, other),
             **chosen.for_model(),
         )
-        return with_notes(quality_map, test, other)
+        return Answer.of(with_notes(quality_map, test, other))
 
-    ctx.exit(run(plan_of("visibility", chosen, compute, **viewing), jobs, report))
+    plan = maps_plan("visibility", chosen, compute, request=chosen.request(**looking))
+    ctx.exit(run(plan, jobs, report).status)

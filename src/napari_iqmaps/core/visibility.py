@@ -226,7 +226,7 @@ def visibility_map(
     test, reference : array_like or dask.array.Array
         The image to judge and the one to judge it against, of the same shape and on the same pixels.
     model : {"pnet", "contrast"}
-        What gives the thresholds.
+        What gives the thresholds: the trained network, or the closed form with three numbers.
     data_range, channel_axis, luminance, peak_luminance, black_level, encoding : optional
         As in `threshold_map`; both images share them.
     observer : {"everyday", "practised"}

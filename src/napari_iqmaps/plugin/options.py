@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import builtins
 import inspect
-import re
-from ast import literal_eval
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal, get_args, get_type_hints
+from typing import Any, Literal, get_args
 
-from docstring_parser import parse
 from magicgui.widgets import FileEdit, LineEdit, create_widget
 
 from ..core.errors import InputError
 from ..core.observers import LEAST_PIXELS_PER_DEGREE, MOST_PIXELS_PER_DEGREE
+from ..core.signatures import Parameter, parameters_of
 
 FROM_LAYERS = frozenset({"data_range", "channel_axis", "progress"})
 """Parameters that the frame answers itself: from the layers, and from the task."""
@@ -46,15 +43,10 @@ def make_options(functions: Iterable[Function]) -> dict[str, OptionWidget]:
     """
     widgets: dict[str, OptionWidget] = {}
     for function in functions:
-        hints = get_type_hints(function, localns=_Names(function))
-        documents = _documentation(function)
-        for name, parameter in inspect.signature(function).parameters.items():
-            if parameter.kind is not parameter.KEYWORD_ONLY or name in FROM_LAYERS or name in widgets:
-                continue
-            type_text, description = documents.get(name, ("", ""))
-            widget = _widget(name, hints[name], parameter.default, type_text)
-            widget.tooltip = description
-            widgets[name] = widget
+        for name, parameter in parameters_of(function).items():
+            if name not in FROM_LAYERS and name not in widgets:
+                widgets[name] = _widget(parameter)
+                widgets[name].tooltip = parameter.description
     return widgets
 
 
@@ -91,25 +83,12 @@ def number_from(text: str, what: str) -> float | None:
         raise InputError(f"{what} is {text!r}, which is not a number. Type one such as 0 or 1.5.") from None
 
 
-class _Names(dict[str, Any]):
-    """Names for annotations that a module imports for type checkers only, which keeps the core's import light."""
-
-    def __init__(self, function: Function) -> None:
-        super().__init__(Path=Path)
-        self._known = {*vars(builtins), *getattr(function, "__globals__", ())}
-
-    def __missing__(self, name: str) -> Any:
-        if name in self._known:
-            raise KeyError(name)  # which makes the search go on there
-        return Any
-
-
-def _widget(name: str, annotation: Any, default: Any, type_text: str) -> OptionWidget:
+def _widget(parameter: Parameter) -> OptionWidget:
+    name, annotation, default = parameter.name, parameter.annotation, parameter.default
     label = name.replace("_", " ").capitalize()
     kinds = set(get_args(annotation)) or {annotation}
-    choices = _choices(annotation, type_text)
-    if choices:
-        return create_widget(value=default, annotation=Literal[choices], name=name, label=label)
+    if parameter.choices:
+        return create_widget(value=default, annotation=Literal[parameter.choices], name=name, label=label)
     if Path in kinds:
         edit = FileEdit(name=name, label=label, nullable=True, filter="*.safetensors", value=default)
         edit.line_edit.native.setPlaceholderText("default")
@@ -147,19 +126,3 @@ def _value(widget: OptionWidget) -> Any:
     if isinstance(widget, FileEdit):
         return None if value is None or str(value) in ("", ".") else str(value)
     return None if value == "" else value
-
-
-def _choices(annotation: Any, type_text: str) -> tuple[Any, ...]:
-    if braces := re.search(r"\{.*?\}", type_text):
-        # As a list, because the order of the docstring (the default first) is meant.
-        return tuple(literal_eval(f"[{braces.group()[1:-1]}]"))
-    return get_args(annotation) if getattr(annotation, "__origin__", None) is Literal else ()
-
-
-def _documentation(function: Function) -> dict[str, tuple[str, str]]:
-    """Give type and description of every parameter; numpydoc documents some together (``stride, tile``)."""
-    return {
-        name.strip(): (entry.type_name or "", entry.description or "")
-        for entry in parse(function.__doc__ or "").params
-        for name in entry.arg_name.split(",")
-    }
