@@ -13,8 +13,9 @@ from qtpy.QtWidgets import QFileDialog, QWidget
 from ..core.errors import InputError
 from ..core.io import write_map, write_scores
 from ..core.io.atomic import written_whole
+from ..core.progress import Progress
 from .results import Result, computed
-from .tasks import Progress, Task
+from .tasks import Task
 
 _OURS = {"file", "kind", "score"}
 

@@ -14,7 +14,7 @@ from ..core import samples
 from ..core import samples as pictures
 from ..core.distortions import distort
 from ..core.hiding import hide
-from .reading import light_layer
+from .reader import light_layer
 
 LayerData = tuple[npt.NDArray[Any], dict[str, Any], str]
 
