@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 
 _LAZY = "Quality: not computed yet."
+_COLOUR_BAR = ("bottom_left", (12, 80), 8)  # place, pixels, points
+_NAME_POINTS = 7
 _NO_MAP = "No map is chosen. Tick at least one."
 
 
@@ -38,7 +40,7 @@ class AssessedResult(Result):
     """Some maps of an assessment, the last of them as the map itself and the others beside it, and its score."""
 
     assessment: Assessment | None = None
-    all: Mapping[str, Result] | None = None
+    seen: Mapping[str, Result] | None = None
 
     @classmethod
     def made(cls, assessment: Assessment, kinds: Collection[str], names: Sequence[str]) -> AssessedResult:
@@ -53,8 +55,8 @@ class AssessedResult(Result):
     def showing(self, kinds: Collection[str]) -> AssessedResult:
         """Show other maps of the same assessment."""
         assert self.assessment is not None
-        assert self.all is not None
-        return self._showing(self.assessment, self.all, kinds)
+        assert self.seen is not None
+        return self._showing(self.assessment, self.seen, kinds)
 
     def in_memory(self) -> AssessedResult:
         """Compute the maps and the score in one pass, if they are lazy."""
@@ -79,29 +81,13 @@ class AssessedResult(Result):
             raise InputError(_NO_MAP)
         *beside, top = shown
         words = _LAZY if assessment.is_lazy else assessment.quality.sentence()
-        return cls(
-            top.quality_map,
-            top.limits,
-            top.histogram,
-            top.names,
-            tuple(beside),
-            words,
-            assessment=assessment,
-            all=parts,
-        )
-
-
-def _assessed(kinds: Collection[str], request: Request, assessment: Assessment) -> AssessedResult:
-    return AssessedResult.made(assessment, kinds, request.names)
+        own = {"beside": tuple(beside), "words": words, "assessment": assessment, "seen": parts}
+        return cls(**{**vars(top), **own})
 
 
 def _mean(scores: Any) -> float | None:
     finite = np.asarray(scores)[np.isfinite(scores)]
     return float(finite.mean()) if finite.size else None
-
-
-_COLOUR_BAR = ("bottom_left", (12, 80), 8)  # place, pixels, points
-_NAME_POINTS = 7
 
 
 class BlindQuality(MapWidget):
@@ -169,7 +155,11 @@ class BlindQuality(MapWidget):
         kinds = options.pop("maps")
         if not kinds:
             raise InputError(_NO_MAP)
-        return replace(request, options=options, show=partial(_assessed, kinds))
+
+        def show(asked: Request, assessment: Assessment) -> AssessedResult:
+            return AssessedResult.made(assessment, kinds, asked.names)
+
+        return replace(request, options=options, show=show)
 
     def watched(self) -> list[Any]:
         """Give the images: shapes are measured in the maps that are there."""

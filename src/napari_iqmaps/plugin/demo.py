@@ -43,18 +43,7 @@ def show(viewer: Any, model: str) -> list[Task]:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Open napari with the demo and wait until it is closed.
-
-    Parameters
-    ----------
-    argv : sequence of str, optional
-        Command line without the program's name; None takes that of the process.
-
-    Returns
-    -------
-    int
-        Exit status, 0.
-    """
+    """Open napari with the demo and wait until it is closed; give the exit status."""
     parser = argparse.ArgumentParser(prog="python -m napari_iqmaps.plugin.demo", description=__doc__)
     parser.add_argument("--model", choices=MODELS, default=MODELS[0], help="threshold model (default: %(default)s)")
     arguments = parser.parse_args(argv)

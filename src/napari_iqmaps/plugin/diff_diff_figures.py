@@ -23,11 +23,10 @@ from ..core.io.diffdiff_drawing import marked, reduced
 from ..core.progress import Progress
 from .diff_diff_layers import ARROW
 from .diff_diff_run import JudgedResult
-from .figure_view import COLOURS, FigureView
+from .figure_view import COLOURS, FONT, FigureView
 from .layers import LayerPixels, pixels_of
 from .parts import button, wrapped
 
-_FONT = 8
 _MOST_SIDE = 400  # pixels of a picture in the ladder; more is not seen
 _POINTS = 60
 _LEAST, _MOST = 220, 420  # pixels of the height of a figure
@@ -105,7 +104,7 @@ class Ladder:
             axes.imshow(picture, aspect="equal")
             axes.set_axis_off()
             score = f"{point.score:.2f}" if np.isfinite(point.score) else "none"
-            axes.set_title(f"> {point.tol:g}: {score}", fontsize=_FONT, color=view.foreground, pad=2)
+            axes.set_title(f"> {point.tol:g}: {score}", fontsize=FONT, color=view.foreground, pad=2)
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,10 +144,8 @@ class Curve:
         axes.axvline(self.tol, color=view.foreground, linewidth=0.8)
         axes.set_ylim(-0.03, 1.03)
         axes.set_xlim(0, tols[-1])
-        axes.set_xlabel("tolerance (grey levels)", color=view.foreground, fontsize=_FONT)
-        axes.set_ylabel("share", color=view.foreground, fontsize=_FONT)
-        view.colour_axes(axes)
-        axes.legend(fontsize=7, labelcolor=view.foreground, facecolor=view.background, framealpha=0.7)
+        view.colour_axes(axes, "tolerance (grey levels)", "share")
+        view.add_legend(axes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,12 +185,10 @@ class Shifts:
         shown = axes.imshow(self.surface.soft, extent=extent, cmap="PiYG", vmin=-largest, vmax=largest)
         down, right = self.surface.best
         axes.plot(right, down, marker="x", color="black", markersize=7, markeredgewidth=2)
-        axes.set_xlabel("shift to the right (pixels)", color=view.foreground, fontsize=_FONT)
-        axes.set_ylabel("shift down (pixels)", color=view.foreground, fontsize=_FONT)
-        view.colour_axes(axes)
+        view.colour_axes(axes, "shift to the right (pixels)", "shift down (pixels)")
         bar = figure.colorbar(shown, ax=axes, shrink=0.9)
         bar.ax.tick_params(colors=view.foreground, labelsize=7)
-        bar.set_label("soft score: better > 0", color=view.foreground, fontsize=_FONT)
+        bar.set_label("soft score: better > 0", color=view.foreground, fontsize=FONT)
 
 
 Closer = Ladder | Curve | Shifts

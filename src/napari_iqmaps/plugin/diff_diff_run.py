@@ -57,26 +57,17 @@ class JudgedResult(Result):
     ) -> JudgedResult:
         """Look at a judgement once; called in a thread.
 
-        Parameters
-        ----------
-        limits : mapping
-            Slot to the values between which its image is shown; None for RGB.
-        note : str
-            What is to be said besides the verdict.
-        wants_affine : bool
-            Whether the moving layer is to be moved, instead of a registered one made.
+        The limits are the values between which the image of a slot is shown, None for RGB; the note is said besides the
+        verdict; an affine is wanted to move the moving layer, instead of making a registered one.
         """
         axis = common_channel_axis(request.images.values())
         score, registrations = judged.assessment.score, judged.registrations
-        seen = Result.of(judged.assessment.map, request.names)
         red = _as_shown(judged.start, limits["moving"], axis)
         green = _as_shown(judged.fixed, limits["fixed"], axis)
         red_after = _as_shown(judged.registered, limits["registered"], axis)
-        return cls(
-            seen.quality_map,
-            seen.limits,
-            seen.histogram,
-            seen.names,
+        return cls.of(
+            judged.assessment.map,
+            request.names,
             words=_in_words(score, registrations, note),
             assessment=judged.assessment,
             registrations=registrations,

@@ -64,9 +64,14 @@ class DistortImage(MapWidget):
         """Add the distortion and its severity, which the function takes as arguments, not as options."""
         made = make_options(functions)
         severity = FloatSlider(
-            name="severity", label="Severity", value=_MIDDLE, min=LOWEST, max=HIGHEST, step=_STEP,
+            name="severity",
+            label="Severity",
+            value=_MIDDLE,
+            min=LOWEST,
+            max=HIGHEST,
+            step=_STEP,
             tooltip="1 is just visible, 5 is very bad; one severity is about as bad whatever the distortion.",
-        )  # fmt: skip
+        )
         return {"distortion": DistortionChooser("What to do to the image."), "severity": severity, **made}
 
     def describe(self) -> str:

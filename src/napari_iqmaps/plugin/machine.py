@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     import napari
 
 
+_FROM_INFO = ("model", "weights", "weights_sha256", "scales", "seed", "data_range")
+_KIND = "machine_curve"
+_MARGIN = 0.04
 _LAZY = "Quality: not computed yet."
 
 
@@ -54,11 +57,8 @@ class MachineResult(Result):
     def made(cls, assessment: MachineAssessment, name: str, region: Region | None) -> MachineResult:
         """Look at a map once, and say its score; in a region, that is the mean of the map in there."""
         quality_map = assessment.map if region is None else _inside(assessment.map, region)
-        seen = Result.of(quality_map, [name])
         words = "" if region is not None else _LAZY if assessment.is_lazy else assessment.quality.sentence()
-        return cls(
-            quality_map, seen.limits, seen.histogram, seen.names, words=words, assessment=assessment, region=region
-        )
+        return cls.of(quality_map, [name], words=words, assessment=assessment, region=region)
 
     def in_memory(self) -> MachineResult:
         """Compute the map and the score in one pass, if they are lazy."""
@@ -76,20 +76,11 @@ class MachineResult(Result):
         return row | {"kind": self.quality_map.kind, "unit": self.quality_map.meaning.unit}
 
 
-def _assessed(region: Region | None, request: Request, assessment: MachineAssessment) -> MachineResult:
-    return MachineResult.made(assessment, request.names[0], region)
-
-
 def _inside(quality_map: QualityMap, region: Region) -> QualityMap:
     box = region.crop(LayerPixels(region.name, quality_map.values, None), 0).data
     # A reservation about the whole image says nothing about a part of it, and the other way round.
     info = {name: value for name, value in quality_map.info.items() if name != "not_enough_evidence"}
     return region.restore(QualityMap.of(box, quality_map.kind, info), 0)
-
-
-_MARGIN = 0.04
-_KIND = "machine_curve"
-_FROM_INFO = ("model", "weights", "weights_sha256", "scales", "seed", "data_range")
 
 
 class CurveView(FigureView):
@@ -115,10 +106,8 @@ class CurveView(FigureView):
         limit = self._curves[0].fails_below
         axes.axhline(limit, color=self.foreground, linewidth=0.8, linestyle="--", zorder=1)
         axes.set_ylim(-_MARGIN, 1 + _MARGIN)
-        axes.set_xlabel("severity", color=self.foreground, fontsize=8)
-        axes.set_ylabel("machine-perceived quality", color=self.foreground, fontsize=8)
-        self.colour_axes(axes)
-        axes.legend(fontsize=7, labelcolor=self.foreground, facecolor=self.background, framealpha=0.7)
+        self.colour_axes(axes, "severity", "machine-perceived quality")
+        self.add_legend(axes)
 
     def _draw(self, axes: Any, curve: MachineCurve, colour: str) -> None:
         seen = np.isfinite(curve.scores)  # a line goes on over a severity without a score, as `fails_at` does
@@ -129,10 +118,8 @@ class CurveView(FigureView):
             label += ": fails from the start" if from_start else f": fails at {curve.fails_at:.2g}"
             axes.plot([curve.fails_at] * 2, [-_MARGIN, curve.fails_below], color=colour, linewidth=1, linestyle=":")
             if not from_start:
-                axes.plot(
-                    curve.fails_at, curve.fails_below, color=colour, marker="X", markersize=9, zorder=4,
-                    markeredgecolor=self.foreground,
-                )  # fmt: skip
+                cross = {"marker": "X", "markersize": 9, "markeredgecolor": self.foreground}
+                axes.plot(curve.fails_at, curve.fails_below, color=colour, zorder=4, **cross)
         axes.plot(severities, scores, color=colour, marker="o", markersize=4, linewidth=1.5, label=label)
         if len(self._curves) == 1:  # bands of several would cover each other
             spread = np.array([row["uncertainty"] for row in curve.rows()], dtype=float)[seen]  # None becomes NaN
@@ -152,9 +139,14 @@ class CurvePanel(QGroupBox):
         self.name = ""
         self.distortion = DistortionChooser("With what to distort the image, at the severities 0 (not) to 5.")
         self.fails_below = FloatSpinBox(
-            name="fails_below", label="Fails below", value=FAILS_BELOW, min=0.01, max=0.99, step=0.05,
+            name="fails_below",
+            label="Fails below",
+            value=FAILS_BELOW,
+            min=0.01,
+            max=0.99,
+            step=0.05,
             tooltip="Below this score the recogniser counts as failing.",
-        )  # fmt: skip
+        )
         self.button = button(
             "Curve",
             "Score the whole image at each severity (a stack: the mean over its planes). Curves of one image stay "
@@ -235,7 +227,12 @@ class MachineQuality(MapWidget):
     def request(self) -> Request:
         """Ask for a map of the whole image's pass, also where a region is chosen, and for its score."""
         request = super().request()
-        return replace(request, show=partial(_assessed, self.region(self.source, request.images["image"])))
+        region = self.region(self.source, request.images["image"])
+
+        def show(asked: Request, assessment: MachineAssessment) -> MachineResult:
+            return MachineResult.made(assessment, asked.names[0], region)
+
+        return replace(request, show=show)
 
     def run_curve(self) -> None:
         """Start scoring distorted copies, or say why it cannot start; does nothing while something is under way."""

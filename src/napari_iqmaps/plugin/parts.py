@@ -45,13 +45,7 @@ def as_wide_as_its_place(box: QComboBox) -> None:
 
 
 class ViewButtons(QWidget):
-    """A row of buttons of which one is pressed, hidden until there is something to look at.
-
-    Parameters
-    ----------
-    views : mapping
-        Name of each view to what it shows, for the tooltip.
-    """
+    """A row of buttons of which one is pressed; it is made of names and tooltips, and hidden to begin with."""
 
     pressed = Signal(str)
 

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -36,10 +36,7 @@ _SAMPLE_SIDE = 512
 class Histogram:
     """How the values of a map are distributed.
 
-    Attributes
-    ----------
-    shares : numpy.ndarray
-        Share of the valid pixels in each bin.
+    The shares are those of the valid pixels in each bin.
     """
 
     shares: npt.NDArray[np.float64]
@@ -70,19 +67,16 @@ class Result:
     words: str = ""
 
     @classmethod
-    def of(cls, quality_map: QualityMap, names: Sequence[str], sample: Any = None) -> Result:
+    def of(cls, quality_map: QualityMap, names: Sequence[str], sample: Any = None, **more: Any) -> Self:
         """Look at a map once, in the thread that made it, so that showing it costs nothing.
 
-        Parameters
-        ----------
-        sample : numpy.ndarray, optional
-            Some values of a lazy map, as `samples` gives them. None computes them.
+        The sample holds some values of a lazy map, as `samples` gives them; None computes them.
         """
         if sample is None:
             (sample,) = samples([quality_map])
         limits = quality_map.meaning.display_limits(sample)
         histogram = None if quality_map.is_lazy else _histogram(quality_map)
-        return cls(quality_map, limits, histogram, tuple(names))
+        return cls(quality_map, limits, histogram, tuple(names), **more)
 
     @property
     def parts(self) -> tuple[Showable, ...]:

@@ -83,17 +83,15 @@ class HistogramView(FigureView):
             axes.yaxis.set_major_formatter(lambda share, _: f"{share:g}")
             axes.yaxis.set_minor_formatter(lambda _share, _: "")
         self._axes = axes
-        axes.set_ylabel("% of pixels", color=self.foreground, fontsize=8)
         # One strip of colours under the bars is the colour bar of the map: napari's own has no place for a unit.
         gradient = scale.to_rgba(np.linspace(low, high, _COLOURS))[None]
         strip.imshow(gradient, extent=(low, high, 0, 1), aspect="auto")
         strip.set_yticks([])
         arrow = "  →  " if len(kind.low_means) + len(kind.high_means) < _LONG else "\n→ "
         legend = f"{kind.title}: {kind.unit}\n{kind.low_means}{arrow}{kind.high_means}"
-        strip.set_xlabel(legend, color=self.foreground, fontsize=8)
         strip.set_xlim(low, high)
-        for part in (axes, strip):
-            self.colour_axes(part)
+        self.colour_axes(axes, y="% of pixels")
+        self.colour_axes(strip, x=legend)
         for spine in strip.spines.values():
             spine.set_visible(False)
         axes.tick_params(axis="x", length=0)

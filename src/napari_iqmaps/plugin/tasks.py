@@ -24,13 +24,8 @@ _running: set[Task] = set()
 class Task(QObject):
     """One piece of work in a thread, with a bar in napari's activity dock and a way to stop it.
 
-    Parameters
-    ----------
-    work : callable
-        Called in a thread with a progress callable, which it calls with ``(done, total)`` and lets raise.
+    The work gets a progress callable, which it calls with ``(done, total)`` and lets raise.
 
-    Notes
-    -----
     All signals arrive in the main thread; `ended` comes last, once and always. A result that is ready when the task
     has been cancelled is dropped. A thread that is inside one long step when it is cancelled (loading a library or a
     network) ends at its next call of progress, but nobody waits for it: the task has ended for everybody else after
