@@ -9,8 +9,8 @@ from napari.layers import Layer
 import napari_iqmaps as iq
 from napari_iqmaps.core.diffdiff import diff_diff_assess, overlay
 from napari_iqmaps.plugin import samples
+from napari_iqmaps.plugin.diff_diff import AS_PLACED, guessed_roles
 from napari_iqmaps.plugin.diff_diff_layers import BETTER, WORSE
-from napari_iqmaps.plugin.diff_diff_options import AS_PLACED, guessed_roles
 
 ROLES = ("before", "after", "map", "marks", "blocks")
 

@@ -6,7 +6,7 @@ import numpy as np
 from qtpy.QtWidgets import QFileDialog
 
 from napari_iqmaps import register
-from napari_iqmaps.plugin.diff_diff_options import AFFINE, AS_PLACED
+from napari_iqmaps.plugin.diff_diff import AFFINE, AS_PLACED
 
 
 def test_it_registers_where_no_registered_image_is_given(viewer, trio, shift, open_judge, judged, layer_of):
@@ -91,9 +91,9 @@ def test_one_black_and_white_cannot_hold_for_whole_numbers_and_floats(viewer, tr
 def test_the_bar_of_progress_says_what_is_done(trio, add_trio, open_judge):
     add_trio()
     widget = open_judge()
-    assert widget.task_name(widget._request()) == "Diff-diff"
+    assert widget.request().name == "Diff-diff"
     widget.layers.images["registered"].value = None
-    assert widget.task_name(widget._request()) == "Registering and judging"
+    assert widget.request().name == "Registering and judging"
 
 
 def test_the_motion_can_become_the_moving_layer_s_affine(viewer, trio, open_judge, judged, layer_of):

@@ -11,8 +11,7 @@ from qtpy.QtWidgets import QFileDialog
 
 import napari_iqmaps as iq
 from napari_iqmaps.plugin import samples
-from napari_iqmaps.plugin.curve_panel import CurveView
-from napari_iqmaps.plugin.machine import MachineQuality
+from napari_iqmaps.plugin.machine import CurveView, MachineQuality
 
 SQUARE = np.array([[8, 8], [8, 47], [47, 47], [47, 8]], float)
 

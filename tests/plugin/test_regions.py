@@ -6,6 +6,7 @@ import pytest
 from napari.layers import Image, Points, Shapes
 
 from napari_iqmaps import InputError, QualityMap, threshold_map, visibility_map
+from napari_iqmaps.core.visibility import surroundings
 from napari_iqmaps.plugin.layers import pixels_of
 from napari_iqmaps.plugin.regions import region_of
 from napari_iqmaps.plugin.results import Request
@@ -20,9 +21,10 @@ def region_in(layer, *shapes, kind="rectangle", **options):
 
 
 def run(function, images, region, **options):
-    return (
-        Request(function, tuple(pixels_of(image) for image in images), options, region).run(lambda *_: None).quality_map
-    )
+    names = ("image",) if function is threshold_map else ("test", "reference")
+    pixels = {name: pixels_of(image) for name, image in zip(names, images, strict=True)}
+    request = Request(function, pixels, options, region=region, margin=surroundings(**options))
+    return request.run(lambda *_: None).quality_map
 
 
 @pytest.mark.parametrize(("model", "stride"), [("contrast", 4), ("contrast", 8), ("pnet", 8)])

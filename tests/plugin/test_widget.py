@@ -6,7 +6,7 @@ import pytest
 
 from napari_iqmaps import threshold_map, visibility_map
 from napari_iqmaps.plugin import tasks
-from napari_iqmaps.plugin.following import REST_MILLISECONDS
+from napari_iqmaps.plugin.follower import REST_MILLISECONDS
 from napari_iqmaps.plugin.visibility import VisibilityThresholds
 
 

@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from qtpy.QtWidgets import QCheckBox
 
-from ..core.blind import assess, maps_of
+from ..core.assessment import Assessment
+from ..core.blind import MAPS, assess, maps_of
 from ..core.errors import InputError
+from ..core.io.scores import quality_row
 from ..core.regions import RegionQuality
 from . import export
-from .assessed import AssessedResult, AssessRequest
-from .following import Follower
+from .follower import Follower
 from .frame import Key, MapWidget
 from .inputs import InputSlot
-from .layers import pixels_of
-from .map_boxes import MapBoxes
-from .options import OptionWidget, make_options, read_options
-from .region_scores import RegionBar, measured, write_features
-from .regions import areas_of
-from .tasks import Task
+from .layers import grid_of
+from .options import MapBoxes, OptionWidget, make_options
+from .regions import RegionBar, areas_of, measured, write_features
+from .results import Request, Result, samples
 
 if TYPE_CHECKING:
     import napari
@@ -30,6 +31,62 @@ if TYPE_CHECKING:
 
 _COLOUR_BAR = ("bottom_left", (12, 80), 8)  # place, pixels, points
 _NAME_POINTS = 7
+_NO_MAP = "No map is chosen. Tick at least one."
+
+
+@dataclass(frozen=True, eq=False)
+class AssessedResult(Result):
+    """Some maps of an assessment, the last of them as the map itself and the others beside it, and its score."""
+
+    assessment: Assessment | None = None
+    seen: Mapping[str, Result] | None = None
+
+    @classmethod
+    def made(cls, assessment: Assessment, kinds: Collection[str], names: Sequence[str]) -> AssessedResult:
+        """Look at all maps once, for they cost the one pass nothing, and show some, in the order of the pass."""
+        maps = list(assessment.maps.values())
+        parts = {
+            quality_map.kind: Result.of(quality_map, names, sample)
+            for quality_map, sample in zip(maps, samples(maps), strict=True)
+        }
+        return cls._showing(assessment, parts, kinds)
+
+    def showing(self, kinds: Collection[str]) -> AssessedResult:
+        """Show other maps of the same assessment."""
+        assert self.assessment is not None
+        assert self.seen is not None
+        return self._showing(self.assessment, self.seen, kinds)
+
+    def in_memory(self) -> AssessedResult:
+        """Compute the maps and the score in one pass, if they are lazy."""
+        assert self.assessment is not None
+        if not self.assessment.is_lazy:
+            return self
+        shown = [part.quality_map.kind for part in self.parts if isinstance(part, Result)]
+        return self.made(self.assessment.compute(), shown, self.names)
+
+    def row(self) -> dict[str, Any]:
+        """Sum up the score as a row of a table, with the mean of each map."""
+        assert self.assessment is not None
+        image, *reference = self.names
+        cells = {"file": image, **({"reference": reference[0]} if reference else {})}
+        means = {f"mean_{kind}": _mean(result.score) for kind, result in self.assessment.maps.items()}
+        return quality_row(self.assessment.score, **cells) | means
+
+    @classmethod
+    def _showing(cls, assessment: Assessment, parts: Mapping[str, Result], kinds: Collection[str]) -> AssessedResult:
+        shown = [parts[kind] for kind in MAPS if kind in kinds and kind in parts]
+        if not shown:
+            raise InputError(_NO_MAP)
+        *beside, top = shown
+        words = assessment.sentence()
+        own = {"beside": tuple(beside), "words": words, "assessment": assessment, "seen": parts}
+        return cls(**{**vars(top), **own})
+
+
+def _mean(scores: Any) -> float | None:
+    finite = np.asarray(scores)[np.isfinite(scores)]
+    return float(finite.mean()) if finite.size else None
 
 
 class BlindQuality(MapWidget):
@@ -53,6 +110,7 @@ class BlindQuality(MapWidget):
         optional=True,
     )
     main_options = ("model", "maps")
+    refuses_light = "the blind networks judge display codes"
 
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
         self._measure_again = False
@@ -82,20 +140,33 @@ class BlindQuality(MapWidget):
 
     def describe(self) -> str:
         """Say what Run will judge, and with what."""
-        image, reference = (self.layers.images[name].value for name in ("image", "reference"))
+        image, reference = self.layer("image"), self.layer("reference")
         if image is None:
             return "Open an image: it is judged without a reference."
         if reference is None:
             return f"Run judges {image.name!r} without a reference: where it is bad, how far to trust that, its score."
         return f"Run judges {image.name!r} without a reference, and measures its error against {reference.name!r}."
 
-    def inputs(self) -> list[Any]:
-        """Give the images: shapes are measured in the maps that are there."""
-        return [chooser.value for chooser in self.layers.images.values() if chooser.value is not None]
+    def request(self) -> Request:
+        """Ask for one pass, of which the ticked maps are shown."""
+        request = super().request()
+        options = dict(request.options)
+        kinds = options.pop("maps")
+        if not kinds:
+            raise InputError(_NO_MAP)
 
-    def result_key(self, request: Any) -> Key:
+        def show(asked: Request, assessment: Assessment) -> AssessedResult:
+            return AssessedResult.made(assessment, kinds, asked.names)
+
+        return replace(request, options=options, show=show)
+
+    def watched(self) -> list[Any]:
+        """Give the images: shapes are measured in the maps that are there."""
+        return self.images()
+
+    def result_key(self, request: Request) -> Key:
         """Keep one set of layers an image, whatever model and reference."""
-        return ("assess", str(self._first_layer().unique_id))
+        return ("assess", str(self.source.unique_id))
 
     def on_placed(self, source: Any, layers: list[Any]) -> None:
         """Show new maps side by side, or the chosen one over the image, and measure the regions."""
@@ -121,8 +192,7 @@ class BlindQuality(MapWidget):
     # What is shown
 
     def _show_view(self, _checked: bool = False) -> None:
-        # napari 0.9 moved the grid from the viewer to its canvas.
-        grid = getattr(self.viewer, "canvas", self.viewer).grid
+        grid = grid_of(self.viewer)
         was_grid = grid.enabled
         grid.enabled = self.side_by_side.isChecked()
         self._show_maps()
@@ -137,7 +207,7 @@ class BlindQuality(MapWidget):
             layer.visible = everything or layer is self.summary.chosen_layer
             if hasattr(layer, "name_overlay"):
                 layer.name_overlay.visible = everything
-        reference = self.layers.images["reference"].value
+        reference = self.layer("reference")
         if reference is not None:
             reference.visible = everything
 
@@ -183,9 +253,8 @@ class BlindQuality(MapWidget):
             return
         assert result.assessment is not None
         areas = areas_of(shapes, self._shown[0], result.assessment.judge.shape)
-        task = Task(partial(measured, result.assessment, areas), "Measuring regions")
-        task.returned.connect(partial(self._on_measured, shapes))
-        self._start(task, "Measuring the regions…")
+        work, then = partial(measured, result.assessment, areas), partial(self._on_measured, shapes)
+        self.start(work, "Measuring regions", "Measuring the regions…", then)
 
     def _on_measured(self, shapes: Any, regions: list[RegionQuality]) -> None:
         self.say("")
@@ -199,7 +268,7 @@ class BlindQuality(MapWidget):
         result = self.summary.result
         if result is not None and self.regions.regions:
             names = dict(zip(("file", "reference"), result.names, strict=False))
-            self._export(export.ask_for_rows, self.regions.rows(**names))
+            self.export(export.ask_for_rows, self.regions.rows(**names))
 
     # The frame's
 
@@ -211,18 +280,5 @@ class BlindQuality(MapWidget):
 
     def _enable_options(self) -> None:
         super()._enable_options()
-        has_reference = self.layers.images["reference"].value is not None
+        has_reference = self.layer("reference") is not None
         self.options["maps"].offer(maps_of(self.options["model"].value, has_reference=has_reference))
-
-    def _request(self) -> Any:
-        image = self._first_layer()
-        reference = self.layers.images["reference"].value
-        pixels = pixels_of(image, "image")
-        if pixels.luminance == "absolute":
-            raise InputError(f"{pixels.name!r} holds light in cd/m2; the blind networks judge display codes.")
-        self.range.describe(image)  # its data may have got another type since it was chosen
-        options = read_options(self.options, assess) | {"data_range": self.range.value_given()}
-        kinds = options.pop("maps")
-        if not kinds:
-            raise InputError("No map is chosen. Tick at least one.")
-        return AssessRequest(pixels, None if reference is None else pixels_of(reference, "reference"), kinds, options)

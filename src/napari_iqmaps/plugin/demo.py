@@ -11,8 +11,7 @@ import napari
 
 from ..core import samples
 from ..core.visibility import MODELS, threshold_map, visibility_map
-from .layers import pixels_of
-from .placing import place
+from .layers import grid_of, pixels_of, place
 from .results import Request, Result
 from .tasks import Task
 from .visibility import VisibilityThresholds
@@ -25,18 +24,18 @@ def show(viewer: Any, model: str) -> list[Task]:
     distorted, photo = samples.distorted_pair()
     reference = viewer.add_image(photo, name="photo")
     copy = viewer.add_image(distorted, name="photo, distorted")
-    # napari 0.9 moved the grid from the viewer to its canvas.
-    grid = getattr(viewer, "canvas", viewer).grid
+    grid = grid_of(viewer)
     grid.enabled = True
     grid.shape = (2, 2)
     viewer.reset_view()
+    of_copy = {"test": pixels_of(copy), "reference": pixels_of(reference)}
     requests = (
-        (reference, Request(threshold_map, (pixels_of(reference),), {"model": model})),
-        (copy, Request(visibility_map, (pixels_of(copy), pixels_of(reference)), {"model": model, "window": _WINDOW})),
+        (reference, Request(threshold_map, {"image": pixels_of(reference)}, {"model": model})),
+        (copy, Request(visibility_map, of_copy, {"model": model, "window": _WINDOW})),
     )
     tasks = []
     for source, request in requests:
-        task = Task(request.run, request.function.__name__.replace("_", " "))
+        task = Task(request.run, request.name)
         task.returned.connect(partial(_show_result, viewer, source))
         task.start()
         tasks.append(task)
@@ -44,18 +43,7 @@ def show(viewer: Any, model: str) -> list[Task]:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Open napari with the demo and wait until it is closed.
-
-    Parameters
-    ----------
-    argv : sequence of str, optional
-        Command line without the program's name; None takes that of the process.
-
-    Returns
-    -------
-    int
-        Exit status, 0.
-    """
+    """Open napari with the demo and wait until it is closed; give the exit status."""
     parser = argparse.ArgumentParser(prog="python -m napari_iqmaps.plugin.demo", description=__doc__)
     parser.add_argument("--model", choices=MODELS, default=MODELS[0], help="threshold model (default: %(default)s)")
     arguments = parser.parse_args(argv)

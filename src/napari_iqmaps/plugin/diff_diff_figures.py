@@ -8,6 +8,8 @@ from types import MappingProxyType
 from typing import Any, ClassVar
 
 import numpy as np
+from qtpy.QtCore import Signal  # type: ignore[attr-defined]
+from qtpy.QtWidgets import QGroupBox, QHBoxLayout, QVBoxLayout, QWidget
 
 from ..core.diffdiff import (
     ShiftSurface,
@@ -18,16 +20,18 @@ from ..core.diffdiff import (
     tolerance_curve,
 )
 from ..core.io.diffdiff_drawing import marked, reduced
-from .curve_panel import COLOURS
-from .diff_diff_places import ARROW
+from ..core.progress import Progress
+from .diff_diff_layers import ARROW
 from .diff_diff_run import JudgedResult
-from .figure_view import FigureView
+from .figure_view import COLOURS, FONT, FigureView
 from .layers import LayerPixels, pixels_of
-from .tasks import Progress
+from .parts import button, wrapped
 
-_FONT = 8
 _MOST_SIDE = 400  # pixels of a picture in the ladder; more is not seen
 _POINTS = 60
+_LEAST, _MOST = 220, 420  # pixels of the height of a figure
+_TITLES = 3 * 20  # pixels for the titles of three rows of pictures
+_FRAME = 24  # pixels that the group takes for itself
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,13 +58,7 @@ class PlaneOf:
 def plane_of(
     result: JudgedResult, roles: Mapping[str, Any], index: tuple[int, ...], data_range: tuple[float, float] | None
 ) -> PlaneOf:
-    """Take one plane of a judgement and of its images.
-
-    Parameters
-    ----------
-    index : tuple of int
-        Of the plane; empty for one image.
-    """
+    """Take one plane of a judgement and of its images; the index is empty for one image."""
     moving, fixed = pixels_of(roles["moving"], "moving image"), pixels_of(roles["fixed"], "fixed image")
     values = result.quality_map.values
     number = int(np.ravel_multi_index(index, values.shape[:-2])) if index else 0
@@ -106,7 +104,7 @@ class Ladder:
             axes.imshow(picture, aspect="equal")
             axes.set_axis_off()
             score = f"{point.score:.2f}" if np.isfinite(point.score) else "none"
-            axes.set_title(f"> {point.tol:g}: {score}", fontsize=_FONT, color=view.foreground, pad=2)
+            axes.set_title(f"> {point.tol:g}: {score}", fontsize=FONT, color=view.foreground, pad=2)
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,10 +144,8 @@ class Curve:
         axes.axvline(self.tol, color=view.foreground, linewidth=0.8)
         axes.set_ylim(-0.03, 1.03)
         axes.set_xlim(0, tols[-1])
-        axes.set_xlabel("tolerance (grey levels)", color=view.foreground, fontsize=_FONT)
-        axes.set_ylabel("share", color=view.foreground, fontsize=_FONT)
-        view.colour_axes(axes)
-        axes.legend(fontsize=7, labelcolor=view.foreground, facecolor=view.background, framealpha=0.7)
+        view.colour_axes(axes, "tolerance (grey levels)", "share")
+        view.add_legend(axes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,12 +185,10 @@ class Shifts:
         shown = axes.imshow(self.surface.soft, extent=extent, cmap="PiYG", vmin=-largest, vmax=largest)
         down, right = self.surface.best
         axes.plot(right, down, marker="x", color="black", markersize=7, markeredgewidth=2)
-        axes.set_xlabel("shift to the right (pixels)", color=view.foreground, fontsize=_FONT)
-        axes.set_ylabel("shift down (pixels)", color=view.foreground, fontsize=_FONT)
-        view.colour_axes(axes)
+        view.colour_axes(axes, "shift to the right (pixels)", "shift down (pixels)")
         bar = figure.colorbar(shown, ax=axes, shrink=0.9)
         bar.ax.tick_params(colors=view.foreground, labelsize=7)
-        bar.set_label("soft score: better > 0", color=view.foreground, fontsize=_FONT)
+        bar.set_label("soft score: better > 0", color=view.foreground, fontsize=FONT)
 
 
 Closer = Ladder | Curve | Shifts
@@ -217,3 +211,83 @@ def _plane_at(pixels: LayerPixels, index: tuple[int, ...]) -> Any:
     """Give the plane of an image that belongs to a plane of the map; one plane belongs to all."""
     lead = pixels.data.ndim - (2 if pixels.channel_axis is None else 3)
     return np.asarray(pixels.data[index[len(index) - lead :] if lead else ...])
+
+
+class CloserView(FigureView):
+    """Draws whichever figure was asked for last."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.shown: Closer | None = None
+
+    def show_figure(self, figure: Closer | None) -> None:
+        """Draw a figure."""
+        self.shown = figure
+        height = _LEAST
+        if isinstance(figure, Ladder):
+            rows, columns = figure.pictures[0].shape[:2]
+            # A view that has not been shown yet does not know its width; the group around it does.
+            width = max(self.width(), self.parentWidget().width() - _FRAME)  # type: ignore[union-attr]
+            height = round(width * rows / columns) + _TITLES
+        self.setMinimumHeight(min(max(height, _LEAST), _MOST))
+        self.redraw()
+        self.setVisible(figure is not None)
+
+    def fill(self, figure: Any) -> None:
+        """Draw what was asked for."""
+        if self.shown is not None:
+            self.shown.draw(figure, self)
+
+
+class CloserPanel(QGroupBox):
+    """Asks for figures, shows the last one, and offers it and the table of blocks as files."""
+
+    wanted = Signal(str)
+    figure_save_wanted = Signal()
+    blocks_save_wanted = Signal()
+    planes_save_wanted = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__("Look closer", parent)
+        self.view = CloserView(self)
+        self.words = wrapped(selectable=True)
+        self.buttons = {name: button(name, tooltip) for name, (_, tooltip) in FIGURES.items()}
+        self.save_figure = button("Save figure…", "Write the figure as a PNG file.")
+        self.save_blocks = button("Save blocks…", "Write a row for each block into a CSV file.")
+        self.save_planes = button("Save planes…", "Write a row for each plane of the stack into a CSV file.")
+        column = QVBoxLayout(self)
+        row = QHBoxLayout()
+        row.setSpacing(2)
+        for name, made in self.buttons.items():
+            row.addWidget(made)
+            made.clicked.connect(lambda _checked=False, name=name: self.wanted.emit(name))
+        column.addLayout(row)
+        column.addWidget(self.view)
+        column.addWidget(self.words)
+        files = QHBoxLayout()
+        files.addWidget(self.save_figure)
+        files.addWidget(self.save_blocks)
+        files.addWidget(self.save_planes)
+        column.addLayout(files)
+        self.save_figure.clicked.connect(self.figure_save_wanted)
+        self.save_blocks.clicked.connect(self.blocks_save_wanted)
+        self.save_planes.clicked.connect(self.planes_save_wanted)
+        self.show_figure(None)
+        self.hide()
+
+    def show_figure(self, figure: Closer | None) -> None:
+        """Show a figure with its words."""
+        self.view.show_figure(figure)
+        self.words.setText("" if figure is None else figure.words)
+        self.words.setVisible(figure is not None)
+        self.save_figure.setEnabled(figure is not None)
+
+    def offer_tables(self, *, blocks: bool, planes: bool) -> None:
+        """Say which tables there are: of blocks, and of several planes."""
+        self.save_blocks.setEnabled(blocks)
+        self.save_planes.setVisible(planes)
+
+    def set_running(self, running: bool) -> None:
+        """Close or open the buttons."""
+        for made in self.buttons.values():
+            made.setEnabled(not running)

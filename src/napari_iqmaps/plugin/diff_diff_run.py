@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,16 +10,15 @@ import numpy as np
 import numpy.typing as npt
 
 from ..core.diffdiff import DiffDiffAssessment, DiffDiffScore, diff_diff_assess, overlay, recounted
-from ..core.errors import InputError, NotEnoughEvidence
+from ..core.errors import NotEnoughEvidence
+from ..core.progress import Progress, Steps
 from ..core.registration import Registration, register
 from ..core.registration.geometry import Matrix
 from ..core.registration.warp import valid_pixels, warp_image
-from .layers import LayerPixels, common_channel_axis
-from .results import Result
-from .tasks import Progress
+from .layers import common_channel_axis
+from .results import Request, Result
 
 Limits = tuple[float, float]
-_STEPS = 100
 _REGISTERED = 0.8  # of the time, about
 _MOST_REASONS = 3
 
@@ -41,11 +40,43 @@ class JudgedResult(Result):
     assessment: DiffDiffAssessment | None = None
     registrations: tuple[Registration, ...] = ()
     registered: Any = None
-    fixed: Any = None
     before: Any = None
     after: Any = None
     affine: Matrix | None = None
     note: str = ""
+
+    @classmethod
+    def made(
+        cls,
+        request: Request,
+        judged: Judged,
+        *,
+        limits: Mapping[str, Limits | None],
+        note: str = "",
+        wants_affine: bool = False,
+    ) -> JudgedResult:
+        """Look at a judgement once; called in a thread.
+
+        The limits are the values between which the image of a slot is shown, None for RGB; the note is said besides the
+        verdict; an affine is wanted to move the moving layer, instead of making a registered one.
+        """
+        axis = common_channel_axis(request.images.values())
+        score, registrations = judged.assessment.score, judged.registrations
+        red = _as_shown(judged.start, limits["moving"], axis)
+        green = _as_shown(judged.fixed, limits["fixed"], axis)
+        red_after = _as_shown(judged.registered, limits["registered"], axis)
+        return cls.of(
+            judged.assessment.maps["diff_diff"],
+            request.names,
+            words=_in_words(score, registrations, note),
+            assessment=judged.assessment,
+            registrations=registrations,
+            registered=judged.registered,
+            before=_overlay(red, green, axis),
+            after=_overlay(red_after, green, axis),
+            affine=registrations[0].as_napari_affine() if wants_affine and registrations else None,
+            note=note,
+        )
 
     @property
     def score(self) -> DiffDiffScore:
@@ -54,18 +85,7 @@ class JudgedResult(Result):
         return self.assessment.score
 
     def at(self, tol: float) -> JudgedResult:
-        """Count the same map with another tolerance.
-
-        Parameters
-        ----------
-        tol : float
-            Grey levels of 255.
-
-        Returns
-        -------
-        JudgedResult
-            The map's values, the images and the registrations are these.
-        """
+        """Count the same map with another tolerance, in grey levels of 255; images and registrations are these."""
         assert self.assessment is not None
         counted = recounted(self.assessment, tol=tol)
         words = _in_words(counted.score, self.registrations, self.note)
@@ -91,110 +111,102 @@ class JudgedResult(Result):
             rows.append(row | (_registration_cells(self.registrations[number]) if self.registrations else {}))
         return rows
 
+    def plane_words(self, index: tuple[int, ...]) -> str:
+        """Say what one plane of a stack has to say for itself."""
+        number = int(np.ravel_multi_index(index, self.quality_map.values.shape[:-2]))
+        return f"Plane {', '.join(map(str, index))}: {self.score.planes[number].sentence()}"
+
 
 @dataclass(frozen=True, eq=False)
-class JudgeRequest:
-    """All that a run needs, taken from the viewer before it starts: the thread touches no layer.
+class Judged:
+    """What judging gave, and the images that it compared.
 
     Attributes
     ----------
-    moving, fixed : LayerPixels
-        The images; the moving one may be a stack of frames for one fixed plane.
-    registered : LayerPixels or None
-        The moving image after a registration made elsewhere; None registers.
-    limits : tuple
-        Between which values moving, fixed and registered image are shown; None for RGB.
-    black_is_outside : bool
-        Whether a black border of the registered image is where the moving one does not reach.
-    placed : numpy.ndarray or None
-        The matrix by which the viewer shows the moving image on the fixed one, to be judged instead of registering.
-    region : numpy.ndarray or None
-        bool, the pixels of the fixed image to judge.
+    start, registered, fixed : numpy.ndarray
+        Of one height and width: the moving image as it is, masked where it does not reach, and after the registration.
     """
 
-    moving: LayerPixels
-    fixed: LayerPixels
-    registered: LayerPixels | None
-    limits: tuple[Limits | None, Limits | None, Limits | None]
-    registering: Mapping[str, Any]
-    judging: Mapping[str, Any]
-    black_is_outside: bool = True
-    placed: Matrix | None = None
-    region: npt.NDArray[np.bool_] | None = None
-    note: str = ""
-    wants_affine: bool = False
-    function: Callable[..., Any] = diff_diff_assess
+    assessment: DiffDiffAssessment
+    start: Any
+    registered: Any
+    fixed: Any
+    registrations: tuple[Registration, ...]
 
-    def run(self, progress: Progress) -> JudgedResult:
-        """Register if need be, and judge; called in a thread.
 
-        Parameters
-        ----------
-        progress : callable
-            Called with steps done and in all; what it raises stops the work.
-        """
-        images = [image for image in (self.moving, self.fixed, self.registered) if image is not None]
-        axis = common_channel_axis(images)
-        moving, fixed = np.asanyarray(self.moving.data), np.asanyarray(self.fixed.data)
-        self._check(moving, fixed)
-        registered, valid, registrations = self._registered(moving, fixed, axis, _part(progress, 0, _REGISTERED))
-        # In an RGB or grey stack, what one plane needs is the same: the fixed image's height and width.
-        start = _on_grid(moving, self.fixed.plane_shape, axis)
-        assessment = diff_diff_assess(
-            start, registered, fixed, valid=valid, region=self.region, channel_axis=axis,
-            progress=_part(progress, _REGISTERED, 1), **self.judging,
-        )  # fmt: skip
-        quality_map = assessment.maps["diff_diff"]
-        seen = Result.of(quality_map, [image.name for image in images])
-        red_before, green, red_after = (
-            None if image is None else _as_shown(image, limits, axis)
-            for image, limits in zip((start, fixed, registered), self.limits, strict=True)
-        )
-        affine = registrations[0].as_napari_affine() if self.wants_affine and registrations else None
-        words = _in_words(assessment.score, registrations, self.note)
-        return JudgedResult(
-            quality_map, seen.limits, seen.histogram, seen.names, (), words,
-            assessment, registrations, registered, fixed, _overlay(red_before, green, axis),
-            _overlay(red_after, green, axis), affine, self.note,
-        )  # fmt: skip
+def judge(
+    moving: Any,
+    fixed: Any,
+    registered: Any = None,
+    *,
+    judging: Mapping[str, Any],
+    registering: Mapping[str, Any],
+    placed: Matrix | None,
+    valid: Any,
+    name: str,
+    channel_axis: int | None,
+    progress: Progress,
+) -> Judged:
+    """Register if need be, and judge; called in a thread.
 
-    def _check(self, moving: Any, fixed: Any) -> None:
-        if moving.ndim < fixed.ndim:
-            raise InputError(
-                f"The fixed image {self.fixed.name!r} has {fixed.ndim} dimensions and the moving image "
-                f"{self.moving.name!r} {moving.ndim}. Choose one plane as the fixed image, or a stack as moving."
-            )
-        if moving.ndim > fixed.ndim and self.wants_affine:
-            raise InputError(
-                f"{self.moving.name!r} is a stack, whose planes move each by itself; a layer has one affine. Ask for a "
-                "new layer instead."
-            )
+    Parameters
+    ----------
+    moving, fixed : array_like
+        The images; the moving one may be a stack of frames for one fixed plane.
+    registered : array_like, optional
+        The moving image after a registration made elsewhere; None registers.
+    placed : numpy.ndarray or None
+        The matrix by which the viewer shows the moving image on the fixed one, to be judged instead of registering.
+    valid : {"border"} or None
+        What of a registered image from elsewhere is valid, as `diff_diff_assess` takes it.
+    name : str
+        What messages call the moving image.
+    """
+    moving, fixed = np.asanyarray(moving), np.asanyarray(fixed)
+    shape = fixed.shape[-2:] if channel_axis is None else fixed.shape[-3:-1]
+    steps = Steps(progress)
+    registrations: tuple[Registration, ...] = ()
+    if registered is not None:
+        registered = np.asanyarray(registered)
+    elif placed is not None:
+        registered, valid = _moved(moving, placed, shape, channel_axis)
+    else:
+        share = steps.part(0, _REGISTERED)
+        registrations = _registrations(moving, fixed, registering, channel_axis, share)
+        if not any(one.accepted for one in registrations):
+            count = len(registrations)
+            which = "" if count == 1 else f" None of the {count} planes was, the first because"
+            raise NotEnoughEvidence(f"{name!r} was not registered:{which} {registrations[0].reason}")
+        lead = _planes(moving, channel_axis)[1]
+        registered = _stacked([one.registered for one in registrations], lead)
+        valid = _stacked([one.valid for one in registrations], lead)
+    start = _on_grid(moving, shape, channel_axis)
+    share = steps.part(_REGISTERED, 1)
+    assessment = diff_diff_assess(
+        start, registered, fixed, valid=valid, channel_axis=channel_axis, progress=share.progress, **judging
+    )
+    return Judged(assessment, start, registered, fixed, registrations)
 
-    def _registered(
-        self, moving: Any, fixed: Any, axis: int | None, progress: Progress
-    ) -> tuple[Any, Any, tuple[Registration, ...]]:
-        """Give the registered image, what of it is valid, and how it was found."""
-        if self.registered is not None:
-            return np.asanyarray(self.registered.data), "border" if self.black_is_outside else None, ()
-        shape = self.fixed.plane_shape
-        planes, lead = _planes(moving, axis)
-        if self.placed is not None:
-            source = planes[0].shape[:2]
-            warped = [warp_image(plane, self.placed, shape, has_channels=axis is not None) for plane in planes]
-            valid = np.broadcast_to(valid_pixels(self.placed, source, shape), (*lead, *shape))
-            return np.stack(warped).reshape(*lead, *warped[0].shape), valid, ()
-        targets, _ = _planes(fixed, axis)
-        made = []
-        for number, plane in enumerate(planes):
-            target = targets[number % len(targets)]
-            share = _part(progress, number / len(planes), (number + 1) / len(planes))
-            made.append(register(plane, target, channel_axis=axis, progress=share, **self.registering))
-        if not any(one.accepted for one in made):
-            which = "" if len(made) == 1 else f" None of the {len(made)} planes was, the first because"
-            raise NotEnoughEvidence(f"{self.moving.name!r} was not registered:{which} {made[0].reason}")
-        registered = np.stack([one.registered for one in made])
-        valid = np.stack([one.valid for one in made])
-        return registered.reshape(*lead, *registered.shape[1:]), valid.reshape(*lead, *shape), tuple(made)
+
+def _registrations(
+    moving: Any, fixed: Any, options: Mapping[str, Any], axis: int | None, steps: Steps
+) -> tuple[Registration, ...]:
+    """Register each plane onto the plane of the fixed image with its number, or onto its only one."""
+    planes, targets = _planes(moving, axis)[0], _planes(fixed, axis)[0]
+    made = []
+    for number, plane in enumerate(planes):
+        share = steps.part(number / len(planes), (number + 1) / len(planes))
+        target = targets[number % len(targets)]
+        made.append(register(plane, target, channel_axis=axis, progress=share.progress, **options))
+    return tuple(made)
+
+
+def _moved(data: Any, matrix: Matrix, shape: tuple[int, int], axis: int | None) -> tuple[Any, Any]:
+    """Bring every plane onto a grid by a matrix; give also which pixels of the grid the image reaches."""
+    planes, lead = _planes(data, axis)
+    moved = [warp_image(plane, matrix, shape, has_channels=axis is not None) for plane in planes]
+    valid = valid_pixels(matrix, planes[0].shape[:2], shape)
+    return _stacked(moved, lead), np.broadcast_to(valid, (*lead, *shape))
 
 
 def _registration_cells(registration: Registration) -> dict[str, Any]:
@@ -209,30 +221,17 @@ def _planes(data: Any, axis: int | None) -> tuple[Sequence[Any], tuple[int, ...]
     return list(data.reshape(-1, *data.shape[data.ndim - own :])), lead
 
 
-def _part(progress: Progress, start: float, stop: float) -> Progress:
-    """Give the progress of a part of the work as that of the whole, told when it has moved on."""
-    told = -1
-
-    def tell(done: int, total: int) -> None:
-        nonlocal told
-        step = round(_STEPS * (start + done / total * (stop - start))) if total else told
-        # A total of 0 asks whether to stop and tells nothing: each telling is work for the window.
-        progress(step, _STEPS if step != told else 0)
-        told = step
-
-    return tell
+def _stacked(planes: Sequence[Any], lead: tuple[int, ...]) -> Any:
+    """Put planes together again."""
+    return np.stack(planes).reshape(*lead, *planes[0].shape)
 
 
 def _on_grid(data: Any, shape: tuple[int, int], axis: int | None) -> Any:
     """Put an image of another size on a grid as it is, masked where it does not reach."""
-    planes, lead = _planes(data, axis)
-    own = planes[0].shape[:2]
-    if own == shape:
+    if _planes(data, axis)[0][0].shape[:2] == shape:
         return data
-    placed = np.stack([warp_image(plane, np.eye(3), shape, has_channels=axis is not None) for plane in planes])
-    outside = ~valid_pixels(np.eye(3), own, shape)
-    outside = outside if axis is None else outside[..., np.newaxis]
-    placed = placed.reshape(*lead, *placed.shape[1:])
+    placed, valid = _moved(data, np.eye(3), shape, axis)
+    outside = ~valid if axis is None else ~valid[..., np.newaxis]
     return np.ma.masked_array(placed, np.broadcast_to(outside, placed.shape))
 
 

@@ -1,4 +1,8 @@
-"""Export of a result: its map as a file, its score as a row of a table. Writing runs in a thread like any work."""
+"""Export of a result: its map as a file, its score as a row of a table.
+
+What asks for a file gives a task that is not started, or None if the user closed the dialog. What writes it runs in a
+thread like any work.
+"""
 
 from __future__ import annotations
 
@@ -13,35 +17,20 @@ from qtpy.QtWidgets import QFileDialog, QWidget
 from ..core.errors import InputError
 from ..core.io import write_map, write_scores
 from ..core.io.atomic import written_whole
+from ..core.progress import Progress
 from .results import Result, computed
-from .tasks import Progress, Task
+from .tasks import Task
 
 _OURS = {"file", "kind", "score"}
 
 
 def save_map(result: Result, path: str | Path, progress: Progress) -> Path:
-    """Write the map of a result; called in a thread.
-
-    Parameters
-    ----------
-    result : Result
-        A lazy one is computed first.
-    path : str or pathlib.Path
-        ``.tif`` for the values, ``.png`` for a picture with a legend.
-    """
+    """Write the map of a result, computed if it is lazy: its values (.tif), or a picture with a legend (.png)."""
     return write_map(computed(result, progress).quality_map, path)
 
 
 def append_row(result: Result, path: str | Path, progress: Progress) -> Path:
-    """Write the row of a result into a table, after the rows that are there; called in a thread.
-
-    Parameters
-    ----------
-    result : Result
-        A lazy one is computed first.
-    path : str or pathlib.Path
-        A new ``.csv`` file, or one with earlier rows. A column that only one of them has is added to all.
-    """
+    """Write the row of a result into a table, after the rows that are there; a new column is added to all of them."""
     path = Path(path)
     return write_scores([*_rows_of(path), computed(result, progress).row()], path)
 
@@ -59,13 +48,7 @@ def save_bytes(data: bytes, path: str | Path, _progress: Progress) -> Path:
 
 
 def ask_for_picture(parent: QWidget, data: bytes, *, suggestion: str = "figure.png") -> Task | None:
-    """Ask where to save a figure, and make the task that does it.
-
-    Returns
-    -------
-    Task or None
-        Not started; None if the user closed the dialog.
-    """
+    """Ask where to save a figure, and make the task that does it."""
     return _asked(parent, "Save the figure", suggestion, "Picture (*.png)", save_bytes, data)
 
 
@@ -76,29 +59,12 @@ def ask_for_rows(
     title: str = "Save the table of regions",
     suggestion: str = "regions.csv",
 ) -> Task | None:
-    """Ask where to save a table, and make the task that does it.
-
-    Parameters
-    ----------
-    title, suggestion : str, optional
-        What the dialog says, and the name that it proposes for the file.
-
-    Returns
-    -------
-    Task or None
-        Not started; None if the user closed the dialog.
-    """
+    """Ask where to save a table, and make the task that does it."""
     return _asked(parent, title, suggestion, "Table (*.csv)", save_rows, rows)
 
 
 def ask_for_map(parent: QWidget, result: Result) -> Task | None:
-    """Ask where to save a map, and make the task that does it.
-
-    Returns
-    -------
-    Task or None
-        Not started; None if the user closed the dialog.
-    """
+    """Ask where to save a map, and make the task that does it."""
     suggestion = f"{result.names[0]}_{result.quality_map.kind}.tif"
     return _asked(
         parent, "Save the map", suggestion, "Values (*.tif *.tiff);;Picture with legend (*.png)", save_map, result
@@ -106,13 +72,7 @@ def ask_for_map(parent: QWidget, result: Result) -> Task | None:
 
 
 def ask_for_row(parent: QWidget, result: Result) -> Task | None:
-    """Ask for a table, and make the task that adds the row of a result to it.
-
-    Returns
-    -------
-    Task or None
-        Not started; None if the user closed the dialog.
-    """
+    """Ask for a table, and make the task that adds the row of a result to it."""
     return _asked(parent, "Add the row to a table", "scores.csv", "Table (*.csv)", append_row, result)
 
 

@@ -3,31 +3,28 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from magicgui.widgets import CheckBox, Container, FloatSlider, FloatSpinBox, LineEdit
+from magicgui.widgets import CheckBox, LineEdit
 from napari.layers import Labels, Shapes
 
 from ..core.errors import InputError
-from ..core.hiding import STRONGEST, hide
+from ..core.hiding import HiddenMark, hide
 from ..core.visibility import ThresholdOptions
 from .frame import Key, MapWidget
 from .inputs import InputSlot, is_picture
-from .layers import LayerPixels, pixels_of
-from .options import OptionWidget, make_options, read_options
+from .layers import grid_of
+from .options import OptionWidget, StrengthSlider, make_options, read_options
+from .parts import ViewButtons
 from .regions import region_of
-from .results import Picture, Result
-from .tasks import Progress
-from .view_buttons import ViewButtons
+from .results import Picture, Request, Result
 
 if TYPE_CHECKING:
     import napari
 
-_WEAKEST = 0.1
-_STEP = 0.01
 _TEXT = "hidden"
 _VIEWS = {
     "Before": "The image as it was.",
@@ -38,28 +35,11 @@ _VIEWS = {
 }
 
 
-@dataclass(frozen=True, eq=False)
-class HideRequest:
-    """All that a run needs, taken from the viewer before it starts: the thread touches no layer."""
-
-    mark: Any
-    image: LayerPixels
-    options: Mapping[str, Any]
-    function: Callable[..., Any] = hide
-
-    def run(self, progress: Progress) -> Result:
-        """Hide the mark; called in a thread.
-
-        Returns
-        -------
-        Result
-            The visibility map, and beside it the marked image and the mark.
-        """
-        image = self.image
-        hidden = hide(self.mark, image.data, channel_axis=image.channel_axis, progress=progress, **self.options)
-        names = [image.name]
-        beside = (Picture("marked", hidden.image, hidden.info), Result.of(hidden.mark_map(), names))
-        return replace(Result.of(hidden.visibility, names), beside=beside, words=hidden.sentence())
+def _shown(request: Request, hidden: HiddenMark) -> Result:
+    """Give the visibility map, and beside it the marked image and the mark."""
+    names = request.names
+    beside = (Picture("marked", hidden.image, hidden.info), Result.of(hidden.mark_map(), names))
+    return replace(Result.of(hidden.visibility, names), beside=beside, words=hidden.sentence())
 
 
 class HideMark(MapWidget):
@@ -77,7 +57,8 @@ class HideMark(MapWidget):
         ),
     )
     main_options = ("text", "strength", "mode", "amplitude", "placement")
-    has_region = False
+    region_slot = None
+    refuses_light = "a mark is hidden in display codes"
 
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
         super().__init__(viewer)
@@ -102,7 +83,7 @@ class HideMark(MapWidget):
 
     def describe(self) -> str:
         """Say what Run will hide, and in which layer."""
-        image, mark = (self.layers.images[name].value for name in ("image", "mark"))
+        image, mark = self.layer("image"), self.layer("mark")
         if image is None:
             return "Open an image: a mark is put into it so faintly that it is not seen."
         what = f"the text {self.options['text'].value!r}" if mark is None else f"{mark.name!r}"
@@ -112,12 +93,27 @@ class HideMark(MapWidget):
     def can_use(self, name: str) -> bool:
         """Tell whether an option matters: a text where no layer is chosen, an amplitude to clamp."""
         if name in ("text", "invert"):
-            return (self.layers.images["mark"].value is None) == (name == "text")
+            return (self.layer("mark") is None) == (name == "text")
         return name != "amplitude" or self.options["mode"].value == "clamp"
 
-    def result_key(self, request: Any) -> Key:
+    def request(self) -> Request:
+        """Ask for the text, or for what a layer shows, in the image."""
+        pixels, options = self.pixels(), self.values()
+        if options["mode"] == "multiply":
+            options["amplitude"] = None
+        options["thresholds"] = ThresholdOptions(**read_options(self.options, ThresholdOptions))
+        mark = self.layer("mark")
+        if mark is None:
+            options["mark"] = self.options["text"].value
+        else:
+            raw = options["mode"] == "clamp" and options["amplitude"] is None
+            shape, inverted = pixels["image"].plane_shape, bool(self.options["invert"].value)
+            options["mark"], options["mark_range"] = _mark_of(mark, self.source, shape, inverted=inverted, raw=raw)
+        return Request(hide, pixels, options, _shown)
+
+    def result_key(self, request: Request) -> Key:
         """Keep one set of layers an image, whatever is hidden in it."""
-        return ("hide", str(self._first_layer().unique_id))
+        return ("hide", str(self.source.unique_id))
 
     def on_placed(self, source: Any, layers: list[Any]) -> None:
         """Show what is chosen under the button: before, after, mark or visibility."""
@@ -136,12 +132,11 @@ class HideMark(MapWidget):
         source, layers = self._placed
         view = self.views.names.index(self.views.chosen)
         everything = self.views.chosen == "All"
-        # napari 0.9 moved the grid from the viewer to its canvas.
-        grid = getattr(self.viewer, "canvas", self.viewer).grid
+        grid = grid_of(self.viewer)
         was_grid = grid.enabled
         grid.enabled = everything
         # The mark's own layer has no place of its own in the comparison.
-        mark = self.layers.images["mark"].value
+        mark = self.layer("mark")
         if mark is not None and mark is not source:
             mark.visible = False
         for number, layer in enumerate([source, *layers]):
@@ -149,68 +144,13 @@ class HideMark(MapWidget):
         if everything or was_grid:
             self.viewer.reset_view()
 
-    def _request(self) -> Any:
-        image = self._first_layer()
-        pixels = pixels_of(image, "image")
-        if getattr(pixels, "luminance", "code") == "absolute":
-            raise InputError(f"{pixels.name!r} holds light in cd/m2; a mark is hidden in display codes.")
-        self.range.describe(image)  # its data may have got another type since it was chosen
-        options = read_options(self.options, hide) | {"data_range": self.range.value_given()}
-        options["thresholds"] = ThresholdOptions(**read_options(self.options, ThresholdOptions))
-        if options["mode"] == "multiply":
-            options["amplitude"] = None
-        mark = self.layers.images["mark"].value
-        if mark is None:
-            return HideRequest(self.options["text"].value, pixels, options)
-        inverted = bool(self.options["invert"].value)
-        raw = options["mode"] == "clamp" and options["amplitude"] is None
-        pattern, mark_range = _mark_of(mark, image, pixels.plane_shape, inverted=inverted, raw=raw)
-        return HideRequest(pattern, pixels, options | {"mark_range": mark_range})
-
-
-class StrengthSlider(Container):  # type: ignore[type-arg]
-    """A strength, as a number to type and as a slider whose steps are shares."""
-
-    def __init__(self, value: float, tooltip: str) -> None:
-        self.slider = FloatSlider(
-            name="slider", value=math.log10(value), min=math.log10(_WEAKEST), max=math.log10(STRONGEST), step=0.01,
-            readout=False, tooltip=tooltip,
-        )  # fmt: skip
-        self.number = FloatSpinBox(name="number", value=value, min=_STEP, max=STRONGEST, step=_STEP, tooltip=tooltip)
-        super().__init__(widgets=[self.slider, self.number], layout="horizontal", labels=False)
-        self.name, self.label, self.tooltip = "strength", "Strength", tooltip
-        self.margins = (0, 0, 0, 0)
-        self.slider.changed.connect(self._on_slider)
-        self.number.changed.connect(self._on_number)
-
-    @property
-    def value(self) -> float:
-        """The strength."""
-        return float(self.number.value)
-
-    @value.setter
-    def value(self, value: float) -> None:
-        self.number.value = value
-
-    def _on_slider(self, exponent: float) -> None:
-        self.number.value = round(10**exponent, 2)
-
-    def _on_number(self, value: float) -> None:
-        # Not the other way round again: the slider knows fewer values than the number.
-        with self.slider.changed.blocked():
-            self.slider.value = min(max(math.log10(value), self.slider.min), self.slider.max)
-
 
 def _mark_of(
     layer: Any, image: Any, shape: tuple[int, int], *, inverted: bool, raw: bool
 ) -> tuple[Any, tuple[float, float] | None]:
     """Read a layer as a mark: what it shows white, its labels, or the inside of its shapes."""
     if isinstance(layer, Shapes):
-        region = region_of(layer, image, shape)
-        mask = np.zeros(shape, bool)
-        top, left = region.corner
-        mask[top : top + region.mask.shape[0], left : left + region.mask.shape[1]] = region.mask
-        return mask != inverted, None
+        return region_of(layer, image, shape).whole_mask() != inverted, None
     data = layer.data[0] if layer.multiscale else layer.data
     if isinstance(layer, Labels):
         return _one_picture(np.asarray(data) > 0, layer, 2) != inverted, None

@@ -8,13 +8,13 @@ from typing import Any
 
 from magicgui.widgets import ComboBox, Container, LineEdit, PushButton
 from napari.layers import Image, Shapes
-from qtpy.QtWidgets import QComboBox
 
 from ..core.display import SDR_WHITE, Luminance
 from ..core.errors import InputError
-from .following import Connections
+from .follower import Connections
 from .layers import is_map, pixels_of
 from .options import number_from
+from .parts import as_wide_as_its_place
 
 _FIELD_WIDTH = 50
 _UNKNOWN = ("black?", "white?")
@@ -32,6 +32,8 @@ class InputSlot:
         Whether "none" can be chosen.
     accepts : callable, optional
         Tells of a layer whether it can be chosen. None means images that are no maps.
+    role : str
+        What a message calls it; empty for its label.
     """
 
     name: str
@@ -39,6 +41,7 @@ class InputSlot:
     tooltip: str
     optional: bool = False
     accepts: Callable[[Any], bool] | None = None
+    role: str = ""
 
 
 REGION = InputSlot(
@@ -59,9 +62,7 @@ class LayerChooser(ComboBox):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        # The box is as wide as its place, not as the longest layer name.
-        self.native.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.native.setMinimumContentsLength(10)
+        as_wide_as_its_place(self.native)
 
 
 class LayerChoosers:
@@ -114,13 +115,7 @@ class LayerChoosers:
         return [*self.images.values(), self.region]
 
     def chosen(self) -> list[Any]:
-        """Give the layers that are chosen.
-
-        Returns
-        -------
-        list of napari.layers.Layer
-            Images in the order of the slots, then the region; those not chosen are left out.
-        """
+        """Give the layers that are chosen: images in the order of the slots, then the region."""
         return [chooser.value for chooser in self.widgets if chooser.value is not None]
 
     def _choices(self, accepts: Callable[[Any], bool]) -> Callable[[Any], list[Any]]:
@@ -187,11 +182,8 @@ class RangeEdit(Container):  # type: ignore[type-arg]
     def value_given(self) -> tuple[float, float] | None:
         """Read the range that the user stated.
 
-        Returns
-        -------
-        tuple of float or None
-            If both fields are empty, what the file of an image in light states; None if it states nothing, or if the
-            type of the image says it.
+        If both fields are empty, give what the file of an image in light states; None if it states nothing, or if the
+        type of the image says it.
         """
         black = number_from(self.black.value, "Black")
         white = number_from(self.white.value, "White")

@@ -1,10 +1,10 @@
-"""Between napari layers and the core: what a layer holds as an image, and a map as a layer on the same pixels."""
+"""Between napari layers and the core: what a layer holds as an image, what shows a map, and where layers go."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from napari.layers import Image
@@ -56,13 +56,10 @@ class LayerPixels:
 
 
 def pixels_of(layer: Any, role: str = "image") -> LayerPixels:
-    """Take the pixels of a layer, or say why it cannot be used.
+    """Take the pixels of a layer, or say why it cannot be used; nothing is copied or computed.
 
-    Returns
-    -------
-    LayerPixels
-        A view of the data; nothing is copied or computed. A tone-mapped layer gives the light that it was made from,
-        as long as it has its shape: cropped or split into colours, it is a picture like any other.
+    A tone-mapped layer gives the light that it was made from, as long as it has its shape: cropped or split into
+    colours, it is a picture like any other.
     """
     if layer is None:
         raise InputError(f"No {role} is chosen. Open or add an image layer, then choose it as the {role}.")
@@ -82,14 +79,9 @@ def pixels_of(layer: Any, role: str = "image") -> LayerPixels:
     return LayerPixels(layer.name, data, channel_axis)
 
 
-def common_channel_axis(images: Sequence[LayerPixels]) -> int | None:
-    """Give the channel axis that images share.
-
-    Returns
-    -------
-    int or None
-        -1 for RGB, None for grey.
-    """
+def common_channel_axis(images: Iterable[LayerPixels]) -> int | None:
+    """Give the channel axis that images share: -1 for RGB, None for grey."""
+    images = list(images)
     axes = {image.channel_axis for image in images}
     if len(axes) > 1:
         colour = ", ".join(repr(image.name) for image in images if image.channel_axis is not None)
@@ -101,33 +93,28 @@ def common_channel_axis(images: Sequence[LayerPixels]) -> int | None:
 
 
 def spatial_state(layer: Any) -> dict[str, Any]:
-    """Give everything that says where a layer's pixels lie in the world.
+    """Give everything that says where a layer's pixels lie, as keyword arguments for a layer of as many dimensions.
 
-    Parameters
-    ----------
-    layer : napari.layers.Layer
-        Any layer. An RGB image has one dimension less than its array, as the map of it has.
-
-    Returns
-    -------
-    dict
-        Keyword arguments for a layer of the same number of dimensions.
+    An RGB image has one dimension less than its array, as the map of it has.
     """
     return {name: getattr(layer, name) for name in _SPATIAL} | {"affine": np.array(layer.affine.affine_matrix)}
 
 
+def move_onto(layer: Any, source: Any) -> None:
+    """Put a layer where another one of as many dimensions lies."""
+    for name, value in spatial_state(source).items():
+        setattr(layer, name, value)
+
+
+def looks_of(layer: Any) -> dict[str, Any]:
+    """Give how an image is shown, as keyword arguments for another layer; colours show themselves."""
+    return {} if layer.rgb else {name: getattr(layer, name) for name in ("colormap", "contrast_limits", "gamma")}
+
+
 def as_layer(quality_map: QualityMap, source: Any, *, contrast_limits: tuple[float, float] | None = None) -> Image:
-    """Make the layer that shows a map on the pixels that it is about.
+    """Make the layer that shows a map on the pixels of its source; holes are transparent.
 
-    Parameters
-    ----------
-    contrast_limits : tuple of float, optional
-        Between which values to colour. None takes those that the map's kind asks for, which needs all the values.
-
-    Returns
-    -------
-    napari.layers.Image
-        With scale, translate, rotate, shear, affine, units and axis labels of the source; holes are transparent.
+    Without contrast limits it takes those that the map's kind asks for, which needs all the values.
     """
     limits = contrast_limits or quality_map.meaning.display_limits(np.asarray(quality_map.values))
     layer = Image(
@@ -151,45 +138,31 @@ def update_layer(
 ) -> None:
     """Put a new map into the layer of an earlier one, and leave what the user has tuned.
 
-    Notes
-    -----
-    Name, colormap, opacity and blending are the user's from the first result on. The contrast limits follow the
-    map only as long as they are the ones that this module set.
+    Name, colormap, opacity and blending are the user's from the first result on. The contrast limits follow the map
+    only as long as they are the ones that this module set.
     """
     limits = contrast_limits or quality_map.meaning.display_limits(np.asarray(quality_map.values))
     earlier = layer.metadata.get(METADATA_KEY, {}).get("display_limits")
     untouched = earlier is not None and np.allclose(layer.contrast_limits, earlier)
     layer.data = quality_map.values
-    for name, value in spatial_state(source).items():
-        setattr(layer, name, value)
+    move_onto(layer, source)
     layer.metadata = {**layer.metadata, **_metadata(quality_map, source.name, limits)}
     if untouched:
         layer.contrast_limits = limits
 
 
 def picture_layer(pixels: Any, source: Any, title: str, info: Mapping[str, Any]) -> Image:
-    """Make the layer of an image that was made from another, shown as that one is.
+    """Make the layer of an image that was made from another, shown as that one is and named after it and the title.
 
-    Parameters
-    ----------
-    pixels : numpy.ndarray
-        Of the source's shape.
-    title : str
-        What it is; the layer is named after source and title.
-
-    Returns
-    -------
-    napari.layers.Image
-        With the place, colormap and contrast limits of the source. It is no map: it can be chosen as an image.
+    It is no map: it can be chosen as an image.
     """
-    looks = {} if source.rgb else {name: getattr(source, name) for name in ("colormap", "contrast_limits", "gamma")}
     return Image(
         pixels,
         name=f"{source.name}: {title}",
         metadata={PICTURE_KEY: dict(info)},
         rgb=source.rgb,
         multiscale=False,
-        **looks,
+        **looks_of(source),
         **spatial_state(source),
     )
 
@@ -197,8 +170,7 @@ def picture_layer(pixels: Any, source: Any, title: str, info: Mapping[str, Any])
 def update_picture(layer: Any, pixels: Any, source: Any, info: Mapping[str, Any]) -> None:
     """Put new pixels into the layer of an earlier picture, and leave how it looks to the user."""
     layer.data = pixels
-    for name, value in spatial_state(source).items():
-        setattr(layer, name, value)
+    move_onto(layer, source)
     layer.metadata = {**layer.metadata, PICTURE_KEY: dict(info)}
 
 
@@ -234,3 +206,72 @@ def _refuse_channels_as_columns(name: str, shape: tuple[int, ...]) -> None:
             f"{shape[-1]} pixels' width. If its last axis holds channels, move that axis to the front, which gives "
             "one map a channel, or choose one channel; add it with rgb=True if the channels are RGB."
         )
+
+
+class Showable(Protocol):
+    """What a run made and one layer shows: a map, or a picture."""
+
+    def new_layer(self, source: Any) -> Image:
+        """Make a layer of its own, on the pixels of the source."""
+
+    def update(self, layer: Any, source: Any) -> None:
+        """Put it into the layer of an earlier one."""
+
+    def is_in(self, layer: Any) -> bool:
+        """Tell whether a layer shows the same part of an earlier result."""
+
+
+def place_all(viewer: Any, parts: Sequence[Showable], source: Any, earlier: Sequence[Any] = ()) -> list[Any]:
+    """Show the parts of a result, each as one layer, the last on top; give the layers.
+
+    Parameters
+    ----------
+    earlier : sequence of napari.layers.Image
+        What an earlier run of the same kind gave; may be empty.
+
+    Notes
+    -----
+    The layers stay together: of a run that makes other maps than the one before, a new map comes between those that
+    were there, and the layer of a map that is made no longer goes, for it would show what is past.
+    """
+    before = [next((layer for layer in earlier if part.is_in(layer)), None) for part in parts]
+    layers = [place(viewer, part, source, layer) for part, layer in zip(parts, before, strict=True)]
+    is_kept = [layer is earlier_layer for layer, earlier_layer in zip(layers, before, strict=True)]
+    for layer in earlier:
+        if not holds(layers, layer) and holds(viewer.layers, layer):
+            viewer.layers.remove(layer)
+    for number, layer in enumerate(layers):
+        if is_kept[number] or not any(is_kept):
+            continue
+        above = next((other for other, kept in zip(layers[number:], is_kept[number:], strict=True) if kept), None)
+        index = _index(viewer.layers, layers[number - 1] if above is None else above) or 0
+        viewer.layers.move(_index(viewer.layers, layer), index + (above is None))
+    return layers
+
+
+def place(viewer: Any, part: Showable, source: Any, earlier: Any = None) -> Any:
+    """Show a part of a result as one layer: the earlier one if it is still there, a new one otherwise."""
+    if earlier is not None and holds(viewer.layers, earlier):
+        part.update(earlier, source)
+        return earlier
+    layer = part.new_layer(source)
+    selected = list(viewer.layers.selection)
+    viewer.add_layer(layer)
+    # The user goes on with the image, not with the map that has just come in.
+    if selected:
+        viewer.layers.selection = selected
+    return layer
+
+
+def holds(layers: Iterable[Any], layer: Any) -> bool:
+    """Tell whether a layer itself is among others."""
+    return any(layer is other for other in layers)
+
+
+def grid_of(viewer: Any) -> Any:
+    """Give the grid in which a viewer shows its layers side by side; napari 0.9 moved it from viewer to canvas."""
+    return getattr(viewer, "canvas", viewer).grid
+
+
+def _index(layers: Iterable[Any], layer: Any) -> int | None:
+    return next((index for index, other in enumerate(layers) if other is layer), None)

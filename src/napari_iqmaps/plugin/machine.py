@@ -2,26 +2,205 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QTimer
+import numpy as np
+from magicgui.widgets import FloatSpinBox
+from qtpy.QtCore import QTimer, Signal  # type: ignore[attr-defined]
+from qtpy.QtWidgets import QGroupBox, QHBoxLayout, QWidget
 
-from ..core.errors import InputError, IqmapsError
+from ..core.assessment import MachineAssessment
+from ..core.distortions import distortion
+from ..core.io.scores import quality_row
+from ..core.kinds import KINDS
 from ..core.machine import machine_assess
-from ..core.machine_curve import MachineCurve
+from ..core.machine_curve import FAILS_BELOW, MachineCurve, machine_curve
+from ..core.maps import QualityMap
 from . import export
-from .curve_panel import CurvePanel
+from .figure_view import COLOURS, FigureView
 from .frame import MapWidget
 from .inputs import InputSlot
-from .layers import LayerPixels, pixels_of
-from .machine_results import CurveRequest, MachineRequest
-from .options import read_options
-from .regions import region_of
-from .tasks import Task, report
+from .layers import LayerPixels
+from .options import DistortionChooser
+from .parts import button, form_of, wrapped
+from .regions import Region
+from .results import Request, Result
 
 if TYPE_CHECKING:
     import napari
+
+
+_FROM_INFO = ("model", "weights", "weights_sha256", "scales", "seed", "data_range")
+_KIND = "machine_curve"
+_MARGIN = 0.04
+
+
+@dataclass(frozen=True, eq=False)
+class MachineResult(Result):
+    """The map of an assessment with its score.
+
+    Attributes
+    ----------
+    region : Region or None
+        Where the map answers; None means everywhere.
+    """
+
+    assessment: MachineAssessment | None = None
+    region: Region | None = None
+
+    @classmethod
+    def made(cls, assessment: MachineAssessment, name: str, region: Region | None) -> MachineResult:
+        """Look at a map once, and say its score; in a region, that is the mean of the map in there."""
+        (whole,) = assessment.maps.values()
+        quality_map = whole if region is None else _inside(whole, region)
+        words = "" if region is not None else assessment.sentence()
+        return cls.of(quality_map, [name], words=words, assessment=assessment, region=region)
+
+    def in_memory(self) -> MachineResult:
+        """Compute the map and the score in one pass, if they are lazy."""
+        assert self.assessment is not None
+        if not self.assessment.is_lazy:
+            return self
+        return self.made(self.assessment.compute(), self.names[0], self.region)
+
+    def row(self) -> dict[str, Any]:
+        """Sum up the score as a row of a table; in a region, that of the map."""
+        if self.region is not None:
+            return super().row()
+        assert self.assessment is not None
+        row = quality_row(self.assessment.score, file=self.names[0])
+        return row | {"kind": self.quality_map.kind, "unit": self.quality_map.meaning.unit}
+
+
+def _inside(quality_map: QualityMap, region: Region) -> QualityMap:
+    box = region.crop(LayerPixels(region.name, quality_map.values, None), 0).data
+    # A reservation about the whole image says nothing about a part of it, and the other way round.
+    info = {name: value for name, value in quality_map.info.items() if name != "not_enough_evidence"}
+    return region.restore(QualityMap.of(box, quality_map.kind, info), 0)
+
+
+class CurveView(FigureView):
+    """Draws scores against severities, with a line where a recogniser counts as failing."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._curves: list[MachineCurve] = []
+
+    def show_curves(self, curves: Sequence[MachineCurve]) -> None:
+        """Draw curves that have one limit for failing, without those that have no score; none at all hides the plot."""
+        self._curves = [curve for curve in curves if np.isfinite(curve.scores).any()]
+        self.redraw()
+        self.setVisible(bool(self._curves))
+
+    def fill(self, figure: Any) -> None:
+        """Draw the curves, and a mark on each where it falls below the limit."""
+        if not self._curves:
+            return
+        axes = figure.subplots()
+        for number, curve in enumerate(self._curves):
+            self._draw(axes, curve, COLOURS[number % len(COLOURS)])
+        limit = self._curves[0].fails_below
+        axes.axhline(limit, color=self.foreground, linewidth=0.8, linestyle="--", zorder=1)
+        axes.set_ylim(-_MARGIN, 1 + _MARGIN)
+        self.colour_axes(axes, "severity", "machine-perceived quality")
+        self.add_legend(axes)
+
+    def _draw(self, axes: Any, curve: MachineCurve, colour: str) -> None:
+        seen = np.isfinite(curve.scores)  # a line goes on over a severity without a score, as `fails_at` does
+        severities, scores = curve.severities[seen], curve.scores[seen]
+        label = distortion(curve.distortion).title
+        if math.isfinite(curve.fails_at):
+            from_start = scores[0] < curve.fails_below
+            label += ": fails from the start" if from_start else f": fails at {curve.fails_at:.2g}"
+            axes.plot([curve.fails_at] * 2, [-_MARGIN, curve.fails_below], color=colour, linewidth=1, linestyle=":")
+            if not from_start:
+                cross = {"marker": "X", "markersize": 9, "markeredgecolor": self.foreground}
+                axes.plot(curve.fails_at, curve.fails_below, color=colour, zorder=4, **cross)
+        axes.plot(severities, scores, color=colour, marker="o", markersize=4, linewidth=1.5, label=label)
+        if len(self._curves) == 1:  # bands of several would cover each other
+            spread = np.array([row["uncertainty"] for row in curve.rows()], dtype=float)[seen]  # None becomes NaN
+            axes.fill_between(severities, scores - spread, scores + spread, color=colour, alpha=0.2, linewidth=0)
+
+
+class CurvePanel(QGroupBox):
+    """Asks for a curve, shows curves of one image together, the latest last, and offers their table."""
+
+    curve_wanted = Signal()
+    save_wanted = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__("Score against severity", parent)
+        self.curves: list[MachineCurve] = []
+        self._subject: tuple[Any, ...] = ()
+        self.name = ""
+        self.distortion = DistortionChooser("With what to distort the image, at the severities 0 (not) to 5.")
+        self.fails_below = FloatSpinBox(
+            name="fails_below",
+            label="Fails below",
+            value=FAILS_BELOW,
+            min=0.01,
+            max=0.99,
+            step=0.05,
+            tooltip="Below this score the recogniser counts as failing.",
+        )
+        self.button = button(
+            "Curve",
+            "Score the whole image at each severity (a stack: the mean over its planes). Curves of one image stay "
+            "together.",
+        )
+        self.clear_button = button("Clear", "Forget the curves.")
+        self.save = button("Save curves…", "Write a row for each severity of each curve into a CSV file.")
+        self.view = CurveView(self)
+        self.words = wrapped(selectable=True)
+        form = form_of(self, (self.distortion, self.fails_below))
+        form.addRow(self.button)
+        form.addRow(self.words)
+        form.addRow(self.view)
+        row = QHBoxLayout()
+        row.addWidget(self.clear_button)
+        row.addWidget(self.save)
+        form.addRow(row)
+        self.button.clicked.connect(self.curve_wanted)
+        self.save.clicked.connect(self.save_wanted)
+        self.clear_button.clicked.connect(self.clear)
+        self._show()
+
+    def add(self, name: str, curve: MachineCurve) -> None:
+        """Show a curve from severity 0 on besides those of the same image, weights and limit; a like one goes."""
+        # What the undistorted image scores tells whether its pixels or its range have changed since.
+        subject = (name, curve.info.get("weights_sha256"), curve.fails_below, float(curve.scores[0]))
+        same = subject == self._subject
+        kept = [other for other in self.curves if same and other.distortion != curve.distortion]
+        self.name, self._subject, self.curves = name, subject, [*kept, curve]
+        self._show()
+
+    def clear(self) -> None:
+        """Forget the curves."""
+        self.curves, self._subject = [], ()
+        self._show()
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Give the table: a row for each severity of each curve, with the columns of ``iqmaps machine --curve``."""
+        unit = KINDS["machine_quality"].unit
+        return [
+            {"file": self.name, "kind": _KIND, **row, "strength_unit": row["unit"], "unit": unit, **_provenance(curve)}
+            for curve in self.curves
+            for row in curve.rows()
+        ]
+
+    def _show(self) -> None:
+        self.words.setText("\n".join(curve.sentence() for curve in reversed(self.curves)))
+        self.view.show_curves(self.curves)
+        for widget in (self.words, self.clear_button, self.save):
+            widget.setVisible(bool(self.curves))
+
+
+def _provenance(curve: MachineCurve) -> dict[str, Any]:
+    return {name: curve.info[name] for name in _FROM_INFO if name in curve.info}
 
 
 class MachineQuality(MapWidget):
@@ -29,35 +208,47 @@ class MachineQuality(MapWidget):
 
     functions = (machine_assess,)
     slots = (InputSlot("image", "Image", "The image that a recogniser would look at."),)
+    refuses_light = "the network judges display codes"
 
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
         self.curves = CurvePanel()
         super().__init__(viewer)
         self.insert_below_summary(self.curves)
+        self._on_theme()
         self.curves.curve_wanted.connect(self.run_curve)
         self.curves.save_wanted.connect(self._save_curves)
 
     def describe(self) -> str:
         """Say what Run will judge."""
-        image = self._first_layer()
-        if image is None:
+        if self.source is None:
             return "Open an image: the map shows where a recogniser does well on it."
-        return f"Run maps how well a recogniser does on {image.name!r}: 1 where it is right, 0 where it fails."
+        return f"Run maps how well a recogniser does on {self.source.name!r}: 1 where it is right, 0 where it fails."
+
+    def request(self) -> Request:
+        """Ask for a map of the whole image's pass, also where a region is chosen, and for its score."""
+        request = super().request()
+        region = self.region(self.source, request.images["image"])
+
+        def show(asked: Request, assessment: MachineAssessment) -> MachineResult:
+            return MachineResult.made(assessment, asked.names[0], region)
+
+        return replace(request, show=show)
 
     def run_curve(self) -> None:
         """Start scoring distorted copies, or say why it cannot start; does nothing while something is under way."""
-        if self.is_running:
-            return
-        try:
-            pixels, options = self._image_and_options()
-        except IqmapsError as error:
-            self.say(report(error), failed=True)
-            return
-        panel = self.curves
-        request = CurveRequest(pixels, panel.distortion.value, float(panel.fails_below.value), options)
-        task = Task(request.run, "Curve")
-        task.returned.connect(partial(self._on_curve, pixels.name))
-        self._start(task, f"Scoring {pixels.name!r} with {panel.distortion.row.title}…")
+        request = self.taken(self._curve_request)
+        if request is not None:
+            text = f"Scoring {request.names[0]!r} with {self.curves.distortion.row.title}…"
+            self.start(request.run, request.name, text, partial(self._on_curve, request.names[0]))
+
+    def on_running(self, is_running: bool) -> None:
+        """Ask for no curve meanwhile."""
+        self.curves.button.setEnabled(not is_running)
+
+    def _curve_request(self) -> Request:
+        """Ask for the scores of the whole image at every severity; of a stack, the means over its planes."""
+        options = {"distortion": self.curves.distortion.value, "fails_below": float(self.curves.fails_below.value)}
+        return Request(machine_curve, self.pixels(), self.values() | options, lambda _, curve: curve, title="Curve")
 
     def _on_curve(self, name: str, curve: MachineCurve) -> None:
         self.curves.add(name, curve)
@@ -70,37 +261,8 @@ class MachineQuality(MapWidget):
     def _save_curves(self) -> None:
         rows = self.curves.rows()
         ask = partial(export.ask_for_rows, title="Save the curves", suggestion=f"{self.curves.name}_curves.csv")
-        self._export(ask, rows or None)
-
-    # The frame's
-
-    def _start(self, task: Task, text: str) -> None:
-        self.curves.button.setEnabled(False)
-        super()._start(task, text)
-
-    def _on_ended(self) -> None:
-        self.curves.button.setEnabled(True)
-        super()._on_ended()
+        self.export(ask, rows or None)
 
     def _on_choice(self, _value: Any = None) -> None:
-        self.curves.distortion.offer_for(self._first_layer())
+        self.curves.distortion.offer_for(self.source)
         super()._on_choice(_value)
-
-    def _on_theme(self, _event: Any = None) -> None:
-        super()._on_theme(_event)
-        histogram = self.summary.histogram
-        self.curves.view.set_theme(histogram.background, histogram.foreground)
-
-    def _image_and_options(self) -> tuple[LayerPixels, dict[str, Any]]:
-        image = self._first_layer()
-        pixels = pixels_of(image, "image")
-        if pixels.luminance == "absolute":
-            raise InputError(f"{pixels.name!r} holds light in cd/m2; the network judges display codes.")
-        self.range.describe(image)  # its data may have got another type since it was chosen
-        return pixels, read_options(self.options, machine_assess) | {"data_range": self.range.value_given()}
-
-    def _request(self) -> Any:
-        pixels, options = self._image_and_options()
-        shapes = self.layers.region.value
-        region = None if shapes is None else region_of(shapes, self._first_layer(), pixels.plane_shape)
-        return MachineRequest(pixels, options, region)

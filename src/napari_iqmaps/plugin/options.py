@@ -1,17 +1,34 @@
-"""Option widgets made from the signatures of core functions, so that an option added there appears here by itself."""
+"""Option widgets: most are made from the signatures of core functions, some need a form of their own."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+import math
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from magicgui.widgets import FileEdit, LineEdit, create_widget
+from magicgui.widgets import (
+    CheckBox,
+    ComboBox,
+    Container,
+    FileEdit,
+    FloatSlider,
+    FloatSpinBox,
+    LineEdit,
+    create_widget,
+)
+from qtpy.QtCore import Signal  # type: ignore[attr-defined]
+from qtpy.QtWidgets import QCheckBox, QGridLayout, QHBoxLayout, QLabel, QWidget
 
+from ..core.blind import MAPS
+from ..core.distortions import Distortion, distortion, distortions
 from ..core.errors import InputError
+from ..core.hiding import STRONGEST
+from ..core.kinds import KINDS
 from ..core.observers import LEAST_PIXELS_PER_DEGREE, MOST_PIXELS_PER_DEGREE
 from ..core.signatures import Parameter, parameters_of
+from .parts import as_wide_as_its_place
 
 FROM_LAYERS = frozenset({"data_range", "channel_axis", "progress"})
 """Parameters that the frame answers itself: from the layers, and from the task."""
@@ -22,6 +39,15 @@ _RANGES: dict[str, dict[str, float]] = {
     "seed": {"min": 0, "max": 2**31 - 1, "step": 1},
 }
 """Of the numbers whose limits the core states; a step of 1 asks for fewer decimals."""
+
+_USUAL_DISTORTION = "jpeg"
+_WEAKEST, _STRENGTH_STEP = 0.1, 0.01
+_COLUMNS = 2  # of the boxes of maps
+_MOST_TOLERANCE, _TOLERANCE_STEP = 100.0, 0.1  # grey levels
+_TOLERANCE_TOOLTIP = (
+    "By how many grey levels (of 255) a pixel's difference to the fixed image must fall or rise to count as better or "
+    "worse. Marks, blocks, histogram and verdict follow; the map stays."
+)
 
 Function = Callable[..., Any]
 OptionWidget = Any  # magicgui's value widgets; FileEdit, which is one, does not count as one for type checkers
@@ -126,3 +152,180 @@ def _value(widget: OptionWidget) -> Any:
     if isinstance(widget, FileEdit):
         return None if value is None or str(value) in ("", ".") else str(value)
     return None if value == "" else value
+
+
+class DistortionChooser(ComboBox):
+    """A chooser among the distortions of the bank, by the names that people read.
+
+    For a grey image the rows that change only colours stay in the list but cannot be chosen.
+    """
+
+    def __init__(self, tooltip: str) -> None:
+        # Named after family and title, a list in the bank's order reads by families.
+        choices = [(f"{row.family}: {row.title}", row.name) for row in map(distortion, distortions())]
+        super().__init__(
+            name="distortion", label="Distortion", tooltip=tooltip, choices=choices, value=_USUAL_DISTORTION
+        )
+        as_wide_as_its_place(self.native)
+
+    @property
+    def row(self) -> Distortion:
+        """The row of the bank that is chosen."""
+        return distortion(str(self.value))
+
+    def offer_for(self, layer: Any) -> None:
+        """Offer what an image can have, everything for None; a choice that it cannot have gives way to JPEG."""
+        in_colour = layer is None or bool(layer.rgb)
+        for number, name in enumerate(self.choices):
+            self.native.model().item(number).setEnabled(in_colour or not distortion(str(name)).needs_colour)
+        if self.row.needs_colour and not in_colour:
+            self.value = _USUAL_DISTORTION
+
+
+def strength_in_words(row: Distortion, severity: float) -> str:
+    """Say what a severity means for a distortion, such as ``"quality 10 of 100"``."""
+    unit = "" if row.unit in ("1", row.parameter, "photons") else f" {row.unit}"
+    return f"{row.parameter} {row.strength(severity):.3g}{unit}"
+
+
+class StrengthSlider(Container):  # type: ignore[type-arg]
+    """A strength, as a number to type and as a slider whose steps are shares."""
+
+    def __init__(self, value: float, tooltip: str) -> None:
+        self.slider = FloatSlider(
+            name="slider",
+            value=math.log10(value),
+            min=math.log10(_WEAKEST),
+            max=math.log10(STRONGEST),
+            step=0.01,
+            readout=False,
+            tooltip=tooltip,
+        )
+        self.number = FloatSpinBox(
+            name="number", value=value, min=_STRENGTH_STEP, max=STRONGEST, step=_STRENGTH_STEP, tooltip=tooltip
+        )
+        super().__init__(widgets=[self.slider, self.number], layout="horizontal", labels=False)
+        self.name, self.label, self.tooltip = "strength", "Strength", tooltip
+        self.margins = (0, 0, 0, 0)
+        self.slider.changed.connect(self._on_slider)
+        self.number.changed.connect(self._on_number)
+
+    @property
+    def value(self) -> float:
+        """The strength."""
+        return float(self.number.value)
+
+    @value.setter
+    def value(self, value: float) -> None:
+        self.number.value = value
+
+    def _on_slider(self, exponent: float) -> None:
+        self.number.value = round(10**exponent, 2)
+
+    def _on_number(self, value: float) -> None:
+        # Not the other way round again: the slider knows fewer values than the number.
+        with self.slider.changed.blocked():
+            self.slider.value = min(max(math.log10(value), self.slider.min), self.slider.max)
+
+
+class MapBoxes(QWidget):
+    """A box for each kind of map, in two columns: which maps to show.
+
+    It has name, label, tooltip, enabled and native as a widget of magicgui has them, which the frame expects.
+    """
+
+    changed = Signal(object)
+
+    def __init__(self, tooltip: str) -> None:
+        super().__init__()
+        self.name, self.label, self.tooltip, self.enabled = "maps", "Maps", tooltip, True
+        self.boxes = {kind: _box(kind) for kind in MAPS}
+        grid = QGridLayout(self)
+        grid.setContentsMargins(0, 0, 0, 0)
+        for number, box in enumerate(self.boxes.values()):
+            grid.addWidget(box, *divmod(number, _COLUMNS))
+            box.toggled.connect(self._on_toggled)
+
+    @property
+    def native(self) -> QWidget:
+        """The widget of Qt: itself."""
+        return self
+
+    @property
+    def value(self) -> tuple[str, ...]:
+        """The kinds that are ticked and can be had, in order."""
+        return tuple(kind for kind, box in self.boxes.items() if box.isChecked() and box.isEnabled())
+
+    @value.setter
+    def value(self, kinds: Collection[str]) -> None:
+        for kind, box in self.boxes.items():
+            box.setChecked(kind in kinds)
+
+    def offer(self, kinds: Collection[str]) -> None:
+        """Let these be ticked, and no others."""
+        for kind, box in self.boxes.items():
+            box.setEnabled(kind in kinds)
+
+    def _on_toggled(self, _checked: bool) -> None:
+        self.changed.emit(self.value)
+
+
+def _box(kind: str) -> QCheckBox:
+    meaning: Any = KINDS[kind]
+    box = QCheckBox(kind.replace("_", " ").capitalize())
+    box.setChecked(True)
+    box.setToolTip(f"{meaning.title}, {meaning.unit}: from “{meaning.low_means}” to “{meaning.high_means}”.")
+    return box
+
+
+class ToleranceBar(QWidget):
+    """The tolerance of a judgement: found by the core, or set by a slider that counts again at once."""
+
+    moved = Signal(float)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.slider = FloatSlider(
+            name="tol", value=10, min=0, max=_MOST_TOLERANCE, step=_TOLERANCE_STEP, tooltip=_TOLERANCE_TOOLTIP
+        )
+        self.box = CheckBox(
+            text="auto", value=True, tooltip="Take the tolerance from contrast and noise of the two images."
+        )
+        label = QLabel("Tolerance")
+        label.setToolTip(_TOLERANCE_TOOLTIP)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(label)
+        row.addWidget(self.slider.native, stretch=1)
+        row.addWidget(self.box.native)
+        self._found: float | None = None
+        self.slider.changed.connect(self._on_slider)
+        self.box.changed.connect(self._on_box)
+
+    @property
+    def is_automatic(self) -> bool:
+        """Whether the core is to find the tolerance."""
+        return bool(self.box.value)
+
+    @property
+    def value(self) -> float:
+        """What the slider shows, in grey levels."""
+        return float(self.slider.value)
+
+    def show_found(self, tol: float, reach: float) -> None:
+        """Show the tolerance of a result, without telling; the slider ends where there is nothing more to see."""
+        self._found = tol
+        with self.slider.changed.blocked():
+            self.slider.max = max(math.ceil(reach), math.ceil(tol), 1)
+            self.slider.value = tol
+
+    def _on_slider(self, value: float) -> None:
+        with self.box.changed.blocked():
+            self.box.value = False
+        self.moved.emit(float(value))
+
+    def _on_box(self, automatic: bool) -> None:
+        if automatic and self._found is not None:
+            with self.slider.changed.blocked():
+                self.slider.value = self._found
+            self.moved.emit(self._found)

@@ -1,20 +1,29 @@
-"""A region of interest, from the shapes that a user drew: compute around it, answer only inside it."""
+"""Regions of interest, from the shapes that a user drew: where to answer, and what has a score of its own."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from napari.layers import Shapes
+from qtpy.QtCore import Signal  # type: ignore[attr-defined]
+from qtpy.QtWidgets import QHBoxLayout, QWidget
 from skimage.draw import polygon
 
+from ..core.assessment import Assessment
+from ..core.blind import MAPS
 from ..core.errors import InputError
 from ..core.maps import QualityMap
-from ..core.regions import Area
+from ..core.progress import Progress
+from ..core.regions import Area, RegionQuality, region_qualities
 from ..core.visibility import STRIDES
 from .layers import LayerPixels
+from .parts import button, wrapped
+from .tasks import with_dask_progress
 
 _ALIGNMENT = max(STRIDES)  # the cells of a network lie on a grid, which has to keep its phase
 _WITH_AREA = ("rectangle", "ellipse", "polygon")
@@ -39,32 +48,13 @@ class Region:
     plane_shape: tuple[int, int]
 
     def crop(self, image: LayerPixels, margin: int) -> LayerPixels:
-        """Cut the region and a margin out of an image.
-
-        Parameters
-        ----------
-        image : LayerPixels
-            An image of `plane_shape`.
-        margin : int
-            Pixels to keep around the bounding box, where the image has them.
-
-        Returns
-        -------
-        LayerPixels
-            A view of the part that has to be computed.
-        """
+        """Cut the bounding box with a margin out of an image of `plane_shape`; no pixel is copied."""
         window = self._window(margin)
         index = (..., *window) if image.channel_axis is None else (..., *window, slice(None))
         return replace(image, data=image.data[index])
 
     def restore(self, quality_map: QualityMap, margin: int) -> QualityMap:
-        """Put the map of a crop back in its place.
-
-        Returns
-        -------
-        QualityMap
-            Of the image's size, NaN outside the region; its score is about the region alone.
-        """
+        """Put the map of a crop back in its place, NaN outside the region; its score is about the region alone."""
         window = self._window(margin)
         inside = tuple(
             slice(first - part.start, first - part.start + size)
@@ -117,25 +107,15 @@ class Region:
 
 
 def region_of(shapes: Any, image_layer: Any, plane_shape: tuple[int, int]) -> Region:
-    """Turn drawn shapes into a region of an image.
+    """Turn drawn shapes into a region of an image: all pixels whose centre lies in one of them.
 
-    Parameters
-    ----------
-    shapes : napari.layers.Shapes
-        Rectangles, ellipses and polygons count, wherever and in whatever scale their layer lies; lines and paths
-        have no area and are left out. In a stack the shapes hold for every plane.
-    image_layer : napari.layers.Image
-        The layer on whose pixels the shapes lie.
-
-    Returns
-    -------
-    Region
-        All pixels whose centre lies in one of the shapes.
+    Rectangles, ellipses and polygons count, wherever and in whatever scale their layer lies; lines and paths have no
+    area and are left out. In a stack the shapes hold for every plane.
     """
     if not isinstance(shapes, Shapes):
         raise InputError(f"The region has to be a Shapes layer; {shapes.name!r} is a {type(shapes).__name__} layer.")
     outlines = [
-        _outline(kind, _in_pixels(vertices, shapes, image_layer))
+        _outline(kind, _in_data(vertices, shapes, image_layer)[:, -2:])
         for vertices, kind in zip(shapes.data, shapes.shape_type, strict=True)
         if kind in _WITH_AREA
     ]
@@ -158,20 +138,10 @@ def region_of(shapes: Any, image_layer: Any, plane_shape: tuple[int, int]) -> Re
 
 
 def areas_of(shapes: Any, image_layer: Any, shape: tuple[int, ...]) -> list[Area]:
-    """Turn each drawn shape into an area of its own.
+    """Turn each drawn shape into an area of its own, without pixels if it has no area or lies beside the image.
 
-    Parameters
-    ----------
-    image_layer : napari.layers.Image
-        The layer on whose pixels the shapes lie.
-    shape : tuple of int
-        Of the image without channels: leading axes, height and width.
-
-    Returns
-    -------
-    list of Area
-        One for each shape, in their order; without pixels for a shape that has no area or lies beside the image. What
-        was drawn on one plane of a stack belongs to that plane, what was drawn in two dimensions to all.
+    What was drawn on one plane of a stack belongs to that plane, what was drawn in two dimensions to all. The shape is
+    that of the image without channels: leading axes, height and width.
     """
     drawn = zip(shapes.data, shapes.shape_type, strict=True)
     return [_area(kind, vertices, shapes, image_layer, shape) for vertices, kind in drawn]
@@ -199,11 +169,6 @@ def _area(kind: str, vertices: npt.NDArray[Any], shapes: Any, image_layer: Any, 
     return Area(mask, (int(corner[0]), int(corner[1])), plane)
 
 
-def _in_pixels(vertices: npt.NDArray[Any], shapes: Any, image_layer: Any) -> npt.NDArray[np.float64]:
-    """Give rows and columns of vertices."""
-    return _in_data(vertices, shapes, image_layer)[:, -2:]
-
-
 def _in_data(vertices: npt.NDArray[Any], shapes: Any, image_layer: Any) -> npt.NDArray[np.float64]:
     """Take vertices through the world, so that the two layers may have transforms of their own."""
     points = []
@@ -222,3 +187,63 @@ def _outline(kind: str, corners: npt.NDArray[np.float64]) -> npt.NDArray[np.floa
     centre = corners.mean(axis=0)
     first, second = (corners[1] - corners[0]) / 2, (corners[3] - corners[0]) / 2
     return np.asarray(centre + np.cos(_CIRCLE)[:, None] * first + np.sin(_CIRCLE)[:, None] * second)
+
+
+_LABEL = "{quality:.0f}"
+_MEANS = tuple(f"mean_{kind}" for kind in MAPS)
+
+
+def measured(assessment: Assessment, areas: Sequence[Area], progress: Progress) -> list[RegionQuality]:
+    """Measure areas of an image; called in a thread. Of a lazy assessment only what they need is computed."""
+    work = partial(region_qualities, assessment, areas)
+    made: list[RegionQuality] = with_dask_progress(work, progress) if assessment.is_lazy else work(progress=progress)
+    return made
+
+
+def write_features(shapes: Any, regions: Sequence[RegionQuality]) -> None:
+    """Put what was measured, one for each shape, into the features of a Shapes layer, and the scores beside the shapes.
+
+    Columns of the same names are replaced, all others stay. Text that the layer shows already stays, too.
+    """
+    rows = [region.features() for region in regions]
+    names = list(rows[0])
+    kept = {name: np.asarray(column) for name, column in shapes.features.items() if name not in (*names, *_MEANS)}
+    shapes.features = {**kept, **{name: [row[name] for row in rows] for name in names}}
+    # A shape that is drawn next has none of these until it has been measured.
+    nothing = {name: np.nan if isinstance(rows[0][name], float) else type(rows[0][name])() for name in names}
+    defaults = {name: column.iloc[0] for name, column in shapes.feature_defaults.items()}
+    shapes.feature_defaults = {name: [value] for name, value in (defaults | nothing).items()}
+    if getattr(shapes.text.string, "constant", None) == "":  # as it is where nobody has chosen a text
+        shapes.text = {"string": _LABEL, "color": "white", "size": 12}
+
+
+class RegionBar(QWidget):
+    """Says how many regions have a score, and offers their table."""
+
+    save_wanted = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.regions: list[RegionQuality] = []
+        self.name = ""
+        self.label = wrapped()
+        self.save = button("Save regions…", "Write a row for each region into a CSV file.")
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.label, stretch=1)
+        layout.addWidget(self.save)
+        self.save.clicked.connect(self.save_wanted)
+        self.hide()
+
+    def show_regions(self, name: str, regions: Sequence[RegionQuality]) -> None:
+        """Sum up regions; none at all hides the bar."""
+        self.name, self.regions = name, list(regions)
+        scored = sum(np.isfinite(region.quality.value) for region in regions)
+        sure = sum(region.quality.enough_evidence for region in regions)
+        self.label.setText(f"Regions scored: {scored} of {len(regions)}, with enough evidence: {sure}.")
+        self.label.setToolTip("All numbers are features of the Shapes layer; Features table widget shows them.")
+        self.setVisible(bool(regions))
+
+    def rows(self, **more: Any) -> list[dict[str, Any]]:
+        """Give the table."""
+        return [region.row(**more, region=self.name, shape=number) for number, region in enumerate(self.regions)]

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
-import threading
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from ..core.io.scores import score_row
 from ..core.maps import QualityMap
-from ..core.visibility import surroundings
-from .layers import LayerPixels, common_channel_axis
+from ..core.progress import Progress
+from .layers import (
+    METADATA_KEY,
+    PICTURE_KEY,
+    LayerPixels,
+    Showable,
+    as_layer,
+    common_channel_axis,
+    picture_layer,
+    update_layer,
+    update_picture,
+)
 from .regions import Region
-from .tasks import Progress
+from .tasks import with_dask_progress
 
 BINS = 100
 _SAMPLE_SIDE = 512
@@ -25,10 +36,7 @@ _SAMPLE_SIDE = 512
 class Histogram:
     """How the values of a map are distributed.
 
-    Attributes
-    ----------
-    shares : numpy.ndarray
-        Share of the valid pixels in each bin.
+    The shares are those of the valid pixels in each bin.
     """
 
     shares: npt.NDArray[np.float64]
@@ -44,9 +52,11 @@ class Result:
     histogram : Histogram or None
         None for a lazy map, and for one without a valid pixel.
     names : tuple of str
-        Names of the layers that it was computed from, in the order of the function's arguments.
+        Names of the layers that it was computed from, in the order of the widget's slots.
     beside : tuple of Result or Picture
         What the same run made besides; each gets a layer, below the map's.
+    words : str
+        What the summary says; empty for the sentence of the map.
     """
 
     quality_map: QualityMap
@@ -57,45 +67,42 @@ class Result:
     words: str = ""
 
     @classmethod
-    def of(cls, quality_map: QualityMap, names: Sequence[str], sample: Any = None) -> Result:
+    def of(cls, quality_map: QualityMap, names: Sequence[str], sample: Any = None, **more: Any) -> Self:
         """Look at a map once, in the thread that made it, so that showing it costs nothing.
 
-        Parameters
-        ----------
-        sample : numpy.ndarray, optional
-            Some values of a lazy map, as `samples` gives them. None computes them.
-
-        Returns
-        -------
-        Result
-            With the colour limits and, if the values are in memory, the histogram.
+        The sample holds some values of a lazy map, as `samples` gives them; None computes them.
         """
         if sample is None:
             (sample,) = samples([quality_map])
         limits = quality_map.meaning.display_limits(sample)
         histogram = None if quality_map.is_lazy else _histogram(quality_map)
-        return cls(quality_map, limits, histogram, tuple(names))
+        return cls(quality_map, limits, histogram, tuple(names), **more)
+
+    @property
+    def parts(self) -> tuple[Showable, ...]:
+        """What gets a layer each, from below."""
+        return (*self.beside, self)
+
+    def new_layer(self, source: Any) -> Any:
+        """Make a layer of the map."""
+        return as_layer(self.quality_map, source, contrast_limits=self.limits)
+
+    def update(self, layer: Any, source: Any) -> None:
+        """Put the map into the layer of an earlier one."""
+        update_layer(layer, self.quality_map, source, contrast_limits=self.limits)
+
+    def is_in(self, layer: Any) -> bool:
+        """Tell whether a layer shows a map of the same kind."""
+        return bool(layer.metadata.get(METADATA_KEY, {}).get("kind") == self.quality_map.kind)
 
     def in_memory(self) -> Result:
-        """Compute what is lazy.
-
-        Returns
-        -------
-        Result
-            The same with its values, score and histogram in memory; itself if nothing is lazy.
-        """
+        """Compute values, score and histogram if they are lazy."""
         if not self.quality_map.is_lazy:
             return self
         return Result.of(self.quality_map.compute(), self.names)
 
     def row(self) -> dict[str, Any]:
-        """Sum the result up as a row of a table.
-
-        Returns
-        -------
-        dict
-            As `napari_iqmaps.core.io.score_row` makes it, with the names of the layers and of the region.
-        """
+        """Sum the result up as a row of a table, with the names of the layers and of the region."""
         image, *reference = self.names
         row = score_row(self.quality_map, file=image, **({"reference": reference[0]} if reference else {}))
         return row | {name: value for name, value in self.quality_map.info.items() if name.startswith("region")}
@@ -117,6 +124,23 @@ class Picture:
     pixels: npt.NDArray[Any]
     info: Mapping[str, Any]
 
+    @property
+    def parts(self) -> tuple[Showable, ...]:
+        """What gets a layer: itself."""
+        return (self,)
+
+    def new_layer(self, source: Any) -> Any:
+        """Make a layer of the picture."""
+        return picture_layer(self.pixels, source, self.title, self.info)
+
+    def update(self, layer: Any, source: Any) -> None:
+        """Put the picture into the layer of an earlier one."""
+        update_picture(layer, self.pixels, source, self.info)
+
+    def is_in(self, layer: Any) -> bool:
+        """Tell whether a layer shows a picture, and not a map."""
+        return PICTURE_KEY in layer.metadata
+
 
 @dataclass(frozen=True, eq=False)
 class Request:
@@ -124,84 +148,67 @@ class Request:
 
     Attributes
     ----------
+    function : callable
+        Computes, of the core.
+    images : mapping
+        Its images, by the names that it has for them.
     options : mapping
-        Its keyword arguments besides the channel axis and the progress.
+        Its keyword arguments besides the images, the channel axis and the progress.
+    show : callable, optional
+        Makes of this request and what the function gave what is shown; None: the function gives a map.
+    title : str
+        What the bar of progress is about; empty for the name of the function.
     region : Region or None
-        Where to answer; None means everywhere.
+        Where to answer: the images are cut down to it, with a margin of so many pixels around that the values inside
+        are those of the whole image. None means everywhere.
     """
 
-    function: Callable[..., QualityMap]
-    images: tuple[LayerPixels, ...]
+    function: Callable[..., Any]
+    images: Mapping[str, LayerPixels]
     options: Mapping[str, Any]
+    show: Callable[[Request, Any], Any] | None = None
+    title: str = ""
     region: Region | None = None
+    margin: int = 0
 
-    def run(self, progress: Progress) -> Result:
-        """Compute; called in a thread."""
-        images = self.images
-        margin = 0 if self.region is None else surroundings(**self.options)
-        if self.region is not None:
-            images = tuple(self.region.crop(image, margin) for image in images)
-        quality_map = self.function(
-            *(image.data for image in images),
-            channel_axis=common_channel_axis(images),
-            progress=progress,
-            **self.options,
-        )
-        if self.region is not None:
-            quality_map = self.region.restore(quality_map, margin)
-        return Result.of(quality_map, [image.name for image in images])
+    @property
+    def names(self) -> list[str]:
+        """The names of the layers."""
+        return [image.name for image in self.images.values()]
+
+    @property
+    def name(self) -> str:
+        """What the bar of progress is about."""
+        return self.title or self.function.__name__.replace("_", " ")
+
+    def run(self, progress: Progress) -> Any:
+        """Compute, and look at what came out; called in a thread."""
+        given = self._computed(progress)
+        show = partial(Result.of, given, self.names) if self.show is None else partial(self.show, self, given)
+        return with_dask_progress(show, progress)
+
+    def _computed(self, progress: Progress) -> Any:
+        images, region = self.images, self.region
+        if region is not None:
+            images = {name: region.crop(image, self.margin) for name, image in images.items()}
+        options = dict(self.options)
+        if "progress" in inspect.signature(self.function).parameters:
+            options["progress"] = progress
+        axis = common_channel_axis(images.values())
+        given = self.function(**{name: image.data for name, image in images.items()}, channel_axis=axis, **options)
+        return given if region is None else region.restore(given, self.margin)
 
 
 def computed(result: Result, progress: Progress) -> Result:
-    """Compute all planes of a lazy result; called in a thread.
-
-    Parameters
-    ----------
-    progress : callable
-        Called with the chunks done and in all; what it raises stops the work.
-
-    Returns
-    -------
-    Result
-        The same with its values, score and histogram in memory.
-    """
-    return with_dask_progress(result.in_memory, progress) if result.quality_map.is_lazy else result
-
-
-def with_dask_progress(work: Callable[[], Any], progress: Progress) -> Any:
-    """Do work that computes dask arrays in this thread, and tell its progress.
-
-    Parameters
-    ----------
-    progress : callable
-        Called with the chunks done and in all; what it raises stops the work.
-    """
-    from dask.callbacks import Callback
-
-    thread = threading.get_ident()
-
-    def after_chunk(_key: Any, _value: Any, _graph: Any, state: Mapping[str, Any], _worker: Any) -> None:
-        # dask calls back for every computation of the process; the viewer's own slicing is none of ours.
-        if threading.get_ident() == thread:
-            done = len(state["finished"])
-            progress(done, done + sum(len(state[group]) for group in ("ready", "waiting", "running")))
-
-    with Callback(posttask=after_chunk):
-        return work()
+    """Compute all planes of a lazy result; called in a thread."""
+    made: Result = with_dask_progress(result.in_memory, progress) if result.quality_map.is_lazy else result
+    return made
 
 
 def samples(maps: Sequence[QualityMap]) -> list[npt.NDArray[np.float32]]:
-    """Give values that tell how maps are to be coloured.
+    """Give values that tell how maps are to be coloured: all of a map in memory, the middle of a lazy one.
 
-    Parameters
-    ----------
-    maps : sequence of QualityMap
-        All lazy or all in memory; lazy ones of one pass share it.
-
-    Returns
-    -------
-    list of numpy.ndarray
-        All values of a map in memory, and the middle of the middle plane of a lazy one.
+    Lazy maps of one pass share it; all have to be lazy, or none.
     """
     if not any(quality_map.is_lazy for quality_map in maps):
         return [np.asarray(quality_map.values) for quality_map in maps]

@@ -10,11 +10,10 @@ import numpy.typing as npt
 from skimage import data
 from skimage.transform import resize
 
-from ..core import samples
 from ..core import samples as pictures
 from ..core.distortions import distort
 from ..core.hiding import hide
-from .reading import light_layer
+from .reader import light_layer
 
 LayerData = tuple[npt.NDArray[Any], dict[str, Any], str]
 
@@ -34,24 +33,12 @@ def photo() -> list[LayerData]:
 
 
 def marked_photo() -> list[LayerData]:
-    """Give a photo and the same with a text all over it, brighter by four code values.
-
-    Returns
-    -------
-    list of LayerData
-        The photo and the marked photo: the text shows in the sky and hides in the grass.
-    """
+    """Give a photo and the same with a brighter text all over it, which shows in the sky and hides in the grass."""
     return [_layer(pictures.photo(), "photo"), _layer(pictures.photo_with_mark(MARK_AMPLITUDE), "photo, marked")]
 
 
 def message() -> list[LayerData]:
-    """Give a photo with one message over sky and grass: with amplitude 4, with 1.5, and hidden by the threshold.
-
-    Returns
-    -------
-    list of LayerData
-        The photo, the message as a mark, and the three marked photos; the first and the last are shown.
-    """
+    """Give a photo, a message, and the photo with it over sky and grass: at amplitudes 4 and 1.5, and hidden."""
     image, mark = pictures.photo(), pictures.message()
     hidden = hide(mark, image)
     marked = [
@@ -92,52 +79,27 @@ def denoised_micrograph() -> list[LayerData]:
 
 
 def nuclei() -> list[LayerData]:
-    """Give a made-up fluorescence image: nuclei and small spots with shot noise, in micrometres.
-
-    Returns
-    -------
-    list of LayerData
-        One uint16 layer.
-    """
+    """Give a made-up fluorescence image in uint16: nuclei and small spots with shot noise, in micrometres."""
     image = _fluorescence(sections=1)[0]
     scale = (_PIXEL_MICROMETRES,) * 2
     return [_layer(image, "nuclei", scale=scale, units=("um", "um"), axis_labels=("y", "x"), colormap="gray")]
 
 
 def nuclei_stack() -> list[LayerData]:
-    """Give the same kind of image as a stack of sections through the focus.
-
-    Returns
-    -------
-    list of LayerData
-        One uint16 layer with the axes z, y and x.
-    """
+    """Give the same kind of image as a stack (z, y, x) of sections through the focus."""
     scale = (_SECTION_MICROMETRES, _PIXEL_MICROMETRES, _PIXEL_MICROMETRES)
     options = {"scale": scale, "units": ("um",) * 3, "axis_labels": ("z", "y", "x"), "colormap": "gray"}
     return [_layer(_fluorescence(sections=7, side=256), "nuclei stack", **options)]
 
 
 def banded_pair() -> list[LayerData]:
-    """Give a scene of high dynamic range in cd/m2, and the same in too few steps of luminance.
-
-    Returns
-    -------
-    list of LayerData
-        The reference and its banded copy, both shown tone-mapped: steps are seen in the sky and in the lamps' glow.
-    """
+    """Give a scene in cd/m2, and the same in too few steps of luminance, seen in the sky and in the lamps' glow."""
     banded, scene = pictures.banded_pair()
     return [light_layer(scene, "night scene"), light_layer(banded, "night scene, banded")]
 
 
 def severities() -> list[LayerData]:
-    """Give a small photo undistorted and blurred by the five severities of the bank.
-
-    Returns
-    -------
-    list of LayerData
-        One RGB stack of six planes, the undistorted one first. About as small as the pictures that the default
-        metrifier knows.
-    """
+    """Give a photo as small as those that the default metrifier knows, undistorted and at five severities of blur."""
     image: npt.NDArray[np.uint8] = data.cat()  # type: ignore[no-untyped-call]
     small = resize(image, _SMALL_CAT, anti_aliasing=True)  # type: ignore[no-untyped-call]
     image = np.round(small * 255).astype(np.uint8)
@@ -146,43 +108,25 @@ def severities() -> list[LayerData]:
 
 
 def relit_registration() -> list[LayerData]:
-    """Give a correct registration of two frames of one scene, of which the second has other light.
-
-    Returns
-    -------
-    list of LayerData
-        The moving image, the registered one and the fixed one.
-    """
-    return _trio(samples.relit_trio())
+    """Give a correct registration (moving, registered, fixed) of two frames of one scene, the second in other light."""
+    return _trio(pictures.relit_trio())
 
 
 def wrong_way_registration() -> list[LayerData]:
-    """Give a registration that moves the image away from the fixed one.
-
-    Returns
-    -------
-    list of LayerData
-        The moving image, the registered one and the fixed one.
-    """
-    return _trio(samples.wrong_way_trio())
+    """Give a registration (moving, registered, fixed) that moves the image away from the fixed one."""
+    return _trio(pictures.wrong_way_trio())
 
 
 def shaking_series() -> list[LayerData]:
-    """Give frames of a shaking camera in flickering light, and the first of them as the image to bring them onto.
-
-    Returns
-    -------
-    list of LayerData
-        A stack with the axes t, y and x, and one plane.
-    """
-    frames = samples.shaking_series()
+    """Give frames (t, y, x) of a shaking camera in flickering light, and the first of them to bring them onto."""
+    frames = pictures.shaking_series()
     return [
         _layer(frames, "shaking", axis_labels=("t", "y", "x")),
         _layer(frames[0], "fixed", axis_labels=("y", "x")),
     ]
 
 
-def _trio(trio: samples.Trio) -> list[LayerData]:
+def _trio(trio: pictures.Trio) -> list[LayerData]:
     return [
         _layer(trio.moving, "moving", visible=False),
         _layer(trio.registered, "registered", visible=False),

@@ -7,11 +7,94 @@ from typing import Any
 
 import numpy as np
 from qtpy.QtCore import Qt, Signal  # type: ignore[attr-defined]
-from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtGui import QColor, QPainter, QPaintEvent, QPen
+from qtpy.QtWidgets import QComboBox, QHBoxLayout, QVBoxLayout, QWidget
 
-from .following import Connections
-from .histogram import HistogramView
-from .results import Result
+from ..core.kinds import Kind
+from .figure_view import FigureView
+from .follower import Connections
+from .parts import button, wrapped
+from .results import Histogram, Result
+
+_COLOURS = 256
+_DOMINANT = 0.3
+_LONG = 46  # letters that fit into one line under the least width of a dock
+
+
+class HistogramView(FigureView):
+    """Draws a histogram whose bars have the colours of the map, above a strip of those colours with the unit."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._shown: tuple[Histogram, Kind, tuple[float, float], Any] | None = None
+        self._lines: tuple[float, ...] = ()
+        self._axes: Any = None
+
+    def show_histogram(self, histogram: Histogram, kind: Kind, limits: tuple[float, float], colours: Any) -> None:
+        """Draw a histogram, with the values at the two ends of the colour scale and its colours, ``(n, 4)``."""
+        self._shown = (histogram, kind, limits, colours)
+        self.redraw()
+        self.show()
+
+    def show_lines(self, *values: float) -> None:
+        """Draw lines at some values of the map, such as the two ends of a tolerance; none at all takes them away.
+
+        They are painted over the figure, which is not drawn anew: so they can follow a slider.
+        """
+        self._lines = values
+        self.update()
+
+    def paintEvent(self, event: QPaintEvent | None) -> None:  # noqa: N802 (Qt's name)
+        """Paint the figure, and the lines over it."""
+        super().paintEvent(event)
+        if self._axes is None or self._shown is None:
+            return
+        box, (low, high) = self._axes.get_position(), self._axes.get_xlim()
+        painter = QPainter(self)
+        painter.setPen(QPen(QColor(self.foreground), 1, Qt.PenStyle.DashLine))
+        top, bottom = (round((1 - end) * self.height()) for end in (box.y1, box.y0))
+        for value in self._lines:
+            if low <= value <= high:
+                x = round((box.x0 + box.width * (value - low) / (high - low)) * self.width())
+                painter.drawLine(x, top, x, bottom)
+        painter.end()
+
+    def clear(self) -> None:
+        """Show nothing."""
+        self._shown = None
+        self.hide()
+
+    def fill(self, figure: Any) -> None:
+        """Draw the bars and the strip."""
+        if self._shown is None:
+            return
+        from matplotlib.cm import ScalarMappable
+        from matplotlib.colors import ListedColormap, Normalize
+
+        histogram, kind, limits, colours = self._shown
+        low, high = histogram.edges[0], histogram.edges[-1]
+        axes, strip = figure.subplots(2, 1, sharex=True, height_ratios=(8, 1))
+        scale = ScalarMappable(Normalize(*limits), ListedColormap(colours))
+        centres = (histogram.edges[:-1] + histogram.edges[1:]) / 2
+        axes.bar(centres, histogram.shares * 100, histogram.edges[1] - low, color=scale.to_rgba(centres))
+        if histogram.shares.max() > _DOMINANT:
+            # Where most pixels have one value, such as no difference at all, the others would vanish.
+            axes.set_yscale("log")
+            axes.yaxis.set_major_formatter(lambda share, _: f"{share:g}")
+            axes.yaxis.set_minor_formatter(lambda _share, _: "")
+        self._axes = axes
+        # One strip of colours under the bars is the colour bar of the map: napari's own has no place for a unit.
+        gradient = scale.to_rgba(np.linspace(low, high, _COLOURS))[None]
+        strip.imshow(gradient, extent=(low, high, 0, 1), aspect="auto")
+        strip.set_yticks([])
+        arrow = "  →  " if len(kind.low_means) + len(kind.high_means) < _LONG else "\n→ "
+        legend = f"{kind.title}: {kind.unit}\n{kind.low_means}{arrow}{kind.high_means}"
+        strip.set_xlim(low, high)
+        self.colour_axes(axes, y="% of pixels")
+        self.colour_axes(strip, x=legend)
+        for spine in strip.spines.values():
+            spine.set_visible(False)
+        axes.tick_params(axis="x", length=0)
 
 
 class Summary(QWidget):
@@ -27,15 +110,13 @@ class Summary(QWidget):
         self.result: Result | None = None
         self._maps: list[tuple[Result, Any]] = []
         self.connections = Connections()
-        self.sentence = QLabel()
-        self.sentence.setWordWrap(True)
-        self.sentence.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.sentence = wrapped(selectable=True)
         self.chooser = QComboBox()
         self.chooser.setToolTip("The map of the histogram and of “Save map…”; selecting a map's layer chooses it.")
         self.histogram = HistogramView(self)
-        self.compute = _button("Compute all planes", "The map is lazy: planes are computed where you look.")
-        self.save_map = _button("Save map…", "The values as TIFF, or a picture with a legend as PNG.")
-        self.save_row = _button("Add row to table…", "Write score and provenance into a CSV file, after what is there.")
+        self.compute = button("Compute all planes", "The map is lazy: planes are computed where you look.")
+        self.save_map = button("Save map…", "The values as TIFF, or a picture with a legend as PNG.")
+        self.save_row = button("Add row to table…", "Write score and provenance into a CSV file, after what is there.")
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.sentence)
@@ -70,13 +151,9 @@ class Summary(QWidget):
                 self.chooser.setCurrentIndex(number)
 
     def show_result(self, result: Result, layers: Sequence[Any]) -> None:
-        """Show a result.
+        """Show a result, with the layers of its parts.
 
-        Parameters
-        ----------
-        layers : sequence of napari.layers.Image
-            The layers of what was made beside, and last of the map itself. The histogram takes the colours of the
-            layer that is chosen, also when the user changes them.
+        The histogram takes the colours of the layer that is chosen, also when the user changes them.
         """
         self.connections.close()
         self.result = result
@@ -114,7 +191,7 @@ class Summary(QWidget):
     def _fill_chooser(self, result: Result, layers: Sequence[Any]) -> None:
         """Offer the maps of a result; the kind that was chosen stays chosen."""
         before = self.chooser.currentText()
-        parts = zip((*result.beside, result), layers, strict=True)
+        parts = zip(result.parts, layers, strict=True)
         self._maps = [(part, layer) for part, layer in parts if isinstance(part, Result)]
         titles = [part.quality_map.meaning.title for part, _ in self._maps]
         self.chooser.blockSignals(True)
@@ -136,9 +213,3 @@ class Summary(QWidget):
         low, high = layer.contrast_limits
         colours = layer.colormap.map(np.linspace(0, 1, 256))
         self.histogram.show_histogram(shown.histogram, shown.quality_map.meaning, (low, high), colours)
-
-
-def _button(text: str, tooltip: str) -> QPushButton:
-    button = QPushButton(text)
-    button.setToolTip(tooltip)
-    return button

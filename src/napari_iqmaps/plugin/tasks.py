@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from napari.qt.threading import FunctionWorker, create_worker
@@ -11,8 +12,7 @@ from napari.utils.notifications import notification_manager, show_error
 from qtpy.QtCore import QObject, QTimer, Signal  # type: ignore[attr-defined]
 
 from ..core.errors import Cancelled, IqmapsError
-
-Progress = Callable[[int, int], None]
+from ..core.progress import Progress
 
 PATIENCE_MILLISECONDS = 200
 """How long after a cancel the thread is waited for."""
@@ -24,13 +24,8 @@ _running: set[Task] = set()
 class Task(QObject):
     """One piece of work in a thread, with a bar in napari's activity dock and a way to stop it.
 
-    Parameters
-    ----------
-    work : callable
-        Called in a thread with a progress callable, which it calls with ``(done, total)`` and lets raise.
+    The work gets a progress callable, which it calls with ``(done, total)`` and lets raise.
 
-    Notes
-    -----
     All signals arrive in the main thread; `ended` comes last, once and always. A result that is ready when the task
     has been cancelled is dropped. A thread that is inside one long step when it is cancelled (loading a library or a
     network) ends at its next call of progress, but nobody waits for it: the task has ended for everybody else after
@@ -48,6 +43,7 @@ class Task(QObject):
         self._work = work
         self._description = description
         self._bar: progress_bar | None = None
+        self._told = (0, 0)
         self._settled = False
         self._dropped = False
         self._ended = False
@@ -89,7 +85,9 @@ class Task(QObject):
         """Be the progress callable; runs in the thread."""
         if self._worker.abort_requested:
             raise Cancelled("Stopped by the user.")
-        if total:
+        # Told only when it has moved on: each telling is work for the window.
+        if total and (done, total) != self._told:
+            self._told = (done, total)
             self.progressed.emit(done, total)
 
     def _show_progress(self, done: int, total: int) -> None:
@@ -130,30 +128,37 @@ class Task(QObject):
 
 
 def running() -> list[Task]:
-    """Give the tasks whose threads are at work.
-
-    Returns
-    -------
-    list of Task
-        Cancelled ones are among them until their thread has noticed.
-    """
+    """Give the tasks whose threads are at work; cancelled ones are among them until their thread has noticed."""
     return list(_running)
 
 
 def report(error: Exception) -> str:
-    """Show an error to the user; nothing is swallowed.
+    """Show an error to the user, and give it in words; nothing is swallowed.
 
-    Parameters
-    ----------
-    error : Exception
-        An `IqmapsError` becomes its message, which says how to mend it. Anything else is a fault of the program and
-        goes to napari's own handler, with its traceback.
+    An `IqmapsError` becomes its message, which says how to mend it. Anything else is a fault of the program and goes
+    to napari's own handler, with its traceback.
     """
     if isinstance(error, IqmapsError):
         show_error(str(error))
         return str(error)
     notification_manager.receive_error(type(error), error, error.__traceback__)
     return f"Unexpected {type(error).__name__}: {error}"
+
+
+def with_dask_progress(work: Callable[[], Any], progress: Progress) -> Any:
+    """Do work that may compute dask arrays in this thread, and tell progress in chunks; what that raises stops it."""
+    from dask.callbacks import Callback
+
+    thread = threading.get_ident()
+
+    def after_chunk(_key: Any, _value: Any, _graph: Any, state: Mapping[str, Any], _worker: Any) -> None:
+        # dask calls back for every computation of the process; the viewer's own slicing is none of ours.
+        if threading.get_ident() == thread:
+            done = len(state["finished"])
+            progress(done, done + sum(len(state[group]) for group in ("ready", "waiting", "running")))
+
+    with Callback(posttask=after_chunk):
+        return work()
 
 
 class _Call:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import InputError
 from ..core.maps import QualityMap
-from ..core.visibility import threshold_map, visibility_map
+from ..core.visibility import surroundings, threshold_map, visibility_map
 from .frame import MapWidget
 from .inputs import InputSlot
 from .layers import pixels_of
+from .results import Request
 
 if TYPE_CHECKING:
     import napari
@@ -41,11 +43,20 @@ class VisibilityThresholds(MapWidget):
 
     def chosen_function(self) -> Callable[..., QualityMap]:
         """Give `visibility_map` if a reference is chosen, `threshold_map` otherwise."""
-        return threshold_map if self.layers.images["reference"].value is None else visibility_map
+        return threshold_map if self.layer("reference") is None else visibility_map
+
+    def request(self) -> Request:
+        """Ask for one of the two maps, only in the region if there is one."""
+        request = super().request()
+        image, *reference = request.images.values()
+        region = self.region(self.source, image)
+        if reference:
+            request = replace(request, images={"test": image, "reference": reference[0]})
+        return request if region is None else replace(request, region=region, margin=surroundings(**request.options))
 
     def _on_choice(self, _value: Any = None) -> None:
         """Take tone-mapped layers for the light that they show; what the user sets after that, stays."""
-        shows_light = _is_light(self.layers.images["image"].value)
+        shows_light = _is_light(self.source)
         if shows_light != self._shows_light:
             self._shows_light = shows_light
             self.options["luminance"].value = "absolute" if shows_light else "code"
@@ -53,7 +64,7 @@ class VisibilityThresholds(MapWidget):
 
     def describe(self) -> str:
         """Say which of the two maps Run will compute, and of which layers."""
-        image, reference = (self.layers.images[name].value for name in ("image", "reference"))
+        image, reference = self.layer("image"), self.layer("reference")
         if image is None:
             return "Open an image: the map shows how strong a distortion may be before it is seen."
         if reference is None:

@@ -2,76 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import FloatSlider
 
-from ..core.distortions import distort
+from ..core.distortions import distort, distortion
 from ..core.distortions.record import HIGHEST, LOWEST
-from ..core.errors import InputError
-from .distortion_choice import DistortionChooser, strength_in_words
 from .frame import Key, MapWidget
 from .inputs import InputSlot
-from .layers import LayerPixels, pixels_of
-from .options import OptionWidget, make_options
-from .placing import place
-from .results import Picture
-from .tasks import Progress
+from .layers import place
+from .options import DistortionChooser, OptionWidget, make_options, strength_in_words
+from .results import Picture, Request
 
 if TYPE_CHECKING:
     import napari
+
 
 _MIDDLE = 3
 _STEP = 0.1
 
 
-@dataclass(frozen=True, eq=False)
-class DistortRequest:
-    """All that a run needs, taken from the viewer before it starts: the thread touches no layer.
-
-    Attributes
-    ----------
-    title : str
-        What the layer of the copy is called, after the image's name.
-    data_range : (float, float) or None
-        The values of black and white; None where the dtype says them.
-    """
-
-    image: LayerPixels
-    distortion: str
-    title: str
-    severity: float
-    seed: int
-    data_range: tuple[float, float] | None
-    function: Callable[..., Any] = distort
-
-    @property
-    def info(self) -> Mapping[str, Any]:
-        """How the copy is made, for its metadata."""
-        return {
-            "method": "distort",
-            "distortion": self.distortion,
-            "severity": self.severity,
-            "seed": self.seed,
-            "data_range": self.data_range,
-            "source": self.image.name,
-        }
-
-    def run(self, _progress: Progress) -> Picture:
-        """Distort; called in a thread.
-
-        Returns
-        -------
-        Picture
-            Of the image's shape and dtype; lazy for a lazy image.
-        """
-        pixels = distort(
-            self.image.data, self.distortion, self.severity, seed=self.seed, data_range=self.data_range,
-            channel_axis=self.image.channel_axis,
-        )  # fmt: skip
-        return Picture(self.title, pixels, self.info)
+def _copied(request: Request, pixels: Any) -> Picture:
+    """Name the copy, and say in its metadata how it was made; pixels of a lazy image are lazy."""
+    options = request.options
+    seed = f", seed {options['seed']}" if options["seed"] else ""
+    title = f"{distortion(options['name']).title} {options['severity']:g}{seed}"
+    info = {
+        "method": "distort",
+        "distortion": options["name"],
+        "severity": options["severity"],
+        "seed": options["seed"],
+        "data_range": options["data_range"],
+        "source": request.images["image"].name,
+    }
+    return Picture(title, pixels, info)
 
 
 class DistortImage(MapWidget):
@@ -87,7 +52,8 @@ class DistortImage(MapWidget):
     functions = (distort,)
     slots = (InputSlot("image", "Image", "The image to distort; it stays as it is."),)
     main_options = ("distortion", "severity", "seed")
-    has_region = False
+    region_slot = None
+    refuses_light = "the distortions are made for display codes"
 
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
         self._latest: tuple[Any, Any, str] | None = None
@@ -98,14 +64,19 @@ class DistortImage(MapWidget):
         """Add the distortion and its severity, which the function takes as arguments, not as options."""
         made = make_options(functions)
         severity = FloatSlider(
-            name="severity", label="Severity", value=_MIDDLE, min=LOWEST, max=HIGHEST, step=_STEP,
+            name="severity",
+            label="Severity",
+            value=_MIDDLE,
+            min=LOWEST,
+            max=HIGHEST,
+            step=_STEP,
             tooltip="1 is just visible, 5 is very bad; one severity is about as bad whatever the distortion.",
-        )  # fmt: skip
+        )
         return {"distortion": DistortionChooser("What to do to the image."), "severity": severity, **made}
 
     def describe(self) -> str:
         """Say what Run will make."""
-        image = self._first_layer()
+        image = self.source
         if image is None:
             return "Open an image: a distorted copy of it becomes another layer."
         row, severity = self.options["distortion"].row, self._severity
@@ -116,27 +87,20 @@ class DistortImage(MapWidget):
         """Tell whether an option matters: a seed for what is random."""
         return name != "seed" or bool(self.options["distortion"].row.is_random)
 
-    def result_key(self, request: Any) -> Key:
+    def request(self) -> Request:
+        """Ask for the distortion at a severity, with a seed if it is random."""
+        row = self.options["distortion"].row
+        pixels, options = self.pixels(), self.values()
+        chosen = {"name": row.name, "severity": self._severity, "seed": int(options["seed"]) if row.is_random else 0}
+        return Request(distort, pixels, options | chosen, _copied)
+
+    def result_key(self, request: Request) -> Key:
         """Keep one layer for each image and setting."""
-        settings = (request.distortion, f"{request.severity:g}", str(request.seed))
-        return ("distort", str(self._first_layer().unique_id), *settings)
+        settings = (str(request.options["name"]), f"{request.options['severity']:g}", str(request.options["seed"]))
+        return ("distort", str(self.source.unique_id), *settings)
 
-    @property
-    def _severity(self) -> float:
-        return round(float(self.options["severity"].value), 1)
-
-    def _request(self) -> Any:
-        image = self._first_layer()
-        pixels = pixels_of(image, "image")
-        if pixels.luminance == "absolute":
-            raise InputError(f"{pixels.name!r} holds light in cd/m2; the distortions are made for display codes.")
-        self.range.describe(image)  # its data may have got another type since it was chosen
-        row, severity = self.options["distortion"].row, self._severity
-        seed = int(self.options["seed"].value) if row.is_random else 0
-        title = f"{row.title} {severity:g}" + (f", seed {seed}" if seed else "")
-        return DistortRequest(pixels, row.name, title, severity, seed, self.range.value_given())
-
-    def _on_result(self, source: Any, key: Key, result: Any) -> None:
+    def place(self, source: Any, key: Key, result: Any) -> list[Any]:
+        """Put the copy into the layer of the same settings, or of the latest while the widget follows."""
         followed = self._followed(source)
         earlier = followed or next(iter(self._result_layers.get(key, ())), None)
         layer = place(self.viewer, result, source, earlier)
@@ -144,9 +108,17 @@ class DistortImage(MapWidget):
             # What was the copy of other settings, is that of these.
             self._result_layers = {other: kept for other, kept in self._result_layers.items() if kept != [layer]}
             layer.name = f"{source.name}: {result.title}"
-        self._result_layers[key] = [layer]
+        return [layer]
+
+    def on_placed(self, source: Any, layers: list[Any]) -> None:
+        """Remember the latest copy, and say what it is called."""
+        (layer,) = layers
         self._latest = (source, layer, layer.name)
         self.say(f"Made {layer.name!r}.")
+
+    @property
+    def _severity(self) -> float:
+        return round(float(self.options["severity"].value), 1)
 
     def _followed(self, source: Any) -> Any:
         """Give the copy that changes go into while the widget follows, unless the user has renamed it."""
@@ -159,7 +131,7 @@ class DistortImage(MapWidget):
         chooser = self.options["distortion"]
         before = chooser.value
         with chooser.changed.blocked():
-            chooser.offer_for(self._first_layer())
+            chooser.offer_for(self.source)
         super()._on_choice(_value)
         if chooser.value != before:
             self._on_option()

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from napari_iqmaps.plugin.following import REST_MILLISECONDS, Connections, Follower
+from napari_iqmaps.plugin.follower import REST_MILLISECONDS, Connections, Follower
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from skimage import data
 import napari_iqmaps as iq
 from napari_iqmaps.core.images import REC709_WEIGHTS
 from napari_iqmaps.plugin.layers import pixels_of
-from napari_iqmaps.plugin.reading import get_reader, light_layer, read_layers, tone_mapped
+from napari_iqmaps.plugin.reader import get_reader, light_layer, read_layers, tone_mapped
 
 RNG = np.random.default_rng(5)
 LIGHT = (100 * (data.coffee()[60:140, 200:290] / 255) ** 2.2 * np.geomspace(0.2, 80, 90)[:, None]).astype(np.float32)

@@ -6,9 +6,9 @@ import pytest
 
 import napari_iqmaps as iq
 from napari_iqmaps.core.distortions import distortion
-from napari_iqmaps.plugin.distorting import DistortImage
-from napari_iqmaps.plugin.distortion_choice import strength_in_words
+from napari_iqmaps.plugin.distortion import DistortImage
 from napari_iqmaps.plugin.layers import LIGHT_KEY, PICTURE_KEY
+from napari_iqmaps.plugin.options import strength_in_words
 
 
 @pytest.fixture

@@ -18,29 +18,20 @@ LayerData = tuple[npt.NDArray[Any], dict[str, Any], str]
 Paths = str | Sequence[str]
 
 SUFFIXES = (".hdr", ".exr", ".pfm")
-_KEY = 0.18
+_KEY = 0.18  # what the geometric mean of luminance becomes: the middle grey of photography
 _HIGHEST = 99.9  # percentile: a few pixels of a sun do not set what is white
 
 
 def get_reader(path: Paths) -> Callable[[Paths], list[LayerData]] | None:
     """Give the reader if the files are of high dynamic range; napari calls this.
 
-    Returns
-    -------
-    callable or None
-        `read_layers` for .hdr, .exr and .pfm; not for the headers of ENVI, which end in .hdr as well.
+    The headers of ENVI, which end in .hdr as well, are none.
     """
     return read_layers if all(_is_light(Path(name)) for name in _each(path)) else None
 
 
 def read_layers(path: Paths) -> list[LayerData]:
-    """Read files as image layers.
-
-    Parameters
-    ----------
-    path : str or sequence of str
-        One file, or several, each for a layer of its own.
-    """
+    """Read one file, or several, each as an image layer of its own."""
     layers = []
     for name in _each(path):
         file = read_image(name)
@@ -55,19 +46,10 @@ def light_layer(
     data_range: tuple[float, float] | None = None,
     notes: Sequence[str] = (),
 ) -> LayerData:
-    """Make a layer that shows linear light and keeps it.
+    """Make a layer that shows linear light, tone-mapped to an 8-bit picture, and keeps it in its metadata for the maps.
 
-    Parameters
-    ----------
-    light : numpy.ndarray
-        ``(height, width)``, or ``(height, width, 3)`` for red, green and blue.
-    data_range : (float, float), optional
-        The values of black and of diffuse white (100 cd/m2); None if values are cd/m2.
-
-    Returns
-    -------
-    LayerData
-        An 8-bit picture by `tone_mapped`; the layer's metadata hold the light itself, from which maps are made.
+    Light is ``(height, width)``, or ``(height, width, 3)`` for red, green and blue. The range holds the values of
+    black and of diffuse white (100 cd/m2); None if values are cd/m2.
     """
     shown = tone_mapped(light)
     metadata = {LIGHT_KEY: {"values": light, "data_range": data_range, "notes": tuple(notes)}}
@@ -78,22 +60,11 @@ def light_layer(
 
 
 def tone_mapped(light: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
-    """Compress linear light to a picture for an ordinary screen; for the eye only, no number is made from it.
+    """Compress linear light to sRGB codes for an ordinary screen; for the eye only, no number is made from it.
 
-    Parameters
-    ----------
-    light : numpy.ndarray
-        ``(height, width)`` or ``(height, width, 3)``, in any unit.
-
-    Returns
-    -------
-    numpy.ndarray
-        uint8 sRGB codes of the same shape. What is no number is black.
-
-    Notes
-    -----
-    The global operator of Reinhard et al.: luminance L, in units that bring its geometric mean to 0.18, is shown as
-    ``L (1 + L / W^2) / (1 + L)`` with W its 99.9th percentile; colours are scaled as their luminance is.
+    The global operator of Reinhard et al. [1]_: luminance L, in units that bring its geometric mean to 0.18, is shown
+    as ``L (1 + L / W^2) / (1 + L)`` with W its 99.9th percentile; colours are scaled as their luminance is. What is no
+    number is black.
 
     References
     ----------

@@ -15,6 +15,15 @@ REST_MILLISECONDS = 300
 _LARGEST_FINGERPRINT = 2**28  # bytes that take about a tenth of a second to read
 
 
+def timer(parent: QObject, milliseconds: int, callback: Callable[[], None]) -> QTimer:
+    """Make a timer that calls once, so long after it was started last."""
+    made = QTimer(parent)
+    made.setSingleShot(True)
+    made.setInterval(milliseconds)
+    made.timeout.connect(callback)
+    return made
+
+
 class Connections:
     """Connections to napari's events that end together.
 
@@ -57,10 +66,7 @@ class Follower(QObject):
         self._layers: list[Any] = []
         self._fingerprints: dict[int, int | None] = {}
         self._certain = False
-        self._timer = QTimer(self)
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(REST_MILLISECONDS)
-        self._timer.timeout.connect(self._on_rest)
+        self._timer = timer(self, REST_MILLISECONDS, self._on_rest)
         self.destroyed.connect(self._connections.close)
 
     def watch(self, layers: Iterable[Any]) -> None:
