@@ -17,7 +17,8 @@ import napari_iqmaps as iq
 from napari_iqmaps.cli import ledger
 from napari_iqmaps.cli.ledger import Ledger
 from napari_iqmaps.core import models
-from napari_iqmaps.core.io.scores import read_scores
+from napari_iqmaps.core.blind import COLUMNS
+from napari_iqmaps.core.io.table import read_scores
 
 RNG = np.random.default_rng(4)
 LARGE = RNG.integers(0, 256, (120, 116), dtype=np.uint8)
@@ -29,7 +30,7 @@ def words(untrained):
 
 
 def names(path):
-    return [os.path.basename(row["file"]) for row in read_scores(path)]  # noqa: PTH119
+    return [os.path.basename(row["file"]) for row in read_scores(path, COLUMNS)]  # noqa: PTH119
 
 
 def test_the_scores_are_those_of_the_core_and_the_network_is_read_once(rows, words, images, untrained, tmp_path):
@@ -222,7 +223,7 @@ def test_ctrl_c_keeps_the_rows_of_a_real_batch(tmp_path, untrained):
     found = json.loads(printed)
     assert 1 <= found["computed"] < 60
     assert found["computed"] + found["not_reached"] == 60
-    assert len(read_scores(table)) == found["computed"]
+    assert len(read_scores(table, COLUMNS)) == found["computed"]
     assert not list(tmp_path.glob(".*"))
 
 

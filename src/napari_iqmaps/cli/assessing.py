@@ -11,7 +11,7 @@ import numpy as np
 
 from ..core import blind, models
 from ..core.errors import InputError
-from ..core.io.reading import ImageFile
+from ..core.io.image_file import ImageFile
 from ..core.quality_score import QualityScore
 from .layouts import FILE, Column, Layout, Row
 from .options import Command, default_of, device_option
@@ -85,6 +85,7 @@ def blind_plan(
         table=options.table,
         resume=options.resume,
         layout=layout,
+        columns=blind.COLUMNS,
         **further,
     )
 

@@ -12,8 +12,8 @@ from typing import Any, TypeGuard
 import click
 
 from ..core.errors import InputError, IqmapsError, WeightsError
+from ..core.io.map_file import read_record
 from ..core.io.reading import read_image
-from ..core.io.records import read_record
 from ..core.models import sha256_of
 from .group import INTERRUPTED, in_one_line
 from .ledger import Ledger
@@ -36,7 +36,7 @@ def run(plan: Plan, jobs: Sequence[Job], report: Report) -> int:
         except OSError as error:
             raise InputError(f"The folder {plan.out} cannot be made ({error.strerror}).") from None
     files = [str(job.path) for job in jobs]
-    ledger = Ledger(plan.table, plan.request, files, grows=plan.out is None, resume=plan.resume)
+    ledger = Ledger(plan.table, plan.columns, plan.request, files, grows=plan.out is None, resume=plan.resume)
     batch = _Batch(plan, report, ledger)
     interrupted = False
     try:

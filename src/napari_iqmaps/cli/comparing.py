@@ -13,12 +13,12 @@ import click
 
 from .. import __version__
 from ..core.comparison.compare import Comparison, FilePair, outcome_of
-from ..core.comparison.outcome import Outcome, Rules, judged_matrix, views
+from ..core.comparison.outcome import COLUMNS, Outcome, Rules, judged_matrix, views
 from ..core.comparison.preprocessing import Frames, Method, Preprocessing
 from ..core.comparison.summary import as_csv, as_latex, as_markdown, extremes
 from ..core.errors import InputError, IqmapsError
 from ..core.io.atomic import written_whole
-from ..core.io.reading import ImageFile
+from ..core.io.image_file import ImageFile
 from .batch import identity, message_of
 from .group import INTERRUPTED
 from .ledger import Ledger
@@ -73,7 +73,7 @@ def compare_all(order: Order, report: Report) -> int:
         (str(pair.moving), str(pair.fixed), method.name, scoring.name)
         for pair in order.pairs for method in order.methods for scoring in order.scorings
     ]  # fmt: skip
-    ledger = Ledger(order.out / ROWS, request, names, grows=True, resume=order.resume, named=_named)
+    ledger = Ledger(order.out / ROWS, COLUMNS, request, names, grows=True, resume=order.resume, named=_named)
     work = _Work(order, ledger, report)
     interrupted = False
     try:

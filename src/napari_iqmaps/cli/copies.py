@@ -13,8 +13,8 @@ import click
 from ..core.distortions import Distortion, distort
 from ..core.errors import InputError, IqmapsError
 from ..core.io.distortion_sheet import strength_words
-from ..core.io.reading import ImageFile
-from ..core.io.records import read_record
+from ..core.io.image_file import ImageFile
+from ..core.io.map_file import read_record
 from .batch import identity, message_of, same_made
 from .group import INTERRUPTED
 from .layouts import FILE, OUTPUTS, Column, Layout
@@ -203,7 +203,7 @@ class _Work:
     def _write(
         self, file: ImageFile, paths: Sequence[Path], cells: Mapping[str, Any], made_from: Mapping[str, Any]
     ) -> Path:
-        from ..core.io.pictures import lossless_suffix, write_picture
+        from ..core.io.image_file import lossless_suffix, write_picture
 
         copy = distort(
             file.array,

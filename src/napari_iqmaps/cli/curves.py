@@ -14,9 +14,9 @@ import click
 from ..core import models
 from ..core.distortions import Distortion
 from ..core.errors import InputError, IqmapsError, WeightsError
-from ..core.io.reading import ImageFile
+from ..core.io.image_file import ImageFile
 from ..core.kinds import KINDS
-from ..core.machine_curve import MachineCurve, machine_curve
+from ..core.machine_curve import COLUMNS, MachineCurve, machine_curve
 from ..core.quality_score import QualityScore
 from .assessing import data_range_of, points
 from .batch import WrongForAllError, identity, message_of
@@ -78,7 +78,7 @@ def draw_curves(wanted: Wanted, options: Options, jobs: Sequence[Job], report: R
         except OSError as error:
             raise InputError(f"The folder {options.out} cannot be made ({error.strerror}).") from None
     names = [(str(job.path), row.name) for job in jobs for row in wanted.rows]
-    ledger = Ledger(options.table, request, names, grows=True, resume=options.resume, named=_named)
+    ledger = Ledger(options.table, COLUMNS, request, names, grows=True, resume=options.resume, named=_named)
     work = _Work(wanted, options, ledger, report, planned=len(names) * len(wanted.severities))
     interrupted = False
     try:

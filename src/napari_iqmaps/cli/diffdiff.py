@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from ..core.diffdiff.records import COLUMNS
 from ..core.errors import InputError
 from ..core.registration.api import METHODS
 from ..core.registration.matrix_file import load_matrix
@@ -211,5 +212,6 @@ def _plan(judge: Judge) -> Plan:
         table=options.table,
         resume=options.resume,
         layout=LAYOUT,
+        columns=COLUMNS,
         kept_row=judge.kept_row,
     )

@@ -11,9 +11,9 @@ from typing import Any
 import click
 
 from ..core import blind
-from ..core.io.records import record_of
-from ..core.io.scores import quality_row, row_of_record
+from ..core.io.map_file import record_of, row_of_record
 from ..core.maps import QualityMap
+from ..core.quality_score import quality_row
 from .assessing import KIND, blind_options, blind_plan, data_range_of, layout_of_scores, shown_outputs
 from .batch import run
 from .layouts import Column

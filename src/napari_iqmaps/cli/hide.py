@@ -14,7 +14,8 @@ import numpy as np
 from ..core import hiding
 from ..core.errors import InputError
 from ..core.hiding import HiddenMark
-from ..core.io.reading import ImageFile, read_image
+from ..core.io.image_file import ImageFile
+from ..core.io.reading import read_image
 from ..core.maps import QualityMap
 from ..core.marks import PLACEMENTS, text_mark
 from ..core.observers import LEAST_PIXELS_PER_DEGREE, MOST_PIXELS_PER_DEGREE
@@ -139,7 +140,13 @@ def hide(
             report.say(f"{job.path}: {hidden.sentence()}")
         return _written(hidden, file, job, chosen)
 
-    ctx.exit(run(plan_of("visibility", chosen, compute, text=text, text_height=text_height, **own), jobs, report))
+    ctx.exit(
+        run(
+            plan_of("visibility", chosen, compute, columns=hiding.COLUMNS, text=text, text_height=text_height, **own),
+            jobs,
+            report,
+        )
+    )
 
 
 def _check_words(
@@ -175,7 +182,7 @@ def _read_mark(path: Path) -> Any:
 def _written(hidden: HiddenMark, file: ImageFile, job: Job, chosen: Options) -> QualityMap:
     """Write what stands beside the visibility map, and name it in the map's info: the map is written last."""
     from ..core.io import write_map
-    from ..core.io.pictures import lossless_suffix, write_picture
+    from ..core.io.image_file import lossless_suffix, write_picture
 
     assert chosen.out is not None
     suffix, reason = lossless_suffix(file)

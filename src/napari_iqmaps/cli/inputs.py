@@ -57,7 +57,7 @@ def _files(word: str) -> list[Path]:
 def _is_map(path: Path, kinds: Sequence[str]) -> bool:
     if not path.stem.endswith(tuple(f"_{kind}" for kind in kinds)):
         return False
-    from ..core.io.records import read_record
+    from ..core.io.map_file import read_record
 
     return read_record(path) is not None
 

@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from ..core.columns import plain
 from ..core.diffdiff import DiffDiffScore, diff_diff_assess, diff_diff_score
 from ..core.diffdiff.images import inside_black_border
+from ..core.diffdiff.records import COLUMNS
 from ..core.errors import InputError
 from ..core.images import as_planes
 from ..core.io.reading import read_image
-from ..core.io.records import plain
-from ..core.io.scores import write_scores
+from ..core.io.table import write_scores
 from ..core.maps import QualityMap
 from ..core.registration import Registration
 from ..core.registration.api import register
@@ -126,7 +127,7 @@ class Judge:
     def write_blocks(self) -> None:
         """Write the table of blocks, if it is asked for."""
         if self.question.blocks is not None:
-            write_scores(self.blocks, self.question.blocks)
+            write_scores(self.blocks, self.question.blocks, COLUMNS)
 
     def _case(self, job: Job, progress: Progress) -> _Case:
         moving, fixed = job.path, job.others["fixed"]

@@ -10,8 +10,9 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
+from ..core.columns import Column
 from ..core.errors import InputError
-from ..core.io.scores import read_scores, write_scores
+from ..core.io.table import read_scores, write_scores
 
 MADE_FROM = "made_from"
 """Column that tells by which options and from which files a row was made."""
@@ -32,6 +33,8 @@ class Ledger:
     ----------
     path : pathlib.Path or None
         ``.csv`` or ``.json``; None writes nothing.
+    columns : sequence of Column
+        What the subject of the rows has declared.
     grows : bool
         Write the file as it grows, with a cell in every row that vouches for it: nothing else keeps what is done.
     named : callable
@@ -39,11 +42,13 @@ class Ledger:
     """
 
     def __init__(
-        self, path: Path | None, request: Mapping[str, Any], files: Iterable[Any], *, grows: bool, resume: bool,
+        self, path: Path | None, columns: Sequence[Column], request: Mapping[str, Any], files: Iterable[Any], *,
+        grows: bool, resume: bool,
         named: Callable[[Mapping[str, Any]], Any] = itemgetter("file"),
     ) -> None:  # fmt: skip
         self.rows: list[dict[str, Any]] = []
         self._path = path
+        self._columns = columns
         self._request = digest(request)
         self._grows = path is not None and grows
         self._resume = resume
@@ -86,12 +91,12 @@ class Ledger:
         """Write the table as it is; rows from before stand for the files whose turn has not come."""
         if self._path is not None:
             rest = (row for rows in self._before.values() for row in rows if self._named(row) in self._waiting)
-            write_scores([*self.rows, *rest], self._path)
+            write_scores([*self.rows, *rest], self._path, self._columns)
 
     def _read(self) -> dict[str | None, list[dict[str, Any]]]:
         assert self._path is not None
         try:
-            rows: Sequence[dict[str, Any]] = read_scores(self._path)
+            rows: Sequence[dict[str, Any]] = read_scores(self._path, self._columns)
         except InputError:
             return {}  # none, or no table of ours: it will be replaced, as ever
         found: dict[str | None, list[dict[str, Any]]] = {}

@@ -10,11 +10,10 @@ from typing import Any
 import click
 
 from ..core import machine as core
-from ..core.io.scores import quality_row
 from ..core.kinds import KINDS
 from ..core.machine_curve import FAILS_BELOW, SEVERITIES
 from ..core.maps import QualityMap
-from ..core.quality_score import QualityScore
+from ..core.quality_score import QualityScore, quality_row
 from .assessing import blind_plan, data_range_of, layout_of_scores
 from .bank import ALL, chosen_rows, names_callback, seed_option, severity_option
 from .batch import run

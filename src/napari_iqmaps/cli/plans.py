@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
+from ..core.columns import Column, plain
 from ..core.errors import InputError
-from ..core.io.records import plain
-from ..core.io.scores import row_of_record, score_row
+from ..core.io.map_file import row_of_record, score_row
 from ..core.maps import QualityMap
 from .layouts import Layout
 
@@ -47,9 +47,9 @@ class Answer:
     row: Mapping[str, Any]
 
     @classmethod
-    def of(cls, quality_map: QualityMap) -> Answer:
-        """Give a map, summed up by its score."""
-        return cls((quality_map,), score_row(quality_map))
+    def of(cls, quality_map: QualityMap, columns: Sequence[Column] = ()) -> Answer:
+        """Give a map, summed up by its score, with the cells of further columns."""
+        return cls((quality_map,), score_row(quality_map, columns))
 
 
 def row_of_first(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -71,6 +71,8 @@ class Plan:
     compute : callable
         From the job and a progress callback to the `Answer`. It may write further files into `out`; their names go
         into a map's info as ``"beside"``. Maps are written after them, so that they vouch for them.
+    columns : sequence of Column
+        Of the table, beside the general ones.
     prepare : callable
         Called once before the first map is computed; raises what concerns all jobs.
     kept_row : callable
@@ -87,6 +89,7 @@ class Plan:
     table: Path | None
     resume: bool
     layout: Layout
+    columns: Sequence[Column]
     kept_row: Callable[[Sequence[Mapping[str, Any]]], Mapping[str, Any]] = row_of_first
 
     def output(self, job: Job, kind: str, suffix: str) -> Path:

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from ..core import blind
-from ..core.io.scores import quality_row
+from ..core.quality_score import quality_row
 from .assessing import blind_options, blind_plan, data_range_of, layout_of_scores
 from .batch import run
 from .options import image_options, table_options

@@ -13,7 +13,7 @@ import click
 import numpy as np
 
 from ..core.errors import InputError
-from ..core.io.reading import ImageFile
+from ..core.io.image_file import ImageFile
 from ..core.registration.api import METHODS, register
 from ..core.registration.external import check_installed
 from ..core.registration.geometry import TRANSFORMS

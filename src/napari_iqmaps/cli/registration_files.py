@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.io.reading import ImageFile
+from ..core.io.image_file import ImageFile
 from ..core.registration import Registration
 from .plans import Job
 from .registering import FRAMES, MATRIX, OVERLAY, REGISTERED, VALID, Images, on_grid
@@ -23,7 +23,7 @@ def outputs(job: Job, out: Path) -> list[Path]:
 
 def image_paths(job: Job, out: Path, images: Images, *, is_stack: bool) -> list[Path]:
     """Name what `write_images` writes: where it has pixels, and the registered image."""
-    from ..core.io.pictures import lossless_suffix
+    from ..core.io.image_file import lossless_suffix
 
     suffix, _ = lossless_suffix(images.files[0])
     return [out / f"{job.name}_{VALID}{'.tif' if is_stack else '.png'}", out / f"{job.name}_{REGISTERED}{suffix}"]
@@ -45,7 +45,7 @@ def write_images(
     info : mapping
         How it was made; kept in the registered image, which is written last and so vouches for all files.
     """
-    from ..core.io.pictures import write_picture
+    from ..core.io.image_file import write_picture
 
     paths = image_paths(job, out, images, is_stack=valid.ndim > 2)
     pixels = np.where(valid, np.uint8(255), np.uint8(0))
@@ -77,7 +77,7 @@ def write_overlay(job: Job, out: Path, images: Images, found: Registration) -> P
 
 def remove_images(job: Job, out: Path) -> None:
     """Remove the images of an earlier registration that the present one refuses; only what this package wrote."""
-    from ..core.io.records import read_record
+    from ..core.io.map_file import read_record
 
     for name in _IMAGES:
         path = out / f"{job.name}_{name}"

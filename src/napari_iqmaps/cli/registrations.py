@@ -10,10 +10,11 @@ from typing import Any
 
 import click
 
+from ..core.columns import plain
 from ..core.errors import InputError, IqmapsError
-from ..core.io.records import plain
-from ..core.io.scores import write_scores
+from ..core.io.table import write_scores
 from ..core.registration.api import register
+from ..core.registration.record import COLUMNS
 from ..core.registration.series import register_series
 from .batch import identity, message_of, same_made
 from .group import INTERRUPTED
@@ -76,7 +77,7 @@ def register_all(order: Order, jobs: Sequence[Job], report: Report) -> int:
         data_range=order.options.data_range, channel_axis=order.options.channel_axis,
     )  # fmt: skip
     files = [str(job.path) for job in jobs]
-    ledger = Ledger(order.options.table, request, files, grows=out is None, resume=order.options.resume)
+    ledger = Ledger(order.options.table, COLUMNS, request, files, grows=out is None, resume=order.options.resume)
     work = _Work(order, request, ledger, report)
     interrupted = False
     try:
@@ -230,7 +231,7 @@ class _Work:
         if (out := self.order.options.out) is None:
             return row
         table = out / f"{job.name}_{FRAMES}.csv"
-        write_scores([frame_row(job.path, frame) for frame in frames], table)
+        write_scores([frame_row(job.path, frame) for frame in frames], table, COLUMNS)
         paths = [table, *image_paths(job, out, images, is_stack=True)]
         info = {**made_from, "row": plain(row), "beside": [path.name for path in paths]}
         write_images(job, out, images, series.registered, series.valid, info)

@@ -157,6 +157,6 @@ def _print_rows(layout: Layout, rows: Sequence[Row]) -> None:
 
 
 def _plain_rows(rows: Sequence[Row]) -> Any:
-    from ..core.io.records import plain
+    from ..core.columns import plain
 
     return plain(list(rows))

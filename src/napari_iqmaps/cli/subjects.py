@@ -10,11 +10,14 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ..core import models
+from ..core.columns import Column
 from ..core.display import SDR_WHITE
 from ..core.errors import InputError
-from ..core.io.reading import RELATIVE_LIGHT, ImageFile, read_image
+from ..core.io.image_file import RELATIVE_LIGHT, ImageFile
+from ..core.io.map_file import row_of_record
+from ..core.io.reading import read_image
 from ..core.kinds import KINDS
-from ..core.maps import QualityMap
+from ..core.maps import COLUMNS, QualityMap
 from ..core.quality_score import QualityScore
 from .inputs import expand, output_names, reference_for
 from .layouts import layout_of
@@ -170,8 +173,15 @@ def with_notes(result: Result, *files: ImageFile) -> Result:
     return replace(result, info={**info, "notes": list(dict.fromkeys([*info.get("notes", ()), *notes]))})
 
 
-def plan_of(kind: str, options: Options, compute: Callable[[Job, Progress], QualityMap], **further: Any) -> Plan:
-    """Plan a batch of maps that rest on thresholds."""
+def plan_of(
+    kind: str,
+    options: Options,
+    compute: Callable[[Job, Progress], QualityMap],
+    *,
+    columns: Sequence[Column] = (),
+    **further: Any,
+) -> Plan:
+    """Plan a batch of maps that rest on thresholds, in a table with further columns, whose cells are in their info."""
     request = request_of(
         model=options.model,
         weights_sha256=options.weights_sha256(),
@@ -188,11 +198,13 @@ def plan_of(kind: str, options: Options, compute: Callable[[Job, Progress], Qual
         kind=kind,
         maps=(kind,),
         request=request,
-        compute=lambda job, progress: Answer.of(compute(job, progress)),
+        compute=lambda job, progress: Answer.of(compute(job, progress), columns),
         prepare=lambda: models.resolve(options.device),
         out=options.out,
         suffixes=SUFFIXES[options.formats],
         table=options.table,
         resume=options.resume,
         layout=layout_of(kind),
+        columns=(*COLUMNS, *columns),
+        kept_row=lambda records: row_of_record(records[0], columns),
     )

@@ -12,9 +12,9 @@ import numpy as np
 from . import samples
 from .io import write_map, write_scores
 from .io.legend import map_panel, provenance, scale_of, write_sheet
-from .io.scores import score_row
+from .io.map_file import score_row
 from .io.sheet import Panel, Sheet
-from .maps import QualityMap
+from .maps import COLUMNS, QualityMap
 from .visibility import threshold_map, visibility_map
 
 _WINDOW = 9  # finer than the default, so that the letters of the text can be read in the map
@@ -67,7 +67,7 @@ def write_demonstration(
         score_row(thresholds, file="photo", outputs=["photo_threshold.tif"]),
         score_row(visibility, file="distorted", reference="photo", outputs=["distorted_visibility.tif"]),
     ]
-    files.append(write_scores(rows, folder / "scores.csv"))
+    files.append(write_scores(rows, folder / "scores.csv", COLUMNS))
     return Demonstration(files, rows, [thresholds.sentence(), visibility.sentence()])
 
 

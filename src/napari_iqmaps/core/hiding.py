@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from .. import __version__
 from . import marks
+from .columns import Part, columns
 from .display import WHITE
 from .errors import InputError
 from .images import DataRange, Planes, as_planes, is_dask
@@ -23,6 +24,9 @@ from .visibility import Stride, ThresholdModel, threshold_map, visibility_map
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+COLUMNS = columns(Part.SETTINGS, "strength", "level", "highest", "energy", "kept")
+"""Of a table of hidden marks, beside those of all maps."""
 
 
 @dataclass(frozen=True, eq=False)

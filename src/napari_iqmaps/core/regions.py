@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from .io.scores import quality_row
-from .quality_score import QualityScore
+from .quality_score import QualityScore, quality_row
 
 if TYPE_CHECKING:
     from .assessment import Assessment
@@ -97,7 +96,7 @@ class RegionQuality:
         Returns
         -------
         dict
-            As `napari_iqmaps.core.io.scores.quality_row` makes it, with the means and ``region_pixels``.
+            As `napari_iqmaps.core.io.table.quality_row` makes it, with the means and ``region_pixels``.
         """
         return {**quality_row(self.quality, **more), **self._means(), "region_pixels": self.pixels}
 

@@ -12,7 +12,7 @@ import numpy as np
 from ..core.assessment import Assessment
 from ..core.blind import MAPS, assess
 from ..core.errors import InputError
-from ..core.io.scores import quality_row
+from ..core.quality_score import quality_row
 from .layers import LayerPixels, common_channel_axis
 from .results import Result, samples, with_dask_progress
 from .tasks import Progress

@@ -10,11 +10,19 @@ from typing import Any
 
 from qtpy.QtWidgets import QFileDialog, QWidget
 
+from ..core import blind, hiding, machine_curve, maps
+from ..core.diffdiff import records
 from ..core.errors import InputError
 from ..core.io import write_map, write_scores
 from ..core.io.atomic import written_whole
+from ..core.registration import record
 from .results import Result, computed
 from .tasks import Progress, Task
+
+_COLUMNS = tuple(
+    column for subject in (maps, machine_curve, blind, hiding, records, record) for column in subject.COLUMNS
+)
+"""Of all subjects: one table may take rows of each."""
 
 _OURS = {"file", "kind", "score"}
 
@@ -43,12 +51,12 @@ def append_row(result: Result, path: str | Path, progress: Progress) -> Path:
         A new ``.csv`` file, or one with earlier rows. A column that only one of them has is added to all.
     """
     path = Path(path)
-    return write_scores([*_rows_of(path), computed(result, progress).row()], path)
+    return write_scores([*_rows_of(path), computed(result, progress).row()], path, _COLUMNS)
 
 
 def save_rows(rows: Sequence[Mapping[str, Any]], path: str | Path, _progress: Progress) -> Path:
     """Write a table of its own, in place of an earlier file; called in a thread."""
-    return write_scores(rows, path)
+    return write_scores(rows, path, _COLUMNS)
 
 
 def save_bytes(data: bytes, path: str | Path, _progress: Progress) -> Path:

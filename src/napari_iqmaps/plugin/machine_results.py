@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from ..core.io.scores import quality_row
 from ..core.machine import machine_assess
 from ..core.machine_assessment import MachineAssessment
 from ..core.machine_curve import MachineCurve, machine_curve
 from ..core.maps import QualityMap
+from ..core.quality_score import quality_row
 from .layers import LayerPixels
 from .regions import Region
 from .results import Result, with_dask_progress

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..core.io.scores import score_row
+from ..core import hiding
+from ..core.io.map_file import score_row
 from ..core.maps import QualityMap
 from ..core.visibility import surroundings
 from .layers import LayerPixels, common_channel_axis
@@ -97,7 +98,9 @@ class Result:
             As `napari_iqmaps.core.io.score_row` makes it, with the names of the layers and of the region.
         """
         image, *reference = self.names
-        row = score_row(self.quality_map, file=image, **({"reference": reference[0]} if reference else {}))
+        row = score_row(
+            self.quality_map, hiding.COLUMNS, file=image, **({"reference": reference[0]} if reference else {})
+        )
         return row | {name: value for name, value in self.quality_map.info.items() if name.startswith("region")}
 
 

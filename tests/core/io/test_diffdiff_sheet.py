@@ -12,7 +12,7 @@ from napari_iqmaps.core.diffdiff import BlockScore, diff_diff_assess, ladder_tol
 from napari_iqmaps.core.diffdiff.curve import NINE_TOLERANCES
 from napari_iqmaps.core.io import diffdiff_drawing as drawing
 from napari_iqmaps.core.io.diffdiff_sheet import Shown, write_diffdiff_sheet, write_ladder, write_overlays
-from napari_iqmaps.core.io.records import read_record
+from napari_iqmaps.core.io.map_file import read_record
 
 GREEN, PINK = (77, 146, 33), (197, 27, 125)
 

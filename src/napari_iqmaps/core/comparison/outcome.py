@@ -11,9 +11,10 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from ..diffdiff import DiffDiffAssessment, diff_diff_assess
+from ..diffdiff import DiffDiffAssessment, diff_diff_assess, records
 from ..errors import InputError
 from ..io.diffdiff_sheet import Shown, write_diffdiff_sheet
+from ..registration import record
 from ..registration.api import register
 from ..registration.geometry import Matrix, identity
 from ..registration.warp import find_holes, valid_pixels, warp_image
@@ -21,6 +22,9 @@ from .preprocessing import Frames, Method, Prepared, Preprocessing, bring_back
 
 KIND = "diff_diff"
 """Of which map the score of a row is."""
+
+COLUMNS = (*records.COLUMNS, *record.COLUMNS)
+"""Of a table of outcomes, beside the general ones: a registration, and what a diff-diff says of it."""
 
 Category = Literal["better", "worse", "tie", "unscored", "refused", "failed"]
 CATEGORIES: tuple[Category, ...] = ("better", "worse", "tie", "unscored", "refused", "failed")

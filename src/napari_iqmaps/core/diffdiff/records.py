@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal
 
+from ..columns import Column, Part, columns
+
 Verdict = Literal["better", "worse", "unchanged", "undecided", "not enough evidence"]
 VERDICTS: tuple[Verdict, ...] = ("better", "worse", "unchanged", "undecided", "not enough evidence")
 
@@ -24,6 +26,17 @@ _PLACE = ("row", "column", "top", "left", "height", "width")
 _COUNTS = ("n_valid", "better", "worse", "count")
 _SCORES = ("score", "gain", "soft", "evidence")
 _CORRELATIONS = ("local_ncc_before", "local_ncc_after")
+
+COLUMNS = (
+    *columns(Part.FILES, "fixed", "registered", "matrix", "valid", holds="text"),
+    *columns(Part.PLACE, "plane", *_PLACE),
+    Column("verdict", Part.VERDICT, "text"),
+    *columns(Part.SCORE, "score_low", "score_high", "evidence", "soft", "gain", "better", "worse", "count", "n_valid"),
+    *columns(Part.SCORE, "valid_fraction", "tol", "blocks_better", "blocks_worse", *_CORRELATIONS),
+    *columns(None, "reason", "sentence", "registered_by", "planes_verdict", holds="text"),
+)
+"""Of a table of diff-diffs or of their blocks, beside the general ones."""
+
 _SAID = {
     "better": "Better",
     "worse": "Worse",

@@ -11,10 +11,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ... import __version__
+from ..columns import plain
 from ..distortions import distortion
 from ..machine_curve import MachineCurve
 from .atomic import written_whole
-from .records import KEY, plain
+from .image_file import KEY
 
 KIND = "machine_curve"
 """What ends the name of such a picture, and what its record says it is."""

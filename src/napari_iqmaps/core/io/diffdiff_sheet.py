@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ... import __version__
+from ..columns import plain
 from ..diffdiff.curve import ladder_tolerances
 from ..diffdiff.pictures import marks, overlay
 from ..errors import InputError
@@ -27,7 +28,7 @@ from .diffdiff_drawing import (
     draw_marks,
     draw_picture,
 )
-from .records import KEY, plain
+from .image_file import KEY
 
 if TYPE_CHECKING:
     from ..diffdiff.records import DiffDiffScore

@@ -18,31 +18,18 @@ from ... import __version__
 from ..kinds import Kind
 from ..maps import QualityMap
 from .atomic import written_whole
-from .records import KEY, record_of
+from .image_file import KEY, SOFTWARE
 from .sheet import Panel, Scale, Sheet
 
 _LARGEST_SIDE = 4096
 _MOST_PLANES = 64
 
 
-def write_png(quality_map: QualityMap, path: Path) -> None:
-    """Write a map as a picture; see `napari_iqmaps.core.io.write_map`.
-
-    Parameters
-    ----------
-    quality_map : QualityMap
-        A map in memory.
-    path : pathlib.Path
-        Where to; also takes the map's record, as text under `KEY`.
-    """
-    text = {KEY: json.dumps(record_of(quality_map)), "Software": f"napari-iqmaps {__version__}"}
-    write_sheet(sheet_of(quality_map), path, text)
-
-
-def write_sheet(sheet: Sheet, path: str | Path, text: Mapping[str, str] | None = None) -> Path:
+def write_sheet(sheet: Sheet, path: str | Path, record: Mapping[str, Any] | None = None) -> Path:
     """Write a composed picture as PNG, whole or not at all."""
+    text = {} if record is None else {KEY: json.dumps(record), "Software": SOFTWARE}
     with written_whole(path) as part:
-        sheet.save(part, dict(text or {}))
+        sheet.save(part, text)
     return Path(path)
 
 

@@ -13,7 +13,8 @@ import numpy.typing as npt
 import tifffile
 
 from ..errors import InputError
-from .reading import ImageFile, alpha_note, opencv_pages
+from ._bitmap import opencv_pages
+from .image_file import ImageFile, alpha_note
 
 _Array = npt.NDArray[Any]
 _PLAIN = (tifffile.PHOTOMETRIC.MINISBLACK, tifffile.PHOTOMETRIC.RGB)
