@@ -11,7 +11,7 @@ from PIL import Image
 import napari_iqmaps as iq
 from napari_iqmaps.cli import bank, copies
 from napari_iqmaps.core.distortions import distortion
-from napari_iqmaps.core.io.distortion_sheet import distortion_sheet
+from napari_iqmaps.core.distortions.sheet import distortion_sheet
 from napari_iqmaps.core.io.map_file import read_record
 
 COLOURS = np.random.default_rng(2).integers(0, 256, (40, 56, 3), dtype=np.uint8)

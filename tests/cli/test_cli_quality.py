@@ -185,12 +185,12 @@ def test_the_table_is_written_while_it_grows(tmp_path, monkeypatch):
     monkeypatch.setattr(ledger, "_SHARE", 0)
     path = tmp_path / "table.json"
     files = ["a", "b", "c"]
-    growing = Ledger(path, {"model": "x"}, files, grows=True, resume=True)
+    growing = Ledger(path, COLUMNS, {"model": "x"}, files, grows=True, resume=True)
     for number, file in enumerate(files, 1):
         growing.add({"file": file, "kind": "quality", "score": number, **growing.made_from({"source": file})})
         assert [row["score"] for row in json.loads(path.read_text())] == [1, 2, 3][:number]
     # The next one knows them, and keeps those that it has not come to.
-    following = Ledger(path, {"model": "x"}, files, grows=True, resume=True)
+    following = Ledger(path, COLUMNS, {"model": "x"}, files, grows=True, resume=True)
     cells = {"file": "a", **following.made_from({"source": "a"})}
     assert following.known(cells)["score"] == 1
     assert following.known({"file": "a", **following.made_from({"source": "changed"})}) is None

@@ -11,8 +11,8 @@ from typing import Any
 import click
 
 from ..core.distortions import Distortion, distort
+from ..core.distortions.sheet import strength_words
 from ..core.errors import InputError, IqmapsError
-from ..core.io.distortion_sheet import strength_words
 from ..core.io.image_file import ImageFile
 from ..core.io.map_file import read_record
 from .batch import identity, message_of, same_made

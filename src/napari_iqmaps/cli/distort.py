@@ -97,8 +97,7 @@ def distort(
 
 
 def _write_sheet(order: Order, paths: Sequence[Path], sheet: Path, report: Report) -> int:
-    from ..core.io.distortion_sheet import distortion_sheet
-    from ..core.io.legend import write_sheet
+    from ..core.distortions.sheet import distortion_sheet
 
     path = paths[0]
     try:
@@ -119,7 +118,7 @@ def _write_sheet(order: Order, paths: Sequence[Path], sheet: Path, report: Repor
         report.failure(path, message_of(error, path))
         return 1
     try:
-        write_sheet(composed, sheet)
+        composed.write(sheet)
     except InputError as error:
         report.failure(sheet, message_of(error, sheet))
         return 1

@@ -208,7 +208,7 @@ class Judge:
         """Write the pictures that are asked for, and name them as the folder of maps sees them."""
         if not self.question.pictures:
             return []
-        from ..core.io.diffdiff_sheet import write_diffdiff_sheet, write_ladder
+        from ..core.diffdiff.sheet import write_diffdiff_sheet, write_ladder
 
         shown = _shown(job, case, quality_map, score)
         paths = []
@@ -264,7 +264,7 @@ def _block_rows(score: DiffDiffScore, job: Job) -> list[dict[str, Any]]:
 
 def _shown(job: Job, case: _Case, quality_map: QualityMap, score: DiffDiffScore) -> Any:
     """Choose what a picture shows: of a stack the plane that got worst."""
-    from ..core.io.diffdiff_sheet import Shown
+    from ..core.diffdiff.sheet import Shown
 
     values = np.asarray(quality_map.values)
     lead = values.shape[:-2]

@@ -63,7 +63,7 @@ def write_images(
 def write_overlay(job: Job, out: Path, images: Images, found: Registration) -> Path:
     """Draw the moving image and the registered one in red on the fixed one in green."""
     from ..core.diffdiff.pictures import overlay
-    from ..core.io.diffdiff_sheet import write_overlays
+    from ..core.diffdiff.sheet import write_overlays
 
     fixed = images.arrays[1]
     before, _ = on_grid(images.arrays[0], found.fixed_shape, images.channel_axis)

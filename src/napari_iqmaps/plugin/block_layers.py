@@ -10,7 +10,7 @@ from matplotlib.colors import to_rgba
 from napari.layers import Shapes
 
 from ..core.diffdiff import DiffDiffScore
-from ..core.io.diffdiff_drawing import BETTER, WORSE
+from ..core.diffdiff.sheet import BETTER, WORSE
 
 _STRONGEST = 0.75  # opacity of a block in which all that changed went one way
 _LABEL = "label"

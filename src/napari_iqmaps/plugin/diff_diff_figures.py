@@ -17,7 +17,8 @@ from ..core.diffdiff import (
     score_surface,
     tolerance_curve,
 )
-from ..core.io.diffdiff_drawing import marked, reduced
+from ..core.diffdiff.sheet import marked
+from ..core.io.sheet import reduced
 from .curve_panel import COLOURS
 from .diff_diff_places import ARROW
 from .diff_diff_run import JudgedResult

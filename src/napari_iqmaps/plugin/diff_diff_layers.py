@@ -12,8 +12,8 @@ from napari.layers import Image, Labels
 from napari.utils.colormaps import DirectLabelColormap
 
 from ..core.diffdiff import marks
-from ..core.io.diffdiff_drawing import BETTER as BETTER_COLOUR
-from ..core.io.diffdiff_drawing import WORSE as WORSE_COLOUR
+from ..core.diffdiff.sheet import BETTER as BETTER_COLOUR
+from ..core.diffdiff.sheet import WORSE as WORSE_COLOUR
 from .block_layers import blocks_layer, update_blocks
 from .diff_diff_places import Grid
 from .diff_diff_run import JudgedResult

@@ -127,7 +127,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, monke
         raise error
 
     monkeypatch.setattr("tifffile.imwrite", fail_halfway)
-    monkeypatch.setattr("napari_iqmaps.core.io.pen.Pen.save", lambda _self, target, _text: fail_halfway(target))
+    monkeypatch.setattr("PIL.Image.Image.save", lambda _self, target, *_args, **_kwargs: fail_halfway(target))
     expected, reason = type(error), None
     if isinstance(error, OSError):
         expected, reason = iq.InputError, "No space left.*nothing there has changed"

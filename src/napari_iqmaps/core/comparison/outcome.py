@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..diffdiff import DiffDiffAssessment, diff_diff_assess, records
+from ..diffdiff.sheet import Shown, write_diffdiff_sheet
 from ..errors import InputError
-from ..io.diffdiff_sheet import Shown, write_diffdiff_sheet
 from ..registration import record
 from ..registration.api import register
 from ..registration.geometry import Matrix, identity

@@ -1,8 +1,7 @@
-"""Curves of score against severity as a picture: matplotlib without a display and without the user's settings."""
+"""Curves of score against severity as a picture."""
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,12 +9,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ... import __version__
-from ..columns import plain
 from ..distortions import distortion
 from ..machine_curve import MachineCurve
-from .atomic import written_whole
-from .image_file import KEY
+from .sheet import new_figure, write_figure
 
 KIND = "machine_curve"
 """What ends the name of such a picture, and what its record says it is."""
@@ -30,7 +26,6 @@ _PANEL = (4.2, 3.2)  # inches
 _ALONE = (6.4, 4.8)
 _DPI = 120
 _GREY = "0.6"
-_STYLE: list[str | dict[str, Any]] = ["default", {"text.parse_math": False}]  # a file's name may have dollars in it
 
 
 class NamedCurve(NamedTuple):
@@ -61,18 +56,11 @@ def write_curves(curves: Sequence[NamedCurve], path: str | Path) -> Path:
     line for each image; of more than seven images the lines are grey, with their mean. A ring marks the severity at
     which a score falls below `fails_below`, a band one standard deviation of up to three scores.
     """
-    import matplotlib.style
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    path = Path(path)
     panels = _panels(curves)
     columns = math.ceil(math.sqrt(len(panels)))
     rows = math.ceil(len(panels) / columns)
     width, height = _ALONE if len(panels) == 1 else (_PANEL[0] * columns, _PANEL[1] * rows)
-    with matplotlib.style.context(_STYLE, after_reset=True), written_whole(path) as part:
-        figure = Figure(figsize=(width, height), layout="constrained")
-        FigureCanvasAgg(figure)
+    with new_figure(width, height, dpi=_DPI, layout="constrained") as figure:
         for number, panel in enumerate(panels, 1):
             _draw(figure.add_subplot(rows, columns, number), panel)
         severities = curves[0].curve.severities
@@ -80,8 +68,7 @@ def write_curves(curves: Sequence[NamedCurve], path: str | Path) -> Path:
         figure.supylabel("machine-perceived quality", fontsize="medium")
         if len({image for image, _ in curves}) == 1 < len(panels):
             figure.suptitle(curves[0].image)
-        figure.savefig(part, format="png", dpi=_DPI, metadata=_text(curves))
-    return path
+        return write_figure(figure, path, _record(curves))
 
 
 def _panels(curves: Sequence[NamedCurve]) -> list[_Panel]:
@@ -158,8 +145,6 @@ def _uncertainty(value: float | None) -> float:
     return math.nan if value is None else value
 
 
-def _text(curves: Sequence[NamedCurve]) -> dict[str, str]:
+def _record(curves: Sequence[NamedCurve]) -> dict[str, Any]:
     info = {"images": list(dict.fromkeys(image for image, _ in curves)), **curves[0].curve.info}
-    info["distortion"] = list(dict.fromkeys(curve.distortion for _, curve in curves))
-    record = {"kind": KIND, "info": plain(info), "version": __version__}
-    return {KEY: json.dumps(record), "Software": f"napari-iqmaps {__version__}"}
+    return {"kind": KIND, "info": {**info, "distortion": list(dict.fromkeys(curve.distortion for _, curve in curves))}}

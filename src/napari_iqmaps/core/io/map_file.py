@@ -61,9 +61,9 @@ def write_map(quality_map: QualityMap, path: str | Path) -> Path:
     if suffix != ".png":
         _write_tiff(quality_map, path)
         return path
-    from .legend import sheet_of, write_sheet  # matplotlib takes a while to import
+    from .legend import sheet_of  # matplotlib takes a while to import
 
-    return write_sheet(sheet_of(quality_map), path, record_of(quality_map))
+    return sheet_of(quality_map).write(path, record_of(quality_map))
 
 
 def read_map(path: str | Path) -> QualityMap:

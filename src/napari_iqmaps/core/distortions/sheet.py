@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from ... import __version__
-from ..distortions import Distortion, distort, distortion
 from ..errors import InputError
 from ..images import DataRange, as_planes
-from .sheet import Panel, Sheet
+from ..io.sheet import Panel, Sheet
+from . import Distortion, distort, distortion
 
 _LARGEST_SIDE = 192
 _SMALLEST_SIDE = 8  # what `distort` needs
@@ -45,7 +45,7 @@ def distortion_sheet(
     Returns
     -------
     Sheet
-        To be written by `napari_iqmaps.core.io.legend.write_sheet`.
+        To be written by its `write`.
 
     Notes
     -----
