@@ -168,7 +168,7 @@ def test_the_sheet_shows_every_severity_of_every_distortion(iqmaps, images, tmp_
     assert not (tmp_path / "out").exists()
     picture = np.array(Image.open(tmp_path / "sheet.png"))
     sheet = distortion_sheet(COLOURS, ["jpeg", "darkening", "colour_cast"], [1, 5], channel_axis=-1)
-    sheet.draw()
+    sheet.drawn()
     assert [panel.title for panel in sheet.panels[:4]] == ["JPEG", "severity 1", "severity 5", "Darker"]
     left, top, width, height = sheet.boxes[5]
     assert (width % 56, height % 40) == (0, 0)

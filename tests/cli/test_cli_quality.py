@@ -196,7 +196,7 @@ def test_the_table_is_written_while_it_grows(tmp_path, monkeypatch):
     assert following.known({"file": "a", **following.made_from({"source": "changed"})}) is None
     following.add({**cells, "kind": "quality", "score": 9})
     assert [row["score"] for row in json.loads(path.read_text())] == [9, 2, 3]
-    other = Ledger(path, {"model": "y"}, files, grows=True, resume=True)
+    other = Ledger(path, COLUMNS, {"model": "y"}, files, grows=True, resume=True)
     assert other.known({"file": "a", **other.made_from({"source": "a"})}) is None
     other.write()
     assert json.loads(path.read_text()) == []

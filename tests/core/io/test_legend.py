@@ -31,10 +31,9 @@ def shown(picture, sheet, number=0):
 
 
 def texts(sheet):
-    with sheet.drawn() as figure:
-        figure.canvas.draw()  # which names the ticks
-        axes = [text for ax in figure.axes for text in ax.findobj(matplotlib.text.Text)]
-        return " ".join(text.get_text() for text in [*figure.texts, *axes])
+    figure = sheet.drawn()
+    axes = [text for ax in figure.axes for text in ax.findobj(matplotlib.text.Text)]
+    return " ".join(text.get_text() for text in [*figure.texts, *axes])
 
 
 def test_the_colours_are_the_maps_own_pixel_by_pixel(tmp_path):

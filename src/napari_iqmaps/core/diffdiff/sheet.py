@@ -16,7 +16,7 @@ from matplotlib.patches import Rectangle
 
 from ... import __version__
 from ..errors import InputError
-from ..io.sheet import HOLE_GREY, INK, PALE_INK, Panel, Sheet, mappable, new_figure, reduced, write_figure
+from ..io.sheet import HOLE_GREY, INK, PALE_INK, Panel, Sheet, mappable, new_plot, reduced, write_figure
 from ..kinds import KINDS
 from .curve import ladder_tolerances
 from .pictures import marks, overlay
@@ -100,10 +100,11 @@ def write_diffdiff_sheet(shown: Shown, path: str | Path) -> Path:
     score, (height, width) = shown.score, shown.values.shape
     upper = _PANEL * min(max(height / width, 0.3), 1.6)
     lower = max(upper, _LOWEST)
-    with new_figure(_WIDTH, upper + lower + _WORDS, style=_STYLE, dpi=_DPI, layout="constrained") as figure:
+    with new_plot(_WIDTH, upper + lower + _WORDS, style=_STYLE, dpi=_DPI, layout="constrained") as figure:
         figure.get_layout_engine().set(w_pad=0.1, h_pad=0.1)
         grid = [["before", "after", "map"], ["counts", "blocks", "words"]]
-        axes = figure.subplot_mosaic(grid, height_ratios=(upper, lower))
+        # The layout moves the sides; the text of blocks is fitted to where they are at first.
+        axes = figure.subplot_mosaic(grid, height_ratios=(upper, lower), gridspec_kw={"left": 0.05, "right": 0.93})
         axes["blocks"].set_anchor("N")
         for name, image, title in (
             ("before", shown.moving, "Before: moving (red) on fixed (green)"),
@@ -163,17 +164,7 @@ def write_overlays(pictures: Mapping[str, Colours], path: str | Path, title: str
 
 
 def marks_panel(values: Plane, info: Mapping[str, Any], limit: int) -> Panel:
-    """Show which pixels of a map changed beyond its tolerance, as a panel of a sheet.
-
-    Parameters
-    ----------
-    values : numpy.ndarray
-        The map, float, ``(height, width)``; NaN is drawn in grey.
-    info : mapping
-        The map's; holds ``"tol"`` and, if the marks were voted on, ``"median"``.
-    limit : int
-        Largest side in pixels.
-    """
+    """Show which pixels of a map changed beyond the tolerance in its info, as a panel of at most `limit` pixels."""
     tol, median = float(info["tol"]), int(info.get("median", 0))
     better, worse = marks(values, tol, median=median)
     colours = marked(np.full(values.shape, 255, np.float32), better, worse)
@@ -235,33 +226,17 @@ def _number(value: float) -> str:
 
 
 def draw_picture(axes: Any, colours: Colours, title: str) -> None:
-    """Show an RGB picture without ticks.
-
-    Parameters
-    ----------
-    colours : numpy.ndarray
-        uint8, ``(height, width, 3)``. Axes keep the coordinates of its pixels, however it is reduced.
-    """
+    """Show uint8 colours, ``(height, width, 3)``, without ticks; axes keep the coordinates of their pixels."""
     height, width = colours.shape[:2]
     axes.imshow(reduced(colours, LARGEST_SIDE), extent=(-0.5, width - 0.5, height - 0.5, -0.5))
     _without_ticks(axes, title)
 
 
-def draw_map(axes: Any, values: Plane, tol: float, title: str = KIND.title, limit: float | None = None) -> Any:
-    """Show a map in its diverging colours, with a bar that is marked at both tolerances.
-
-    Parameters
-    ----------
-    values : numpy.ndarray
-        The map, float, ``(height, width)``, grey levels; NaN is drawn in grey.
-    tol : float
-        The tolerance, grey levels.
-    limit : float, optional
-        Grey levels of the last colour to either side; without it, what the kind of map says.
-    """
+def draw_map(axes: Any, values: Plane, tol: float, title: str = KIND.title) -> Any:
+    """Show a map in its diverging colours, NaN in grey, with a bar that is marked at both tolerances."""
     height, width = values.shape
     # Wide enough for the tolerance to be on it: what changed by less shall look so.
-    high = limit or max(KIND.display_limits(np.asarray(values))[1], 1.5 * tol)
+    high = max(KIND.display_limits(np.asarray(values))[1], 1.5 * tol)
     scale = mappable(KIND, -high, high)
     picture = axes.imshow(
         reduced(values, LARGEST_SIDE),
@@ -280,20 +255,7 @@ def draw_map(axes: Any, values: Plane, tol: float, title: str = KIND.title, limi
 
 
 def marked(backdrop: Plane, better: Mask, worse: Mask) -> Colours:
-    """Colour the pixels that changed on a pale picture.
-
-    Parameters
-    ----------
-    backdrop : numpy.ndarray
-        Grey, ``(height, width)``, 0 to 255; NaN is white.
-    better, worse : numpy.ndarray
-        Of bool, the same shape.
-
-    Returns
-    -------
-    numpy.ndarray
-        uint8, ``(height, width, 3)``.
-    """
+    """Colour the pixels that changed on a pale picture of a grey one, 0 to 255 with NaN as white; gives uint8."""
     grey = np.clip(np.nan_to_num(np.asarray(backdrop, np.float32), nan=255.0), 0, 255)
     colours = np.repeat((255 - _PALE * (255 - grey)).astype(np.uint8)[..., np.newaxis], 3, axis=-1)
     for mask, colour in ((better, BETTER), (worse, WORSE)):
@@ -341,16 +303,7 @@ def _binned_tolerance(tol: float, largest: float) -> float:
 def draw_histogram(axes: Any, values: Plane, tol: float, title: str = "", ink: str = INK) -> None:
     """Show how many pixels changed how far, with a line at plus and at minus the tolerance.
 
-    Parameters
-    ----------
-    values : numpy.ndarray
-        The map, any shape; NaN is left out.
-    tol : float
-        Grey levels, 0 or more.
-
-    Notes
-    -----
-    The notebook draws its bars 5 grey levels inside the tolerance; here they are at it.
+    The notebook draws its lines 5 grey levels inside the tolerance; here they are at it.
     """
     edges, counts = bins_at_tolerance(values, tol)
     total = max(int(counts.sum()), 1)
@@ -361,10 +314,9 @@ def draw_histogram(axes: Any, values: Plane, tol: float, title: str = "", ink: s
     axes.bar(centres, shares, np.diff(edges), color=colours.tolist(), linewidth=0)
     for where, side in ((-tol, "right"), (tol, "left")):
         axes.axvline(where, color=ink, linewidth=1)
-        axes.annotate(
-            f"{where:+.3g}", (where, 1), (-3 if side == "right" else 3, -2), xycoords=("data", "axes fraction"),
-            textcoords="offset points", ha=side, va="top", fontsize="x-small", color=ink,
-        )  # fmt: skip
+        place: dict[str, Any] = {"xy": (where, 1), "xycoords": ("data", "axes fraction"), "textcoords": "offset points"}
+        offset = (-3 if side == "right" else 3, -2)
+        axes.annotate(f"{where:+.3g}", xytext=offset, ha=side, va="top", fontsize="x-small", color=ink, **place)
     # Most pixels of a good pair do not change: on a linear scale nothing else could be seen.
     axes.set_yscale("log")
     axes.yaxis.set_major_formatter(lambda share, _: f"{share:g}")
@@ -381,36 +333,26 @@ def draw_histogram(axes: Any, values: Plane, tol: float, title: str = "", ink: s
 
 
 def draw_blocks(axes: Any, backdrop: Plane, blocks: Sequence[BlockScore], title: str) -> None:
-    """Show how one-sided the change is in every block on a pale picture, and which share of its pixels got better.
+    """Show on a pale picture how one-sided the change is in every block, and which share of its pixels got better.
 
-    Parameters
-    ----------
-    backdrop : numpy.ndarray
-        The fixed image, ``(height, width)``, 0 to 255.
-    blocks : sequence of BlockScore
-        Of a `DiffDiffScore`. Each is coloured by its evidence, which is written into it with the share of its changed
-        pixels that got better; a dash stands for what there is not.
+    A block has the colour of its evidence; a dash stands for a number that there is not.
     """
     none = np.zeros(np.shape(backdrop), bool)
     draw_picture(axes, marked(backdrop, none, none), title)
     scale: Any = mappable(KIND, -1.1, 1.1)  # without the darkest ends, on which numbers could not be read
     size = _text_size(axes, blocks)
     for block in blocks:
-        corner = (block.left - 0.5, block.top - 0.5)
+        frame = ((block.left - 0.5, block.top - 0.5), block.width, block.height)
         told = math.isfinite(block.evidence)
         filled = {"facecolor": scale.to_rgba(block.evidence), "alpha": 0.75} if told else {"facecolor": "none"}
-        axes.add_patch(Rectangle(corner, block.width, block.height, linewidth=0, **filled))
-        axes.add_patch(
-            Rectangle(corner, block.width, block.height, fill=False, edgecolor=INK, linewidth=0.5, alpha=0.6)
-        )
+        axes.add_patch(Rectangle(*frame, linewidth=0, **filled))
+        axes.add_patch(Rectangle(*frame, fill=False, edgecolor=INK, linewidth=0.5, alpha=0.6))
         if size < _SMALLEST_TEXT:
             continue
         share = f"{100 * block.score:.0f} %" if block.scored else "-"
         text = f"{block.evidence:+.2f}\n{share}" if told else "-"
-        axes.text(
-            block.left + block.width / 2 - 0.5, block.top + block.height / 2 - 0.5, text, ha="center", va="center",
-            fontsize=size, color=INK, linespacing=1.1,
-        )  # fmt: skip
+        centre = (block.left + block.width / 2 - 0.5, block.top + block.height / 2 - 0.5)
+        axes.text(*centre, text, ha="center", va="center", fontsize=size, color=INK, linespacing=1.1)
 
 
 def _without_ticks(axes: Any, title: str) -> None:

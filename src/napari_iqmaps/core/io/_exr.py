@@ -24,16 +24,8 @@ _REC709 = (0.64, 0.33, 0.3, 0.6, 0.15, 0.06)  # red, green and blue, as x, y
 
 
 def read_exr_image(path: Path, _head: bytes) -> ImageFile:
-    """Read the picture of an OpenEXR file; see `napari_iqmaps.core.io.read_image`.
+    """Read the picture of an OpenEXR file: red, green and blue, or a luminance, in the type of the file.
 
-    Returns
-    -------
-    ImageFile
-        Linear light: ``(height, width, 3)`` for red, green and blue, ``(height, width)`` for a luminance, in the type
-        of the file (half, float or uint). `ImageFile.notes` tells what was left out.
-
-    Notes
-    -----
     Of several parts the first with colours or a luminance is read, of several layers the one without a name, else the
     first. Of luminance and subsampled chroma only the luminance is read, at its full resolution. The image is the
     display window; where it has no data, it has holes (NaN). Alpha is left out and values stay as they are, which in

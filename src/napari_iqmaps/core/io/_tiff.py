@@ -24,13 +24,7 @@ _DAMAGE = (OSError, ValueError, LookupError, TypeError, AttributeError, struct.e
 
 
 def read_tiff_image(path: Path) -> ImageFile:
-    """Read a TIFF file's first series; see `napari_iqmaps.core.io.read_image`.
-
-    Returns
-    -------
-    ImageFile
-        Image axes last, colours after them (or where the file has them), whatever else in front.
-    """
+    """Read a TIFF file's first series: image axes last, colours after them, whatever else in front."""
     try:
         with tifffile.TiffFile(path) as file:
             if not file.series:

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..distortions import distortion
 from ..machine_curve import MachineCurve
-from .sheet import new_figure, write_figure
+from .sheet import new_plot, write_figure
 
 KIND = "machine_curve"
 """What ends the name of such a picture, and what its record says it is."""
@@ -41,17 +41,8 @@ class _Panel(NamedTuple):
 
 
 def write_curves(curves: Sequence[NamedCurve], path: str | Path) -> Path:
-    """Draw score against severity.
+    """Draw score against severity, of curves that all have the same severities and `fails_below`, as PNG.
 
-    Parameters
-    ----------
-    curves : sequence of NamedCurve
-        At least one; all of the same severities and `fails_below`.
-    path : str or pathlib.Path
-        A PNG; written whole or not at all. It carries a record of what it is, as pictures of maps do.
-
-    Notes
-    -----
     Up to seven distortions of one image are lines of one panel. Otherwise there is a panel for each distortion, with a
     line for each image; of more than seven images the lines are grey, with their mean. A ring marks the severity at
     which a score falls below `fails_below`, a band one standard deviation of up to three scores.
@@ -60,7 +51,7 @@ def write_curves(curves: Sequence[NamedCurve], path: str | Path) -> Path:
     columns = math.ceil(math.sqrt(len(panels)))
     rows = math.ceil(len(panels) / columns)
     width, height = _ALONE if len(panels) == 1 else (_PANEL[0] * columns, _PANEL[1] * rows)
-    with new_figure(width, height, dpi=_DPI, layout="constrained") as figure:
+    with new_plot(width, height, dpi=_DPI, layout="constrained") as figure:
         for number, panel in enumerate(panels, 1):
             _draw(figure.add_subplot(rows, columns, number), panel)
         severities = curves[0].curve.severities
@@ -117,10 +108,8 @@ def _draw_line(axes: Any, line: NamedCurve, colour: str, marker: str, *, has_ban
     if math.isfinite(curve.fails_at):
         # Where the score is lower from the start, the ring is around the first one.
         height = min(curve.fails_below, float(np.interp(curve.fails_at, severities, scores)))
-        axes.plot(
-            curve.fails_at, height, marker="o", markersize=11, markerfacecolor="none", markeredgewidth=1.8,
-            color=colour, clip_on=False, zorder=3,
-        )  # fmt: skip
+        ring = {"marker": "o", "markersize": 11, "markerfacecolor": "none", "markeredgewidth": 1.8}
+        axes.plot(curve.fails_at, height, color=colour, clip_on=False, zorder=3, **ring)
 
 
 def _draw_mean(axes: Any, lines: Sequence[NamedCurve]) -> None:

@@ -42,7 +42,6 @@ INK = "#1a1a1a"
 PALE_INK = "#666666"
 
 _DPI = 100
-_STYLE: dict[str, Any] = {"text.parse_math": False}  # a file's name may have dollars in it
 _SMALL_SIDE = 480  # smaller maps are enlarged towards this
 _ROWS = 256
 # These in the size of the text.
@@ -53,13 +52,21 @@ _NARROWEST = 30.0
 _LOWEST_WITH_BAR = 17.0
 
 
+def new_figure(width: float, height: float, **options: Any) -> Any:
+    """Give an empty figure, sizes in inches."""
+    figure = Figure(figsize=(width, height), facecolor="white", **options)
+    FigureCanvasAgg(figure)
+    return figure
+
+
 @contextmanager
-def new_figure(width: float, height: float, *, style: Mapping[str, Any] | None = None, **options: Any) -> Iterator[Any]:
-    """Give an empty figure, sizes in inches, to be drawn and written within the block."""
-    with matplotlib.style.context(["default", {**_STYLE, **(style or {})}], after_reset=True):
-        figure = Figure(figsize=(width, height), **options)
-        FigureCanvasAgg(figure)
-        yield figure
+def new_plot(width: float, height: float, *, style: Mapping[str, Any] | None = None, **options: Any) -> Iterator[Any]:
+    """Give a figure to be drawn and written within the block, where the user's settings of matplotlib do not count.
+
+    Settings are of the whole process: not for what a thread may write while a window is drawn.
+    """
+    with matplotlib.style.context(["default", {"text.parse_math": False, **(style or {})}], after_reset=True):
+        yield new_figure(width, height, **options)
 
 
 def write_figure(
@@ -230,37 +237,36 @@ class Sheet:
         self.zoom = max(1, round(enlarge_to / longest))
         # Text grows with the picture: a legend of 13 pixels beside a map of 4000 could not be read in print.
         grid_side = longest * self.zoom * max(self.columns**0.5, 1)
-        self.em = 13.0 * max(1.0, grid_side / 640)
+        self.em: float = 13.0 * max(1.0, grid_side / 640)
         self.boxes: list[tuple[int, int, int, int]] = []
         """Where each panel's pixels are in the picture, once it is drawn: left, top, width, height."""
 
     def write(self, path: str | Path, record: Mapping[str, Any] | None = None) -> Path:
         """Draw the sheet and write it as PNG; see `write_figure`."""
-        with self.drawn() as figure:
-            places = zip(self.boxes, self.panels, strict=True)
-            pixels = [(left, top, self._enlarged(panel)) for (left, top, _, _), panel in places]
-            return write_figure(figure, path, record, pixels)
+        figure = self.drawn()
+        places = zip(self.boxes, self.panels, strict=True)
+        pixels = [(left, top, self._enlarged(panel)) for (left, top, _, _), panel in places]
+        return write_figure(figure, path, record, pixels)
 
-    @contextmanager
-    def drawn(self) -> Iterator[Any]:
+    def drawn(self) -> Any:
         """Give the figure with all that is drawn, which is all but the pixels; `boxes` is filled."""
         em = self.em
-        with new_figure(1, 1, dpi=_DPI) as figure:
-            width, title, cells, bottom = self._layout(figure)
-            caption = self._wrapped(figure, self.caption, width - 2 * em)
-            footer = self._wrapped(figure, self.footer, width - 2 * em, 0.8)
-            holes = max((panel.scale.holes for panel in self.panels if panel.scale), default=0.0)
-            hole_top = bottom + len(caption) * _LINE * em
-            footer_top = hole_top + bool(holes) * _LINE * em + 0.3 * em
-            height = footer_top + len(footer) * _LINE * 0.8 * em + 0.7 * em
-            figure.set_size_inches(round(width) / _DPI, round(height) / _DPI)
-            self._text(figure, em, 0.6 * em, title, size=1.2)
-            self.boxes = [self._place(figure, cell) for cell in cells]
-            self._text(figure, em, bottom, caption)
-            if holes:
-                self._swatch(figure, em, hole_top, f"no answer: {_share(holes)} of the pixels are holes")
-            self._text(figure, em, footer_top, footer, size=0.8, color=PALE_INK)
-            yield figure
+        figure = new_figure(1, 1, dpi=_DPI)
+        width, title, cells, bottom = self._layout(figure)
+        caption = self._wrapped(figure, self.caption, width - 2 * em)
+        footer = self._wrapped(figure, self.footer, width - 2 * em, 0.8)
+        holes = max((panel.scale.holes for panel in self.panels if panel.scale), default=0.0)
+        hole_top = bottom + len(caption) * _LINE * em
+        footer_top = hole_top + bool(holes) * _LINE * em + 0.3 * em
+        height = footer_top + len(footer) * _LINE * 0.8 * em + 0.7 * em
+        figure.set_size_inches(round(width) / _DPI, round(height) / _DPI)
+        self._text(figure, em, 0.6 * em, title, size=1.2)
+        self.boxes = [self._place(figure, cell) for cell in cells]
+        self._text(figure, em, bottom, caption)
+        if holes:
+            self._swatch(figure, em, hole_top, f"no answer: {_share(holes)} of the pixels are holes")
+        self._text(figure, em, footer_top, footer, size=0.8, colour=PALE_INK)
+        return figure
 
     def _layout(self, figure: Any) -> tuple[float, list[str], list[_Cell], float]:
         """Give the sheet's width, its title, where each panel goes, and where the panels end."""
@@ -301,7 +307,7 @@ class Sheet:
         em = self.em
         height, width = (side * self.zoom for side in cell.panel.pixels.shape[:2])
         title_top = cell.top - 0.3 * em - len(cell.title) * _LINE * em
-        self._text(figure, cell.left, title_top, cell.title, weight="bold")
+        self._text(figure, cell.left, title_top, cell.title, bold=True)
         self._text(figure, cell.left, cell.caption_top, cell.caption)
         if cell.panel.scale is not None:
             tall = max(height, _LOWEST_WITH_BAR * em)
@@ -325,7 +331,9 @@ class Sheet:
         bar = figure.colorbar(colours, cax=axes, extend=ends[scale.has_below, scale.has_above])
         bar.ax.tick_params(labelsize=self._points(0.9), width=em / 16, length=em / 4, pad=em / 6, colors=INK)
         bar.outline.set_linewidth(em / 20)
-        bar.set_label(scale.kind.unit, fontsize=self._points(0.9), color=INK, labelpad=em / 3)
+        for label in bar.ax.get_yticklabels():
+            label.set_fontfamily("DejaVu Sans")
+        bar.set_label(scale.kind.unit, fontproperties=self._font(0.9), color=INK, labelpad=em / 3)
 
     def _swatch(self, figure: Any, left: float, top: float, text: str) -> None:
         """Name the grey of the holes."""
@@ -338,7 +346,7 @@ class Sheet:
 
     def _wrapped(self, figure: Any, text: str, width: float, size: float = 1.0, *, bold: bool = False) -> list[str]:
         """Break a text into lines that are no wider than `width` pixels, a single long word aside."""
-        font = FontProperties(size=self._points(size), weight="bold" if bold else "normal")
+        font = self._font(size, bold=bold)
         measure = figure.canvas.get_renderer().get_text_width_height_descent
         lines: list[str] = []
         for word in text.split():
@@ -350,18 +358,29 @@ class Sheet:
         return lines
 
     def _text(
-        self, figure: Any, left: float, top: float, lines: Sequence[str], *, size: float = 1.0, **options: Any
+        self,
+        figure: Any,
+        left: float,
+        top: float,
+        lines: Sequence[str],
+        *,
+        size: float = 1.0,
+        bold: bool = False,
+        colour: str = INK,
     ) -> None:
         """Write lines of text, pixels from the top left."""
+        font = self._font(size, bold=bold)
         for number, line in enumerate(lines):
-            baseline = top + ((number + 1) * _LINE - 0.3) * size * self.em
-            place = (left, figure.bbox.height - baseline)
-            options = {"color": INK, **options, "fontsize": self._points(size), "transform": IdentityTransform()}
-            figure.text(*place, line, verticalalignment="baseline", **options)
+            baseline = figure.bbox.height - top - ((number + 1) * _LINE - 0.3) * size * self.em
+            text = figure.text(left, baseline, line, fontproperties=font, color=colour, transform=IdentityTransform())
+            text.set_parse_math(False)  # a file's name may have dollars in it
+
+    def _font(self, size: float, *, bold: bool = False) -> FontProperties:
+        # The font that comes with matplotlib: the same picture on every machine, whatever its settings.
+        return FontProperties(family="DejaVu Sans", size=self._points(size), weight="bold" if bold else "normal")
 
     def _points(self, size: float) -> float:
-        points: float = size * self.em * 72 / _DPI
-        return points
+        return size * self.em * 72 / _DPI
 
 
 def _share(holes: float) -> str:

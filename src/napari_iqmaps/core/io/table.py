@@ -23,18 +23,11 @@ _WORDS = {"nan": None, "True": True, "False": False}
 
 
 def write_scores(rows: Iterable[Mapping[str, Any]], path: str | Path, columns: Sequence[Column]) -> Path:
-    """Write a table of scores, whole or not at all.
+    """Write a table of scores as ``.csv`` or ``.json``, whole or not at all.
 
-    Parameters
-    ----------
-    rows : iterable of mapping
-        A mapping a row. A score that is None or NaN becomes an empty cell (null in JSON); its row should say why under
-        ``not_enough_evidence`` or ``error``, and is given a reason if not.
-    path : str or pathlib.Path
-        Ends in ``.csv`` or ``.json``.
-    columns : sequence of Column
-        What the subjects of the rows have declared. They and the general ones come first, as far as any row has them;
-        others follow as they appear.
+    The columns that the subjects of the rows have declared, and the general ones, come first, as far as any row has
+    them; others follow as they appear. A score that is None or NaN becomes an empty cell (null in JSON); its row should
+    say why under ``not_enough_evidence`` or ``error``, and is given a reason if not.
     """
     path = Path(path)
     table = [_clean(row) for row in rows]
@@ -50,18 +43,9 @@ def write_scores(rows: Iterable[Mapping[str, Any]], path: str | Path, columns: S
 
 
 def read_scores(path: str | Path, columns: Sequence[Column]) -> list[dict[str, Any]]:
-    """Read a table back that `write_scores` wrote.
+    """Read a table back that `write_scores` wrote: numbers as numbers, lists as lists.
 
-    Parameters
-    ----------
-    columns : sequence of Column
-        What the subjects of the rows have declared.
-
-    Returns
-    -------
-    list of dict
-        The rows, with numbers as numbers and lists as lists. An empty cell of a CSV is left out, unless its column says
-        that it may lack: then it is None.
+    An empty cell of a CSV is left out, unless its column says that it may lack: then it is None.
     """
     path = Path(path)
     known = {column.name: column for column in (*columns, *GENERAL)}
