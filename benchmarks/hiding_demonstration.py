@@ -16,8 +16,8 @@ from PIL import Image
 
 import napari_iqmaps as iq
 from napari_iqmaps.core import samples
-from napari_iqmaps.core.io.legend import map_panel, provenance, scale_of, write_sheet
-from napari_iqmaps.core.io.sheet import Panel, Sheet
+from napari_iqmaps.core.io.legend import map_panel, provenance
+from napari_iqmaps.core.io.sheet import Panel, Scale, Sheet
 
 DOCS = Path(__file__).parents[1] / "docs"
 BEGIN, END = "<!-- figures: benchmarks/hiding_demonstration.py -->", "<!-- end of figures -->"
@@ -39,7 +39,7 @@ def stretched(mark: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 
 def write(panels: list[Panel], name: str, info: Any = None) -> None:
     path = DOCS / "images" / f"hiding_{name}.png"
-    write_sheet(Sheet(panels, 3, footer=provenance(info) if info else ""), path)
+    Sheet(panels, 3, footer=provenance(info) if info else "").write(path)
     with Image.open(path) as picture:
         colours = picture.convert("RGB")
     # A palette may move a grey by more than the faint message; grey pictures are kept as they are.
@@ -89,13 +89,13 @@ def main(model: str) -> None:
     write([shown(marked[i][1], marked[i][0], "") for i in three], "photos")
     differences = [marked[i][1].astype(int) - photo for i in three]
     write([shown(stretched(differences[i]), marked[i][0], "") for i in three], "marks")
-    scale = scale_of(maps[0].values, maps[0].meaning)
+    scale = Scale.of(maps[0].values, maps[0].meaning)
     write([map_panel(maps[i].values[PART], scale, title=marked[i][0], has_bar=i == three[-1]) for i in three],
           "visibility", maps[0].info)  # fmt: skip
     thresholds = iq.threshold_map(photo, model=model)  # type: ignore[arg-type]
     write(
         [Panel(np.repeat(photo[..., None], 3, -1), "the photograph"),
-         map_panel(thresholds.values, scale_of(thresholds.values, thresholds.meaning), title=thresholds.meaning.title)],
+         map_panel(thresholds.values, Scale.of(thresholds.values, thresholds.meaning), title=thresholds.meaning.title)],
         "threshold", thresholds.info,
     )  # fmt: skip
 

@@ -12,7 +12,7 @@ from skimage import data, transform
 
 from napari_iqmaps.cli import compare
 from napari_iqmaps.core.comparison.compare import outcome_of
-from napari_iqmaps.core.io.records import read_record
+from napari_iqmaps.core.io.map_file import read_record
 
 QUICK = ("--register", "fast", "--no-pictures")
 FAST = (*QUICK, "--method", "none,downsample")

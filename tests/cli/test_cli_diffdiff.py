@@ -13,7 +13,7 @@ import napari_iqmaps as iq
 from napari_iqmaps.cli.diffdiff import Question
 from napari_iqmaps.cli.engine import Job
 from napari_iqmaps.core.diffdiff import diff_diff_assess
-from napari_iqmaps.core.io.records import read_record
+from napari_iqmaps.core.io.map_file import read_record
 
 MOTION = np.array([[1.01, 0.01, 4.0], [-0.008, 0.995, -3.0], [0.0, 0.0, 1.0]])
 

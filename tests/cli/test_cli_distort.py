@@ -11,8 +11,8 @@ from PIL import Image
 import napari_iqmaps as iq
 from napari_iqmaps.core import distortions as bank
 from napari_iqmaps.core.distortions import distortion
-from napari_iqmaps.core.io.distortion_sheet import distortion_sheet
-from napari_iqmaps.core.io.records import read_record
+from napari_iqmaps.core.distortions.sheet import distortion_sheet
+from napari_iqmaps.core.io.map_file import read_record
 
 COLOURS = np.random.default_rng(2).integers(0, 256, (40, 56, 3), dtype=np.uint8)
 
@@ -168,7 +168,7 @@ def test_the_sheet_shows_every_severity_of_every_distortion(iqmaps, images, tmp_
     assert not (tmp_path / "out").exists()
     picture = np.array(Image.open(tmp_path / "sheet.png"))
     sheet = distortion_sheet(COLOURS, ["jpeg", "darkening", "colour_cast"], [1, 5], channel_axis=-1)
-    sheet.draw()
+    sheet.drawn()
     assert [panel.title for panel in sheet.panels[:4]] == ["JPEG", "severity 1", "severity 5", "Darker"]
     left, top, width, height = sheet.boxes[5]
     assert (width % 56, height % 40) == (0, 0)

@@ -10,8 +10,9 @@ from PIL import Image
 import napari_iqmaps as iq
 from napari_iqmaps.core import distortions as bank
 from napari_iqmaps.core import machine_curve as curves
-from napari_iqmaps.core.io.records import read_record
-from napari_iqmaps.core.io.scores import read_scores
+from napari_iqmaps.core.io.map_file import read_record
+from napari_iqmaps.core.io.table import read_scores
+from napari_iqmaps.core.machine_curve import COLUMNS
 
 COLOURS = np.random.default_rng(2).integers(0, 256, (40, 56, 3), dtype=np.uint8)
 
@@ -170,7 +171,7 @@ def test_interrupted_curves_go_on(rows, iqmaps, images, weights, monkeypatch):
     # One stopped earlier than the first forgets nothing, a file's other curves neither.
     Image.fromarray(COLOURS[..., 0]).save(images / "a.png")
     assert interrupted_after(1).exit_code == 130
-    kept = [(row["file"], row["distortion"]) for row in read_scores("t.csv")]
+    kept = [(row["file"], row["distortion"]) for row in read_scores("t.csv", COLUMNS)]
     assert kept == [("in/a.png", "jpeg")] * 2 + [("in/a.png", "haze")] * 2 + [("in/b.png", "jpeg")] * 2
     status, found = rows(*words)
     assert (status, found["kept"], found["computed"]) == (0, 4, 8)

@@ -17,7 +17,8 @@ import napari_iqmaps as iq
 from napari_iqmaps.cli import engine
 from napari_iqmaps.cli.engine import Ledger
 from napari_iqmaps.core import models
-from napari_iqmaps.core.io.scores import read_scores
+from napari_iqmaps.core.blind import COLUMNS
+from napari_iqmaps.core.io.table import read_scores
 
 RNG = np.random.default_rng(4)
 LARGE = RNG.integers(0, 256, (120, 116), dtype=np.uint8)
@@ -29,7 +30,7 @@ def words(untrained):
 
 
 def names(path):
-    return [os.path.basename(row["file"]) for row in read_scores(path)]  # noqa: PTH119
+    return [os.path.basename(row["file"]) for row in read_scores(path, COLUMNS)]  # noqa: PTH119
 
 
 def test_the_scores_are_those_of_the_core_and_the_network_is_read_once(rows, words, images, untrained, tmp_path):
@@ -184,18 +185,18 @@ def test_the_table_is_written_while_it_grows(tmp_path, monkeypatch):
     monkeypatch.setattr(engine, "_SHARE", 0)
     path = tmp_path / "table.json"
     files = ["a", "b", "c"]
-    growing = Ledger(path, {"model": "x"}, files, grows=True, resume=True)
+    growing = Ledger(path, COLUMNS, {"model": "x"}, files, grows=True, resume=True)
     for number, file in enumerate(files, 1):
         growing.add({"file": file, "kind": "quality", "score": number, **growing.made_from({"source": file})})
         assert [row["score"] for row in json.loads(path.read_text())] == [1, 2, 3][:number]
     # The next one knows them, and keeps those that it has not come to.
-    following = Ledger(path, {"model": "x"}, files, grows=True, resume=True)
+    following = Ledger(path, COLUMNS, {"model": "x"}, files, grows=True, resume=True)
     cells = {"file": "a", **following.made_from({"source": "a"})}
     assert following.known(cells)["score"] == 1
     assert following.known({"file": "a", **following.made_from({"source": "changed"})}) is None
     following.add({**cells, "kind": "quality", "score": 9})
     assert [row["score"] for row in json.loads(path.read_text())] == [9, 2, 3]
-    other = Ledger(path, {"model": "y"}, files, grows=True, resume=True)
+    other = Ledger(path, COLUMNS, {"model": "y"}, files, grows=True, resume=True)
     assert other.known({"file": "a", **other.made_from({"source": "a"})}) is None
     other.write()
     assert json.loads(path.read_text()) == []
@@ -222,7 +223,7 @@ def test_ctrl_c_keeps_the_rows_of_a_real_batch(tmp_path, untrained):
     found = json.loads(printed)
     assert 1 <= found["computed"] < 60
     assert found["computed"] + found["not_reached"] == 60
-    assert len(read_scores(table)) == found["computed"]
+    assert len(read_scores(table, COLUMNS)) == found["computed"]
     assert not list(tmp_path.glob(".*"))
 
 

@@ -28,7 +28,7 @@ from ..core.comparison.compare import (
     read_pairs,
     scorings_of,
 )
-from ..core.comparison.outcome import KIND, Outcome, Rules, judged_matrix, views, write_pair
+from ..core.comparison.outcome import COLUMNS, KIND, Outcome, Rules, judged_matrix, views, write_pair
 from ..core.comparison.preprocessing import REGISTRATIONS, STEPS, Frames, Method, Preprocessing, matched
 from ..core.comparison.summary import Paired, as_latex, as_markdown, extremes, figure_text, spread
 from ..core.errors import InputError
@@ -311,6 +311,7 @@ class _Comparison:
             request=request,
             work=self.judge,
             layout=Layout("", (), lambda _row: "", said=_said),
+            columns=COLUMNS,
             out=self.out,
             table=self.out / ROWS,
             resume=self.resume,

@@ -11,13 +11,14 @@ from typing import Any
 import click
 import numpy as np
 
+from ..core.columns import plain
 from ..core.diffdiff import DiffDiffScore, diff_diff_assess, diff_diff_score
 from ..core.diffdiff.images import inside_black_border
+from ..core.diffdiff.verdict import COLUMNS
 from ..core.errors import InputError
 from ..core.images import as_planes
 from ..core.io.reading import read_image
-from ..core.io.records import plain
-from ..core.io.scores import write_scores
+from ..core.io.table import write_scores
 from ..core.maps import QualityMap
 from ..core.progress import Progress
 from ..core.registration import Registration
@@ -303,6 +304,7 @@ class Judge:
             self.compute,
             request=request,
             layout=_LAYOUT,
+            columns=COLUMNS,
             maps=() if "compat" in question.judging else (KIND,),
             kept_row=self.kept_row,
             beside=lambda job: [question.picture(what, job) for what in question.pictures],
@@ -341,7 +343,7 @@ class Judge:
     def write_blocks(self) -> None:
         """Write the table of blocks, if it is asked for."""
         if self.question.blocks is not None:
-            write_scores(self.blocks, self.question.blocks)
+            write_scores(self.blocks, self.question.blocks, COLUMNS)
 
     def _case(self, job: Job, progress: Progress) -> _Case:
         moving, fixed = job.path, job.others["fixed"]
@@ -421,7 +423,7 @@ class Judge:
         """Write the pictures that are asked for, and name them as the folder of maps sees them."""
         if not self.question.pictures:
             return []
-        from ..core.io.diffdiff_sheet import write_diffdiff_sheet, write_ladder
+        from ..core.diffdiff.sheet import write_diffdiff_sheet, write_ladder
 
         shown = _shown(job, case, quality_map, score)
         paths = []
@@ -476,7 +478,7 @@ def _block_rows(score: DiffDiffScore, job: Job) -> list[dict[str, Any]]:
 
 def _shown(job: Job, case: _Case, quality_map: QualityMap, score: DiffDiffScore) -> Any:
     """Choose what a picture shows: of a stack the plane that got worst."""
-    from ..core.io.diffdiff_sheet import Shown
+    from ..core.diffdiff.sheet import Shown
 
     values = np.asarray(quality_map.values)
     lead = values.shape[:-2]

@@ -13,10 +13,10 @@ import click
 from ..core import distortions as bank
 from ..core.distortions import Distortion
 from ..core.distortions.record import HIGHEST, LOWEST
+from ..core.distortions.sheet import strength_words
 from ..core.errors import InputError
-from ..core.io.distortion_sheet import strength_words
-from ..core.io.reading import ImageFile
-from ..core.io.records import read_record
+from ..core.io.image_file import ImageFile
+from ..core.io.map_file import read_record
 from .engine import Job, Plan, Turn, jobs_of, message_of, refuse_overwriting, run, same_made
 from .inputs import found_inputs, is_grey, read, request_of
 from .options import (
@@ -243,6 +243,7 @@ class _Copies:
             request=request_of(seed=self.seed, data_range=self.data_range, channel_axis=self.channel_axis),
             work=self.make,
             layout=_LAYOUT,
+            columns=(),
             out=self.out,
             table=None,
             resume=self.resume,
@@ -284,7 +285,7 @@ class _Copies:
     def _write(
         self, file: ImageFile, paths: Sequence[Path], cells: Mapping[str, Any], made_from: Mapping[str, Any]
     ) -> Path:
-        from ..core.io.pictures import lossless_suffix, write_picture
+        from ..core.io.image_file import lossless_suffix, write_picture
 
         copy = bank.distort(
             file.array,
@@ -305,8 +306,7 @@ class _Copies:
 
 def _write_sheet(copies: _Copies, paths: Sequence[Path], sheet: Path, report: Report) -> int:
     """Show the first image; give the exit status."""
-    from ..core.io.distortion_sheet import distortion_sheet
-    from ..core.io.legend import write_sheet
+    from ..core.distortions.sheet import distortion_sheet
 
     path = paths[0]
     try:
@@ -327,7 +327,7 @@ def _write_sheet(copies: _Copies, paths: Sequence[Path], sheet: Path, report: Re
         report.failure(path, message_of(error, path))
         return 1
     try:
-        write_sheet(composed, sheet)
+        composed.write(sheet)
     except InputError as error:
         report.failure(sheet, message_of(error, sheet))
         return 1

@@ -22,11 +22,12 @@ from typing import Any, Generic, TypeVar
 import click
 
 from ..core import models
+from ..core.columns import Column
 from ..core.errors import InputError, IqmapsError, WeightsError
+from ..core.io.map_file import read_record, row_of_record, score_row
 from ..core.io.reading import read_image
-from ..core.io.records import read_record
-from ..core.io.scores import read_scores, row_of_record, score_row, write_scores
-from ..core.maps import QualityMap
+from ..core.io.table import read_scores, write_scores
+from ..core.maps import COLUMNS, QualityMap
 from ..core.progress import Progress
 from .group import INTERRUPTED, in_one_line
 from .inputs import Options, output_names, partner
@@ -147,6 +148,8 @@ class Plan(Generic[Task]):
     work : callable
         From a job and its `Turn` to the job's rows. It gives a row with ``error`` for a part that cannot be done, and
         raises if nothing of the job can be.
+    columns : sequence of Column
+        What its table consists of, beside the general columns.
     outputs : callable
         From a job to all files that it may write.
     further : sequence of pathlib.Path
@@ -169,6 +172,7 @@ class Plan(Generic[Task]):
     request: Mapping[str, Any]
     work: Callable[[Task, Turn], Iterable[dict[str, Any]]]
     layout: Layout
+    columns: Sequence[Column]
     out: Path | None
     table: Path | None
     resume: bool
@@ -259,7 +263,7 @@ class Batch(Generic[Task]):
         self.report = report
         names = (name for job in jobs for name in plan.names(job))
         self.ledger = Ledger(
-            plan.table, plan.request, names, grows=plan.rows_vouch, resume=plan.resume, named=plan.named
+            plan.table, plan.columns, plan.request, names, grows=plan.rows_vouch, resume=plan.resume, named=plan.named
         )
         self.kept = 0
         self.planned = len(jobs) * plan.each
@@ -456,6 +460,7 @@ class Ledger:
     def __init__(
         self,
         path: Path | None,
+        columns: Sequence[Column],
         request: Mapping[str, Any],
         names: Iterable[Any],
         *,
@@ -465,6 +470,7 @@ class Ledger:
     ) -> None:
         self.rows: list[dict[str, Any]] = []
         self._path = path
+        self._columns = columns
         self._request = digest(request)
         self._grows = path is not None and grows
         self._resume = resume
@@ -507,12 +513,12 @@ class Ledger:
         """Write the table as it is; rows from before stand for the files whose turn has not come."""
         if self._path is not None:
             rest = (row for rows in self._before.values() for row in rows if self._named(row) in self._waiting)
-            write_scores([*self.rows, *rest], self._path)
+            write_scores([*self.rows, *rest], self._path, self._columns)
 
     def _read(self) -> dict[str | None, list[dict[str, Any]]]:
         assert self._path is not None
         try:
-            rows: Sequence[dict[str, Any]] = read_scores(self._path)
+            rows: Sequence[dict[str, Any]] = read_scores(self._path, self._columns)
         except InputError:
             return {}  # none, or no table of ours: it will be replaced, as ever
         found: dict[str | None, list[dict[str, Any]]] = {}
@@ -619,6 +625,7 @@ def maps_plan(
     *,
     request: Mapping[str, Any],
     layout: Layout | None = None,
+    columns: Sequence[Column] = (),
     maps: tuple[str, ...] | None = None,
     kept_row: Callable[[Sequence[Mapping[str, Any]]], Mapping[str, Any]] = _row_of_first,
     beside: Callable[[Job], Iterable[Path]] = lambda _job: (),
@@ -635,6 +642,8 @@ def maps_plan(
         Kinds of the maps that every job gives, in their order; empty if it gives a row only, None for the one `kind`.
     kept_row : callable
         From the records of a job's maps, in the order of `maps`, to the row that was given with them.
+    columns : sequence of Column
+        What the subject's rows have beside those of every map.
     beside : callable
         From a job to the further files that it may write.
     """
@@ -651,6 +660,7 @@ def maps_plan(
         request=request,
         work=made.work,
         layout=layout or layout_of(kind),
+        columns=(*COLUMNS, *columns),
         out=options.out,
         table=options.table,
         resume=options.resume,

@@ -11,10 +11,10 @@ from typing import Any
 import click
 
 from ..core import blind
-from ..core.io.records import record_of
-from ..core.io.scores import quality_row, row_of_record
+from ..core.io.map_file import record_of, row_of_record
 from ..core.maps import QualityMap
 from ..core.progress import Progress
+from ..core.quality_score import quality_row
 from .engine import Answer, Job, jobs_of, maps_plan, run
 from .inputs import Options, alike, found_inputs, read, with_notes
 from .options import NETWORK, PIXELS, core_options, output_options, words_of
@@ -98,6 +98,7 @@ def errors(
         compute,
         request=chosen.request(),
         layout=layout_of_scores(Column("written to", shown_outputs, is_optional=True)),
+        columns=blind.COLUMNS,
         maps=wanted,
         kept_row=_row,
     )

@@ -13,7 +13,8 @@ import numpy as np
 from ..core import hiding
 from ..core.errors import InputError
 from ..core.hiding import HiddenMark
-from ..core.io.reading import ImageFile, read_image
+from ..core.io.image_file import ImageFile
+from ..core.io.reading import read_image
 from ..core.maps import QualityMap
 from ..core.marks import PLACEMENTS, text_mark
 from ..core.progress import Progress
@@ -134,7 +135,12 @@ def hide(
 
     request = chosen.request(text=text, text_height=text_height, **own, **looking)
     plan = maps_plan(
-        "visibility", chosen, compute, request=request, beside=lambda job: _beside(chosen, job, (".png", ".tif"))
+        "visibility",
+        chosen,
+        compute,
+        request=request,
+        columns=hiding.COLUMNS,
+        beside=lambda job: _beside(chosen, job, (".png", ".tif")),
     )
     ctx.exit(run(plan, jobs, report).status)
 
@@ -163,7 +169,7 @@ def _read_mark(path: Path) -> Any:
 def _written(hidden: HiddenMark, file: ImageFile, job: Job, chosen: Options) -> QualityMap:
     """Write what stands beside the visibility map, and name it in the map's info: the map is written last."""
     from ..core.io import write_map
-    from ..core.io.pictures import lossless_suffix, write_picture
+    from ..core.io.image_file import lossless_suffix, write_picture
 
     suffix, reason = lossless_suffix(file)
     image, *marks = pictures = _beside(chosen, job, [suffix])

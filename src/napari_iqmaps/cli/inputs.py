@@ -16,10 +16,12 @@ import numpy as np
 
 from .. import __version__
 from ..core import models
+from ..core.columns import plain
 from ..core.display import SDR_WHITE
 from ..core.errors import InputError
-from ..core.io.reading import RELATIVE_LIGHT, ImageFile, read_image
-from ..core.io.records import plain, read_record
+from ..core.io.image_file import RELATIVE_LIGHT, ImageFile
+from ..core.io.map_file import read_record
+from ..core.io.reading import read_image
 from ..core.kinds import KINDS
 from ..core.maps import QualityMap
 from ..core.quality_score import QualityScore

@@ -14,13 +14,12 @@ from ..core import machine as core
 from ..core import machine_curve as curves
 from ..core import models
 from ..core.distortions import Distortion
-from ..core.io.reading import ImageFile
-from ..core.io.scores import quality_row
+from ..core.io.image_file import ImageFile
 from ..core.kinds import KINDS
 from ..core.machine_curve import SEVERITIES, MachineCurve
 from ..core.maps import QualityMap
 from ..core.progress import Progress
-from ..core.quality_score import QualityScore
+from ..core.quality_score import QualityScore, quality_row
 from .distort import ALL, chosen_rows, names_callback, severity_option
 from .engine import Answer, Batch, Job, Plan, Turn, jobs_of, maps_plan, run
 from .inputs import Options, found_inputs, is_grey, read, with_notes
@@ -189,6 +188,7 @@ class _Curves:
             request=request,
             work=self.draw,
             layout=self.layout(),
+            columns=curves.COLUMNS,
             out=options.out,
             table=options.table,
             resume=options.resume,

@@ -7,8 +7,8 @@ from typing import Any
 import click
 
 from ..core import blind
-from ..core.io.scores import quality_row
 from ..core.progress import Progress
+from ..core.quality_score import quality_row
 from .engine import Answer, Job, jobs_of, maps_plan, run
 from .inputs import Options, found_inputs, read, with_notes
 from .options import NETWORK, PIXELS, core_options, table_options
@@ -41,5 +41,7 @@ def quality(ctx: click.Context, /, images: tuple[str, ...], as_json: bool, **opt
         )
         return Answer((), quality_row(with_notes(score, file)))
 
-    plan = maps_plan("quality", chosen, compute, request=chosen.request(), layout=layout_of_scores(), maps=())
+    plan = maps_plan(
+        "quality", chosen, compute, request=chosen.request(), layout=layout_of_scores(), columns=blind.COLUMNS, maps=()
+    )
     ctx.exit(run(plan, jobs_of(found_inputs(images, report)), report).status)

@@ -10,12 +10,14 @@ from typing import Any
 import click
 import numpy as np
 
+from ..core.columns import plain
 from ..core.errors import InputError
-from ..core.io.reading import ImageFile
-from ..core.io.records import plain, read_record
-from ..core.io.scores import write_scores
+from ..core.io.image_file import ImageFile
+from ..core.io.map_file import read_record
+from ..core.io.table import write_scores
 from ..core.registration import Registration, search
 from ..core.registration.external import check_installed
+from ..core.registration.record import COLUMNS
 from ..core.registration.series import RegistrationSeries, register_series
 from .engine import Job, Plan, Turn, run, same_made
 from .inputs import Images, Options, Reader, found_inputs, on_grid, output_names, partner, read, request_of
@@ -221,6 +223,7 @@ class _Registrations:
             request=request,
             work=self.register,
             layout=_LAYOUT,
+            columns=COLUMNS,
             out=options.out,
             table=options.table,
             resume=options.resume,
@@ -304,7 +307,7 @@ class _Registrations:
         if (out := self.options.out) is None:
             return row
         table = out / f"{job.name}_{FRAMES}.csv"
-        write_scores([_frame_row(job.path, frame) for frame in frames], table)
+        write_scores([_frame_row(job.path, frame) for frame in frames], table, COLUMNS)
         paths = [table, *_image_paths(job, out, images, is_stack=True)]
         info = {**turn.made_from, "row": plain(row), "beside": [path.name for path in paths]}
         _write_images(job, out, images, series.registered, series.valid, info)
@@ -338,7 +341,7 @@ def _outputs(job: Job, out: Path) -> list[Path]:
 
 def _image_paths(job: Job, out: Path, images: Images, *, is_stack: bool) -> list[Path]:
     """Name what `_write_images` writes: where it has pixels, and the registered image."""
-    from ..core.io.pictures import lossless_suffix
+    from ..core.io.image_file import lossless_suffix
 
     suffix, _ = lossless_suffix(images.files[0])
     return [out / f"{job.name}_{VALID}{'.tif' if is_stack else '.png'}", out / f"{job.name}_{REGISTERED}{suffix}"]
@@ -358,7 +361,7 @@ def _write_images(
     info : mapping
         How it was made; kept in the registered image, which is written last and so vouches for all files.
     """
-    from ..core.io.pictures import write_picture
+    from ..core.io.image_file import write_picture
 
     paths = _image_paths(job, out, images, is_stack=valid.ndim > 2)
     pixels = np.where(valid, np.uint8(255), np.uint8(0))
@@ -376,7 +379,7 @@ def _write_images(
 def _write_overlay(job: Job, out: Path, images: Images, found: Registration) -> Path:
     """Draw the moving image and the registered one in red on the fixed one in green."""
     from ..core.diffdiff.pictures import overlay
-    from ..core.io.diffdiff_sheet import write_overlays
+    from ..core.diffdiff.sheet import write_overlays
 
     fixed = images.arrays[1]
     before, _ = on_grid(images.arrays[0], found.fixed_shape, images.channel_axis)

@@ -19,7 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from .. import __version__
-from ..core.io.records import plain
+from ..core.columns import plain
 from ..core.kinds import KINDS
 from ..core.quality_score import QualityScore
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from .. import __version__
 from . import models
 from .assessment import Assessment, BlindJudge
+from .columns import Part, columns
 from .errors import InputError
 from .images import DataRange, Planes, as_planes, check_same_shape
 from .maps import QualityMap
@@ -24,6 +25,9 @@ BlindKind = Literal["objective_error", "error", "reliability", "sensitivity", "p
 MODELS: tuple[BlindModel, ...] = ("deepbqa", "diqa")
 MAPS: tuple[BlindKind, ...] = ("objective_error", "error", "reliability", "sensitivity", "perceptual_error")
 """The kinds of map of one pass, in the order in which they are given and shown."""
+
+COLUMNS = columns(Part.RESULTS, *(f"mean_{kind}" for kind in MAPS))
+"""Of a table of quality scores, beside the general ones: the mean of each map."""
 
 _WITH_SENSITIVITY = ("sensitivity", "perceptual_error")
 

@@ -11,10 +11,10 @@ import numpy as np
 
 from . import samples
 from .io import write_map, write_scores
-from .io.legend import map_panel, provenance, scale_of, write_sheet
-from .io.scores import score_row
-from .io.sheet import Panel, Sheet
-from .maps import QualityMap
+from .io.legend import map_panel, provenance
+from .io.map_file import score_row
+from .io.sheet import Panel, Scale, Sheet
+from .maps import COLUMNS, QualityMap
 from .visibility import threshold_map, visibility_map
 
 _WINDOW = 9  # finer than the default, so that the letters of the text can be read in the map
@@ -45,10 +45,10 @@ def write_demonstration(
     distorted_panel = Panel(_as_colours(distorted), "The same with a faint text, and compressed")
     panels = [photo_panel, _panel(thresholds), distorted_panel, _panel(visibility)]
     files = [
-        write_sheet(Sheet(panels, 2, footer=provenance(visibility.info)), folder / "demo.png"),
-        write_sheet(Sheet([photo_panel]), folder / "photo.png"),
+        Sheet(panels, 2, footer=provenance(visibility.info)).write(folder / "demo.png"),
+        Sheet([photo_panel]).write(folder / "photo.png"),
         write_map(thresholds, folder / "photo_threshold.png"),
-        write_sheet(Sheet([distorted_panel]), folder / "distorted.png"),
+        Sheet([distorted_panel]).write(folder / "distorted.png"),
         write_map(visibility, folder / "distorted_visibility.png"),
         write_map(thresholds, folder / "photo_threshold.tif"),
         write_map(visibility, folder / "distorted_visibility.tif"),
@@ -57,12 +57,12 @@ def write_demonstration(
         score_row(thresholds, file="photo", outputs=["photo_threshold.tif"]),
         score_row(visibility, file="distorted", reference="photo", outputs=["distorted_visibility.tif"]),
     ]
-    files.append(write_scores(rows, folder / "scores.csv"))
+    files.append(write_scores(rows, folder / "scores.csv", COLUMNS))
     return Demonstration(files, rows, [thresholds.sentence(), visibility.sentence()])
 
 
 def _panel(quality_map: QualityMap) -> Panel:
-    scale = scale_of(quality_map.values, quality_map.meaning)
+    scale = Scale.of(quality_map.values, quality_map.meaning)
     title = quality_map.meaning.title
     return map_panel(quality_map.values, scale, title=title, caption=quality_map.sentence())
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from .. import __version__
 from . import marks
+from .columns import Part, columns
 from .display import WHITE
 from .errors import InputError
 from .images import DataRange, Planes, as_planes, is_dask
@@ -19,6 +20,9 @@ from .maps import QualityMap
 from .marks import MarkRange, Placement
 from .progress import Progress, Steps
 from .visibility import ThresholdOptions, thresholds_of, visibility_of
+
+COLUMNS = columns(Part.SETTINGS, "strength", "level", "highest", "energy", "kept")
+"""Of a table of hidden marks, beside those of all maps."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from .columns import Column, Part, columns
 from .distortions import distort
 from .distortions import distortion as row_of_bank
 from .distortions.record import checked_severity
@@ -26,6 +27,17 @@ if TYPE_CHECKING:
 
 SEVERITIES = (0, 1, 2, 3, 4, 5)
 FAILS_BELOW = 0.5
+
+COLUMNS = (
+    Column("distortion", Part.TREATMENT, "text"),
+    Column("severity", Part.TREATMENT),
+    Column("fails_below", Part.RESULTS),
+    Column("fails_at", Part.RESULTS, may_lack=True),
+    Column("seed", Part.SETTINGS),
+    Column("strength", Part.SETTINGS, may_lack=True),
+    *columns(Part.SETTINGS, "strength_unit", "parameter"),
+)
+"""Of a table of curves, beside the general ones."""
 
 
 @dataclass(frozen=True, eq=False)

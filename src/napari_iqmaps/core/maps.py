@@ -10,9 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from .columns import Part, columns
 from .errors import InputError
 from .kinds import KINDS, Kind
 from .observers import viewing
+
+COLUMNS = columns(Part.MODEL, "stride", "observer", "pixels_per_degree", "window")
+"""Of a table of maps, beside the general ones."""
 
 
 @dataclass(frozen=True, eq=False)

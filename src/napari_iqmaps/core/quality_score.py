@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .columns import origin, plain
 from .errors import InputError
 
 Numbers = npt.NDArray[np.float64]
@@ -152,6 +153,37 @@ class QualityScore:
     def _give_or_take(self, each: str = "") -> str:
         known = self.uncertainty[np.isfinite(self.uncertainty) & np.isfinite(self.planes)]
         return f", give or take {self._written(float(known.mean()))}{each}" if known.size else ""
+
+
+def quality_row(quality: QualityScore, **more: Any) -> dict[str, Any]:
+    """Sum up a quality score as a row of the table of scores.
+
+    Returns
+    -------
+    dict
+        ``kind`` is ``"quality"``, ``uncertainty`` a standard deviation in points. A stack's ``score`` is the mean over
+        the planes that have one, its ``uncertainty`` the mean of theirs (errors of planes that look alike do not
+        cancel); ``planes``, ``planes_uncertainty`` and ``planes_enough_evidence`` hold them all. What is not known is
+        None.
+    """
+    best, worst = quality.range if quality.lower_is_better else quality.range[::-1]
+    answered = np.isfinite(quality.planes) & np.isfinite(quality.uncertainty)
+    row = {
+        **more,
+        "kind": "quality",
+        "score": quality.value,
+        "uncertainty": quality.uncertainty[answered].mean() if answered.any() else None,
+        "unit": f"points, {best:g} best to {worst:g} worst",
+        "not_enough_evidence": quality.reason,
+    }
+    if quality.planes.ndim:
+        row |= {
+            "planes": quality.planes,
+            "planes_uncertainty": quality.uncertainty,
+            "planes_enough_evidence": [not reason for reason in quality.reasons],
+        }
+    plainly: dict[str, Any] = plain(row | origin(quality.info))
+    return plainly
 
 
 def summed_up(reasons: Sequence[str], shape: tuple[int, ...]) -> str:

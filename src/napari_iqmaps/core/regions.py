@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from .io.scores import quality_row
-from .quality_score import QualityScore
+from .quality_score import QualityScore, quality_row
 
 if TYPE_CHECKING:
     from .assessment import Assessment

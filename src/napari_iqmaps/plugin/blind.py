@@ -14,7 +14,7 @@ from qtpy.QtWidgets import QCheckBox
 from ..core.assessment import Assessment
 from ..core.blind import MAPS, assess, maps_of
 from ..core.errors import InputError
-from ..core.io.scores import quality_row
+from ..core.quality_score import quality_row
 from ..core.regions import RegionQuality
 from . import export
 from .follower import Follower

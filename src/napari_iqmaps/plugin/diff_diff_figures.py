@@ -19,7 +19,8 @@ from ..core.diffdiff import (
     score_surface,
     tolerance_curve,
 )
-from ..core.io.diffdiff_drawing import marked, reduced
+from ..core.diffdiff.sheet import marked
+from ..core.io.sheet import reduced
 from ..core.progress import Progress
 from .diff_diff_layers import ARROW
 from .diff_diff_run import JudgedResult

@@ -15,9 +15,9 @@ from napari.layers import Image, Labels, Shapes
 from napari.utils.colormaps import DirectLabelColormap
 
 from ..core.diffdiff import DiffDiffScore, marks
+from ..core.diffdiff.sheet import BETTER as BETTER_COLOUR
+from ..core.diffdiff.sheet import WORSE as WORSE_COLOUR
 from ..core.errors import InputError
-from ..core.io.diffdiff_drawing import BETTER as BETTER_COLOUR
-from ..core.io.diffdiff_drawing import WORSE as WORSE_COLOUR
 from ..core.registration.geometry import Matrix
 from .diff_diff_run import JudgedResult
 from .layers import METADATA_KEY, PICTURE_KEY, holds, looks_of, move_onto, spatial_state

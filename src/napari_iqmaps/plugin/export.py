@@ -14,12 +14,20 @@ from typing import Any
 
 from qtpy.QtWidgets import QFileDialog, QWidget
 
+from ..core import blind, hiding, machine_curve, maps
+from ..core.diffdiff import verdict
 from ..core.errors import InputError
 from ..core.io import write_map, write_scores
 from ..core.io.atomic import written_whole
 from ..core.progress import Progress
+from ..core.registration import record
 from .results import Result, computed
 from .tasks import Task
+
+_COLUMNS = tuple(
+    column for subject in (maps, machine_curve, blind, hiding, verdict, record) for column in subject.COLUMNS
+)
+"""Of all subjects: one table may take rows of each."""
 
 _OURS = {"file", "kind", "score"}
 
@@ -32,12 +40,12 @@ def save_map(result: Result, path: str | Path, progress: Progress) -> Path:
 def append_row(result: Result, path: str | Path, progress: Progress) -> Path:
     """Write the row of a result into a table, after the rows that are there; a new column is added to all of them."""
     path = Path(path)
-    return write_scores([*_rows_of(path), computed(result, progress).row()], path)
+    return write_scores([*_rows_of(path), computed(result, progress).row()], path, _COLUMNS)
 
 
 def save_rows(rows: Sequence[Mapping[str, Any]], path: str | Path, _progress: Progress) -> Path:
     """Write a table of its own, in place of an earlier file; called in a thread."""
-    return write_scores(rows, path)
+    return write_scores(rows, path, _COLUMNS)
 
 
 def save_bytes(data: bytes, path: str | Path, _progress: Progress) -> Path:

@@ -15,11 +15,11 @@ from qtpy.QtWidgets import QGroupBox, QHBoxLayout, QWidget
 
 from ..core.assessment import MachineAssessment
 from ..core.distortions import distortion
-from ..core.io.scores import quality_row
 from ..core.kinds import KINDS
 from ..core.machine import machine_assess
 from ..core.machine_curve import FAILS_BELOW, MachineCurve, machine_curve
 from ..core.maps import QualityMap
+from ..core.quality_score import quality_row
 from . import export
 from .figure_view import COLOURS, FigureView
 from .frame import MapWidget

@@ -11,7 +11,8 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from ..core.io.scores import score_row
+from ..core import hiding
+from ..core.io.map_file import score_row
 from ..core.maps import QualityMap
 from ..core.progress import Progress
 from .layers import (
@@ -104,7 +105,9 @@ class Result:
     def row(self) -> dict[str, Any]:
         """Sum the result up as a row of a table, with the names of the layers and of the region."""
         image, *reference = self.names
-        row = score_row(self.quality_map, file=image, **({"reference": reference[0]} if reference else {}))
+        row = score_row(
+            self.quality_map, hiding.COLUMNS, file=image, **({"reference": reference[0]} if reference else {})
+        )
         return row | {name: value for name, value in self.quality_map.info.items() if name.startswith("region")}
 
 

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from napari_iqmaps.core.io.curve_plot import NamedCurve, _panels, write_curves
-from napari_iqmaps.core.io.records import read_record
+from napari_iqmaps.core.io.map_file import read_record
 from napari_iqmaps.core.machine_curve import MachineCurve
 from napari_iqmaps.core.quality_score import QualityScore
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 import napari_iqmaps as iq
 from napari_iqmaps.core import io
-from napari_iqmaps.core.io import records
+from napari_iqmaps.core.io import map_file
 from napari_iqmaps.core.io.atomic import written_whole
 
 RNG = np.random.default_rng(3)
@@ -81,7 +81,7 @@ def test_other_programs_read_values_shape_and_record(tmp_path):
 
 
 def test_bigtiff_when_needed(tmp_path, monkeypatch):
-    monkeypatch.setattr(records, "_CLASSIC_LIMIT", 1000)
+    monkeypatch.setattr(map_file, "CLASSIC_LIMIT", 1000)
     quality_map = a_map()
     path = io.write_map(quality_map, tmp_path / "map.tif")
     with tifffile.TiffFile(path) as file:
@@ -126,8 +126,8 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, monke
             file.write(b"half")
         raise error
 
-    monkeypatch.setattr("napari_iqmaps.core.io.records.tifffile.imwrite", fail_halfway)
-    monkeypatch.setattr("napari_iqmaps.core.io.pen.Pen.save", lambda _self, target, _text: fail_halfway(target))
+    monkeypatch.setattr("tifffile.imwrite", fail_halfway)
+    monkeypatch.setattr("PIL.Image.Image.save", lambda _self, target, *_args, **_kwargs: fail_halfway(target))
     expected, reason = type(error), None
     if isinstance(error, OSError):
         expected, reason = iq.InputError, "No space left.*nothing there has changed"
@@ -197,7 +197,7 @@ def test_a_truncated_map_is_refused(tmp_path, kept):
 
 
 def test_a_map_of_a_later_version_is_refused_with_the_remedy(tmp_path, monkeypatch):
-    monkeypatch.setattr(records, "_FORMAT", 2)
+    monkeypatch.setattr(map_file, "_FORMAT", 2)
     path = io.write_map(a_map(), tmp_path / "map.tif")
     monkeypatch.undo()
     with pytest.raises(iq.InputError, match="format 2.*Install the newer"):
@@ -207,9 +207,9 @@ def test_a_map_of_a_later_version_is_refused_with_the_remedy(tmp_path, monkeypat
 def test_records_are_read_without_pixels_from_tiff_and_png(tmp_path):
     quality_map = a_map()
     for suffix in (".tif", ".png"):
-        record = records.read_record(io.write_map(quality_map, tmp_path / f"map{suffix}"))
+        record = map_file.read_record(io.write_map(quality_map, tmp_path / f"map{suffix}"))
         assert record["info"]["weights_sha256"] == "00" * 32
         assert record["score"] == pytest.approx(quality_map.score)
     Image.new("L", (4, 4)).save(tmp_path / "plain.png")
-    assert records.read_record(tmp_path / "plain.png") is None
-    assert records.read_record(tmp_path / "nothing.png") is None
+    assert map_file.read_record(tmp_path / "plain.png") is None
+    assert map_file.read_record(tmp_path / "nothing.png") is None

@@ -8,7 +8,7 @@ from PIL import Image
 import napari_iqmaps as iq
 from napari_iqmaps.core import io
 from napari_iqmaps.core.io.legend import provenance, sheet_of
-from napari_iqmaps.core.io.pen import HOLE_GREY
+from napari_iqmaps.core.io.sheet import HOLE_GREY
 
 GREY = np.round(np.array(HOLE_GREY) * 255)
 
@@ -21,7 +21,7 @@ def ramp(shape=(120, 200), kind="visibility", **info):
 
 def drawn(quality_map, path):
     sheet = sheet_of(quality_map)
-    sheet.save(path, {})
+    sheet.write(path)
     return np.array(Image.open(path).convert("RGB")), sheet
 
 
@@ -30,7 +30,8 @@ def shown(picture, sheet, number=0):
     return picture[top : top + height : sheet.zoom, left : left + width : sheet.zoom]
 
 
-def texts(figure):
+def texts(sheet):
+    figure = sheet.drawn()
     axes = [text for ax in figure.axes for text in ax.findobj(matplotlib.text.Text)]
     return " ".join(text.get_text() for text in [*figure.texts, *axes])
 
@@ -56,15 +57,15 @@ def test_holes_are_grey_and_named(tmp_path):
     quality_map.values[10:20, 30:50] = np.nan
     picture, sheet = drawn(quality_map, tmp_path / "map.png")
     assert (shown(picture, sheet)[10:20, 30:50] == GREY).all()
-    assert "no answer: 0.833 %" in texts(sheet.draw().figure)
+    assert "no answer: 0.833 %" in texts(sheet)
     _, sheet = drawn(ramp(), tmp_path / "map.png")
-    assert "no answer" not in texts(sheet.draw().figure)
+    assert "no answer" not in texts(sheet)
 
 
 def test_the_legend_says_numbers_unit_meaning_and_score(tmp_path):
     for kind in iq.KINDS.values():
         quality_map = ramp(kind=kind.name, model="contrast", weights="contrast", weights_sha256="abcdef0123", stride=4)
-        text = texts(sheet_of(quality_map).draw().figure)
+        text = texts(sheet_of(quality_map))
         for part in (kind.title, kind.unit, "−0.5" if kind.is_signed else "0.4", "abcdef01", "stride 4"):  # noqa: RUF001
             assert part in text
         for words in (kind.low_means, kind.high_means, quality_map.sentence()):
@@ -117,7 +118,7 @@ def test_no_answer_anywhere(tmp_path):
     quality_map = iq.QualityMap(np.full((40, 50), np.nan, np.float32), "threshold", np.nan, {})
     picture, sheet = drawn(quality_map, tmp_path / "map.png")
     assert (shown(picture, sheet) == GREY).all()
-    assert "100 %" in texts(sheet.draw().figure)
+    assert "100 %" in texts(sheet)
     assert "no valid pixel" in sheet.caption
 
 

@@ -6,7 +6,7 @@ import tifffile
 from PIL import Image
 
 import napari_iqmaps as iq
-from napari_iqmaps.core.io.reading import opencv_pages
+from napari_iqmaps.core.io._bitmap import opencv_pages
 
 cv2 = pytest.importorskip("cv2")
 

@@ -11,11 +11,12 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from ..diffdiff import DiffDiffAssessment, diff_diff_assess
+from ..diffdiff import DiffDiffAssessment, diff_diff_assess, verdict
 from ..diffdiff.options import Illumination
+from ..diffdiff.sheet import Shown, write_diffdiff_sheet
 from ..errors import InputError
-from ..io.diffdiff_sheet import Shown, write_diffdiff_sheet
 from ..progress import Progress
+from ..registration import record
 from ..registration.geometry import Matrix, identity
 from ..registration.search import register
 from ..registration.warp import on_grid
@@ -23,6 +24,9 @@ from .preprocessing import Frames, Method, Prepared, Preprocessing, bring_back
 
 KIND = "diff_diff"
 """Of which map the score of a row is."""
+
+COLUMNS = (*verdict.COLUMNS, *record.COLUMNS)
+"""Of a table of outcomes, beside the general ones: a registration, and what a diff-diff says of it."""
 
 Category = Literal["better", "worse", "tie", "unscored", "refused", "failed"]
 CATEGORIES: tuple[Category, ...] = ("better", "worse", "tie", "unscored", "refused", "failed")

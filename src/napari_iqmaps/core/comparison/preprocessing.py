@@ -15,7 +15,8 @@ import numpy.typing as npt
 from .. import images
 from ..errors import InputError
 from ..images import DataRange, as_planes
-from ..io.reading import ImageFile, read_image
+from ..io.image_file import ImageFile
+from ..io.reading import read_image
 from ..registration.external import check_installed
 from ..registration.geometry import Matrix, as_matrix
 from ..registration.search import METHODS

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from ..columns import Column, Part, columns
 from ..quality_score import summed_up
 from .differences import CellFacts, answers
 from .images import Box
@@ -33,6 +34,16 @@ _PLACE = ("row", "column", "top", "left", "height", "width")
 _COUNTS = ("n_valid", "better", "worse", "count")
 _SCORES = ("score", "gain", "soft", "evidence")
 _CORRELATIONS = ("local_ncc_before", "local_ncc_after")
+
+COLUMNS = (
+    *columns(Part.FILES, "fixed", "registered", "matrix", "valid", holds="text"),
+    *columns(Part.PLACE, "plane", *_PLACE),
+    Column("verdict", Part.VERDICT, "text"),
+    *columns(Part.SCORE, "score_low", "score_high", "evidence", "soft", "gain", "better", "worse", "count", "n_valid"),
+    *columns(Part.SCORE, "valid_fraction", "tol", "blocks_better", "blocks_worse", *_CORRELATIONS),
+    *columns(None, "reason", "sentence", "registered_by", "planes_verdict", holds="text"),
+)
+"""Of a table of diff-diffs or of their blocks, beside the general ones."""
 _SAID = {
     "better": "Better",
     "worse": "Worse",

@@ -15,16 +15,8 @@ from ..errors import InputError
 def written_whole(path: str | Path) -> Iterator[Path]:
     """Give a temporary path beside `path`, and move it there when the block ends without an error.
 
-    Parameters
-    ----------
-    path : str or pathlib.Path
-        Where the file shall be. A file that is there stays untouched until the new one is complete; a symbolic link
-        is followed, so that it is what it points to that is replaced.
-
-    Yields
-    ------
-    pathlib.Path
-        Where to write, in the same folder (moving within a folder cannot stop halfway).
+    A file that is there stays untouched until the new one is complete. Of a symbolic link, what it points to is
+    replaced. The temporary path is in the same folder: moving within a folder cannot stop halfway.
     """
     target = Path(os.path.realpath(path))
     if not target.parent.is_dir():

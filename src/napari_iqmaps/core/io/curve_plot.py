@@ -1,8 +1,7 @@
-"""Curves of score against severity as a picture: matplotlib without a display and without the user's settings."""
+"""Curves of score against severity as a picture."""
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,11 +9,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ... import __version__
 from ..distortions import distortion
 from ..machine_curve import MachineCurve
-from .atomic import written_whole
-from .records import KEY, plain
+from .sheet import new_plot, write_figure
 
 KIND = "machine_curve"
 """What ends the name of such a picture, and what its record says it is."""
@@ -29,7 +26,6 @@ _PANEL = (4.2, 3.2)  # inches
 _ALONE = (6.4, 4.8)
 _DPI = 120
 _GREY = "0.6"
-_STYLE: list[str | dict[str, Any]] = ["default", {"text.parse_math": False}]  # a file's name may have dollars in it
 
 
 class NamedCurve(NamedTuple):
@@ -45,33 +41,17 @@ class _Panel(NamedTuple):
 
 
 def write_curves(curves: Sequence[NamedCurve], path: str | Path) -> Path:
-    """Draw score against severity.
+    """Draw score against severity, of curves that all have the same severities and `fails_below`, as PNG.
 
-    Parameters
-    ----------
-    curves : sequence of NamedCurve
-        At least one; all of the same severities and `fails_below`.
-    path : str or pathlib.Path
-        A PNG; written whole or not at all. It carries a record of what it is, as pictures of maps do.
-
-    Notes
-    -----
     Up to seven distortions of one image are lines of one panel. Otherwise there is a panel for each distortion, with a
     line for each image; of more than seven images the lines are grey, with their mean. A ring marks the severity at
     which a score falls below `fails_below`, a band one standard deviation of up to three scores.
     """
-    import matplotlib.style
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    path = Path(path)
     panels = _panels(curves)
     columns = math.ceil(math.sqrt(len(panels)))
     rows = math.ceil(len(panels) / columns)
     width, height = _ALONE if len(panels) == 1 else (_PANEL[0] * columns, _PANEL[1] * rows)
-    with matplotlib.style.context(_STYLE, after_reset=True), written_whole(path) as part:
-        figure = Figure(figsize=(width, height), layout="constrained")
-        FigureCanvasAgg(figure)
+    with new_plot(width, height, dpi=_DPI, layout="constrained") as figure:
         for number, panel in enumerate(panels, 1):
             _draw(figure.add_subplot(rows, columns, number), panel)
         severities = curves[0].curve.severities
@@ -79,8 +59,7 @@ def write_curves(curves: Sequence[NamedCurve], path: str | Path) -> Path:
         figure.supylabel("machine-perceived quality", fontsize="medium")
         if len({image for image, _ in curves}) == 1 < len(panels):
             figure.suptitle(curves[0].image)
-        figure.savefig(part, format="png", dpi=_DPI, metadata=_text(curves))
-    return path
+        return write_figure(figure, path, _record(curves))
 
 
 def _panels(curves: Sequence[NamedCurve]) -> list[_Panel]:
@@ -129,10 +108,8 @@ def _draw_line(axes: Any, line: NamedCurve, colour: str, marker: str, *, has_ban
     if math.isfinite(curve.fails_at):
         # Where the score is lower from the start, the ring is around the first one.
         height = min(curve.fails_below, float(np.interp(curve.fails_at, severities, scores)))
-        axes.plot(
-            curve.fails_at, height, marker="o", markersize=11, markerfacecolor="none", markeredgewidth=1.8,
-            color=colour, clip_on=False, zorder=3,
-        )  # fmt: skip
+        ring = {"marker": "o", "markersize": 11, "markerfacecolor": "none", "markeredgewidth": 1.8}
+        axes.plot(curve.fails_at, height, color=colour, clip_on=False, zorder=3, **ring)
 
 
 def _draw_mean(axes: Any, lines: Sequence[NamedCurve]) -> None:
@@ -157,8 +134,6 @@ def _uncertainty(value: float | None) -> float:
     return math.nan if value is None else value
 
 
-def _text(curves: Sequence[NamedCurve]) -> dict[str, str]:
+def _record(curves: Sequence[NamedCurve]) -> dict[str, Any]:
     info = {"images": list(dict.fromkeys(image for image, _ in curves)), **curves[0].curve.info}
-    info["distortion"] = list(dict.fromkeys(curve.distortion for _, curve in curves))
-    record = {"kind": KIND, "info": plain(info), "version": __version__}
-    return {KEY: json.dumps(record), "Software": f"napari-iqmaps {__version__}"}
+    return {"kind": KIND, "info": {**info, "distortion": list(dict.fromkeys(curve.distortion for _, curve in curves))}}

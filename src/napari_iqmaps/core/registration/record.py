@@ -9,11 +9,23 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..columns import Column, Part, columns
 from ..errors import InputError
 from .geometry import Matrix, corner_shifts, corners, map_points
 
 _FLAT = 1.0
 """Pixels; where every corner moves by less than this without the perspective, a layer may leave it out."""
+
+COLUMNS = (
+    *columns(Part.FILES, "fixed", "matches", holds="text"),
+    Column("frame", Part.KIND),
+    Column("method", Part.TREATMENT, "text"),
+    Column("accepted", Part.TREATMENT),
+    *columns(Part.SCORE, "valid_fraction", "local_ncc_before", "local_ncc_after", "inliers", "largest_shift"),
+    *columns(Part.SCORE, "frames", "frames_accepted"),
+    *columns(None, "reason", "sentence", holds="text"),
+)
+"""Of a table of registrations or of the frames of a series, beside the general ones."""
 
 _SWAP = np.array([(0.0, 1.0, 0.0), (1.0, 0.0, 0.0), (0.0, 0.0, 1.0)])
 

@@ -8,9 +8,8 @@ import tifffile
 from PIL import Image
 
 from napari_iqmaps import InputError, read_image
-from napari_iqmaps.core.io.pictures import lossless_suffix, write_picture
-from napari_iqmaps.core.io.reading import ImageFile
-from napari_iqmaps.core.io.records import read_record
+from napari_iqmaps.core.io.image_file import ImageFile, lossless_suffix, write_picture
+from napari_iqmaps.core.io.map_file import read_record
 
 
 def file_of(array, channel_axis=None, name="image.png", axes="YX"):

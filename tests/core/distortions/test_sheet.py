@@ -5,7 +5,7 @@ import pytest
 
 import napari_iqmaps as iq
 from napari_iqmaps.core.distortions import distortion
-from napari_iqmaps.core.io.distortion_sheet import distortion_sheet, strength_words
+from napari_iqmaps.core.distortions.sheet import distortion_sheet, strength_words
 
 
 def test_panels_are_the_copies_of_a_small_image():

@@ -13,7 +13,8 @@ import numpy.typing as npt
 import tifffile
 
 from ..errors import InputError
-from .reading import ImageFile, alpha_note, opencv_pages
+from ._bitmap import opencv_pages
+from .image_file import ImageFile, alpha_note
 
 _Array = npt.NDArray[Any]
 _PLAIN = (tifffile.PHOTOMETRIC.MINISBLACK, tifffile.PHOTOMETRIC.RGB)
@@ -23,13 +24,7 @@ _DAMAGE = (OSError, ValueError, LookupError, TypeError, AttributeError, struct.e
 
 
 def read_tiff_image(path: Path) -> ImageFile:
-    """Read a TIFF file's first series; see `napari_iqmaps.core.io.read_image`.
-
-    Returns
-    -------
-    ImageFile
-        Image axes last, colours after them (or where the file has them), whatever else in front.
-    """
+    """Read a TIFF file's first series: image axes last, colours after them, whatever else in front."""
     try:
         with tifffile.TiffFile(path) as file:
             if not file.series:

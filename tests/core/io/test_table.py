@@ -7,8 +7,11 @@ import numpy as np
 import pytest
 
 import napari_iqmaps as iq
-from napari_iqmaps.core.io.scores import quality_row, read_scores, score_row, write_scores
-from napari_iqmaps.core.quality_score import QualityScore
+from napari_iqmaps.core.columns import Column, Part, columns
+from napari_iqmaps.core.io.map_file import score_row
+from napari_iqmaps.core.io.table import read_scores, write_scores
+from napari_iqmaps.core.maps import COLUMNS
+from napari_iqmaps.core.quality_score import QualityScore, quality_row
 
 IMAGE = np.random.default_rng(1).integers(0, 256, (3, 40, 60), dtype=np.uint8)
 
@@ -21,7 +24,7 @@ def read_csv(path):
 def test_a_row_says_file_kind_score_and_where_it_comes_from(tmp_path):
     quality_map = iq.visibility_map(IMAGE[0], IMAGE[1], model="contrast", window=9)
     row = score_row(quality_map, file="a, b.png", reference="r.png")
-    path = write_scores([row], tmp_path / "table.csv")
+    path = write_scores([row], tmp_path / "table.csv", COLUMNS)
     (cells,) = read_csv(path)
     assert cells["file"] == "a, b.png"
     assert float(cells["score"]) == quality_map.score
@@ -37,7 +40,7 @@ def test_a_stack_has_the_mean_and_all_planes(tmp_path):
     row = score_row(quality_map, file="stack.tif")
     assert row["score"] == pytest.approx(quality_map.score.mean())
     np.testing.assert_allclose(row["planes"], quality_map.score)
-    (cells,) = read_csv(write_scores([row], tmp_path / "table.csv"))
+    (cells,) = read_csv(write_scores([row], tmp_path / "table.csv", COLUMNS))
     np.testing.assert_allclose([float(score) for score in cells["planes"].split()], quality_map.score)
 
 
@@ -50,7 +53,7 @@ def test_no_score_is_empty_with_a_reason(tmp_path, suffix):
         {"file": "other.png", "kind": "threshold", "score": float("nan")},
         {"file": "tiny.png", "kind": "threshold", "score": 2.5, "not_enough_evidence": "4 pixels"},
     ]
-    path = write_scores(rows, tmp_path / f"table{suffix}")
+    path = write_scores(rows, tmp_path / f"table{suffix}", COLUMNS)
     if suffix == ".csv":
         back = read_csv(path)
         assert [row["score"] for row in back] == ["", "", "", "2.5"]
@@ -64,11 +67,11 @@ def test_no_score_is_empty_with_a_reason(tmp_path, suffix):
 
 def test_suffix_and_atomicity(tmp_path):
     with pytest.raises(iq.InputError, match=r"\.csv or \.json"):
-        write_scores([], tmp_path / "table.txt")
-    path = write_scores([], tmp_path / "table.csv")
+        write_scores([], tmp_path / "table.txt", COLUMNS)
+    path = write_scores([], tmp_path / "table.csv", COLUMNS)
     assert path.read_text() == "file,kind,score,not_enough_evidence,error\n"
     with pytest.raises(iq.InputError, match="does not exist"):
-        write_scores([], tmp_path / "nowhere" / "table.csv")
+        write_scores([], tmp_path / "nowhere" / "table.csv", COLUMNS)
     assert list(tmp_path.iterdir()) == [path]
 
 
@@ -84,7 +87,7 @@ def test_a_table_is_read_back_as_it_was_written(tmp_path, suffix):
     ]  # fmt: skip
     if suffix == ".csv":  # which knows no difference between none and no column
         rows[0]["uncertainty"] = None
-    assert read_scores(write_scores(rows, tmp_path / f"table{suffix}")) == rows
+    assert read_scores(write_scores(rows, tmp_path / f"table{suffix}", COLUMNS), COLUMNS) == rows
 
 
 @pytest.mark.parametrize(
@@ -95,9 +98,9 @@ def test_a_table_is_read_back_as_it_was_written(tmp_path, suffix):
 def test_what_is_no_table_is_refused(tmp_path, name, text):
     (tmp_path / name).write_text(text, encoding="latin-1")
     with pytest.raises(iq.InputError, match=name):
-        read_scores(tmp_path / name)
+        read_scores(tmp_path / name, COLUMNS)
     with pytest.raises(iq.InputError, match="no_file"):
-        read_scores(tmp_path / f"no_file{name[1:]}")
+        read_scores(tmp_path / f"no_file{name[1:]}", COLUMNS)
 
 
 def test_a_quality_row_holds_value_spread_and_evidence():
@@ -114,3 +117,20 @@ def test_a_quality_row_holds_value_spread_and_evidence():
     assert (single["score"], single["uncertainty"]) == (0.9, None)
     assert single["unit"] == "points, 1 best to 0 worst"
     assert "planes" not in single
+
+
+def test_columns_stand_in_their_parts_and_those_that_nobody_declared_follow(tmp_path):
+    declared = (
+        Column("remark_of_ours", Part.REMARKS, "text"),
+        *columns(Part.SCORE, "low", "high"),
+        Column("reason", holds="text"),
+        Column("limit", Part.RESULTS, may_lack=True),
+    )
+    rows = [{"other": 1, "reason": "12", "high": 3, "file": "a", "kind": "k", "score": 1, "limit": None, "low": 2,
+             "remark_of_ours": "5", "unit": "points", "not_enough_evidence": ""}]  # fmt: skip
+    path = write_scores(rows, tmp_path / "table.csv", (*declared, *declared))
+    head = "file,kind,score,low,high,unit,limit,not_enough_evidence,error,remark_of_ours,other,reason"
+    assert path.read_text().splitlines()[0] == head
+    assert read_scores(path, declared) == rows
+    assert read_scores(path, ())[0]["reason"] == 12
+    assert "limit" not in read_scores(path, ())[0]

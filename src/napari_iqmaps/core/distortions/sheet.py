@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ... import __version__
-from ..distortions import Distortion, distort, distortion
 from ..errors import InputError
 from ..images import DataRange, as_planes
-from .sheet import Panel, Sheet
+from ..io.sheet import Panel, Sheet
+from ..progress import Progress
+from . import Distortion, distort, distortion
 
 _LARGEST_SIDE = 192
 _SMALLEST_SIDE = 8  # what `distort` needs
@@ -27,30 +28,13 @@ def distortion_sheet(
     seed: int = 0,
     data_range: DataRange = None,
     channel_axis: int | None = None,
-    progress: Callable[[int, int], object] | None = None,
+    progress: Progress | None = None,
 ) -> Sheet:
-    """Compose a picture of an image's distorted copies.
+    """Compose a picture of an image's distorted copies; of a stack, the first plane is shown.
 
-    Parameters
-    ----------
-    image : array_like or dask.array.Array
-        As `distort` takes it; of a stack, the first plane is shown.
-    severities : sequence of float
-        1 to 5 each, from the left; before them stands the image itself.
-    data_range : float or (float, float), optional
-        The values of black and of white; needed for every dtype but uint8 and uint16.
-    channel_axis : int, optional
-        Which axis holds the channels; None means grey.
-
-    Returns
-    -------
-    Sheet
-        To be written by `napari_iqmaps.core.io.legend.write_sheet`.
-
-    Notes
-    -----
     Shown are 8 bits. An image with a side over 192 pixels is reduced to that by area means **before** it is distorted:
-    blurs and blocks are so many pixels large, and would vanish from a picture that was reduced after it.
+    blurs and blocks are so many pixels large, and would vanish from a picture that was reduced after it. The severities
+    are 1 to 5 each, from the left; before them stands the image itself.
     """
     if not names or not severities:
         raise InputError("There is nothing to show: name distortions and severities.")
@@ -71,13 +55,7 @@ def distortion_sheet(
 
 
 def strength_words(row: Distortion, severity: float) -> str:
-    """Say a severity as the strength that it stands for.
-
-    Returns
-    -------
-    str
-        Parameter, value and unit, such as "standard deviation 0.04 of the range".
-    """
+    """Say a severity as the strength that it stands for, such as "standard deviation 0.04 of the range"."""
     unit = "" if row.unit == "1" else f" {row.unit}"
     return f"{row.parameter} {row.strength(severity):.3g}{unit}"
 

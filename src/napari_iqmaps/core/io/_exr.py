@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from ..display import SDR_WHITE
 from ..errors import InputError
-from .reading import RELATIVE_LIGHT, ImageFile
+from .image_file import RELATIVE_LIGHT, ImageFile, damaged
 
 _Array = npt.NDArray[Any]
 _NO_PICTURE = frozenset({"A", "AR", "AG", "AB", "Z", "ZBack", "RY", "BY"})
@@ -23,17 +23,9 @@ _MOST_FRAME = 16
 _REC709 = (0.64, 0.33, 0.3, 0.6, 0.15, 0.06)  # red, green and blue, as x, y
 
 
-def read_exr_image(path: Path) -> ImageFile:
-    """Read the picture of an OpenEXR file; see `napari_iqmaps.core.io.read_image`.
+def read_exr_image(path: Path, _head: bytes) -> ImageFile:
+    """Read the picture of an OpenEXR file: red, green and blue, or a luminance, in the type of the file.
 
-    Returns
-    -------
-    ImageFile
-        Linear light: ``(height, width, 3)`` for red, green and blue, ``(height, width)`` for a luminance, in the type
-        of the file (half, float or uint). `ImageFile.notes` tells what was left out.
-
-    Notes
-    -----
     Of several parts the first with colours or a luminance is read, of several layers the one without a name, else the
     first. Of luminance and subsampled chroma only the luminance is read, at its full resolution. The image is the
     display window; where it has no data, it has holes (NaN). Alpha is left out and values stay as they are, which in
@@ -46,7 +38,7 @@ def read_exr_image(path: Path) -> ImageFile:
         with contextlib.redirect_stdout(said), OpenEXR.File(str(path), separate_channels=True) as file:
             flat = [part for part in file.parts if part.type() in (OpenEXR.scanlineimage, OpenEXR.tiledimage)]
             if not flat:
-                raise InputError(_nothing(path, bool(file.parts), said.getvalue()))
+                raise _nothing(path, bool(file.parts), said.getvalue())
             part, names = _picture_of(path, flat)
             pixels = {name: np.asarray(channel.pixels) for name, channel in part.channels.items()}
             header = dict(part.header)
@@ -54,7 +46,7 @@ def read_exr_image(path: Path) -> ImageFile:
     except (RuntimeError, ValueError, TypeError, OSError, MemoryError) as error:
         if isinstance(error, InputError):
             raise
-        raise InputError(_damaged(path, error)) from None
+        raise damaged(path, error) from None
     array = pixels[names[0]] if len(names) == 1 else np.stack([pixels[name] for name in names], axis=-1)
     array, window_notes = _in_frame(array, header)
     data_range, unit_note = _unit(header)
@@ -160,11 +152,7 @@ def _colour_notes(names: tuple[str, ...], header: dict[str, Any]) -> Iterable[st
             yield "the file states primaries other than those of Rec. 709; the luminance is taken as if they were those"
 
 
-def _nothing(path: Path, has_parts: bool, said: str) -> str:
+def _nothing(path: Path, has_parts: bool, said: str) -> InputError:
     if has_parts:
-        return f"{path} holds deep data only (several samples a pixel). Flatten it first."
-    return _damaged(path, said.strip() or "no part of it can be decoded")
-
-
-def _damaged(path: Path, reason: object) -> str:
-    return f"{path} is damaged or was cut short ({reason}). Copy or download it again, or save it anew."
+        return InputError(f"{path} holds deep data only (several samples a pixel). Flatten it first.")
+    return damaged(path, said.strip() or "no part of it can be decoded")
