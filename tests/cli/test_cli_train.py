@@ -90,7 +90,7 @@ def test_missing_images_can_be_left_out_and_the_command_says_so(manifest, tmp_pa
     command = ["contrast", "--data", str(manifest), "--out", str(tmp_path / "run"), *FAST]
     assert "1 of the 8 images" in str(CliRunner().invoke(train, command).exception)
     result = CliRunner().invoke(train, [*command, "--skip-missing"], catch_exceptions=False)
-    assert "own: 1 of 6 images left out" in result.output
+    assert "own: 1 of 6 images are left out" in result.output
     with safe_open(tmp_path / "run" / "contrast.safetensors", framework="numpy") as file:
         assert "--data own.csv --skip-missing" in file.metadata()["trained_by"]
 

@@ -109,7 +109,7 @@ class BlockScore:
 
     @property
     def verdict(self) -> Verdict:
-        """What the block says: better or worse if its evidence is larger than `BLOCK_MARGIN`, which way it points.
+        """What the block says: better or worse if its evidence is larger than ``BLOCK_MARGIN``, which way it points.
 
         Without an evidence, as in the original's numbers, the score decides.
         """
