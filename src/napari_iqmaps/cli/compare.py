@@ -269,10 +269,7 @@ class _Task(Job):
 class _Comparison:
     """What to compare, and what came of it: a row a pair, method and scoring, kept in the table as it grows.
 
-    Attributes
-    ----------
-    scorings : sequence of Preprocessing
-        On what to judge; pictures are of the first.
+    `scorings`: on what to judge; pictures are of the first.
     """
 
     methods: Sequence[Method]
@@ -435,10 +432,7 @@ def _said(rows: Sequence[Row]) -> str:
 def as_records(comparison: Comparison) -> dict[str, Any]:
     """Give what follows from a comparison, for JSON.
 
-    Returns
-    -------
-    dict
-        baseline, summary, paired, scorings and best_of_methods, each a list of plain records.
+    Returns baseline, summary, paired, scorings and best_of_methods, each a list of plain records.
     """
     return {
         "baseline": comparison.baseline,
@@ -461,10 +455,7 @@ def _texts(comparison: Comparison) -> list[str]:
 def print_comparison(comparison: Comparison) -> None:
     """Print what a comparison says on standard output.
 
-    Parameters
-    ----------
-    comparison : Comparison
-        With at least one outcome.
+    `comparison`: with at least one outcome.
     """
     summed = comparison.summaries
     for scoring in dict.fromkeys(one.scoring for one in summed):

@@ -269,10 +269,7 @@ class _Case:
 class Judge:
     """Judges one job after the other.
 
-    Attributes
-    ----------
-    options : Options
-        What else the command line says: pixels, folder.
+    `options`: what else the command line says: pixels, folder.
     """
 
     question: Question

@@ -59,10 +59,7 @@ def names_callback(_ctx: click.Context, _param: click.Parameter, values: tuple[s
 def severity_option(least: int, default: Sequence[float], says: str) -> Callable[[Command], Command]:
     """Give ``--severity``, which takes numbers with commas, or several times.
 
-    Parameters
-    ----------
-    least : int
-        0 if the image itself is one of them, else 1.
+    `least`: 0 if the image itself is one of them, else 1.
     """
 
     def checked(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]) -> tuple[float, ...]:
@@ -217,10 +214,7 @@ _LAYOUT = Layout(
 class _Copies:
     """Which copies to make, and how.
 
-    Attributes
-    ----------
-    leaves_out : bool
-        Whether a distortion of colours is left out where the image is grey; else it is an error there.
+    `leaves_out`: whether a distortion of colours is left out where the image is grey; else it is an error there.
     """
 
     rows: Sequence[Distortion]

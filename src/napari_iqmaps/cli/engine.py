@@ -52,13 +52,8 @@ _log = logging.getLogger(__name__)
 class Job:
     """One input of a batch.
 
-    Attributes
-    ----------
-    name : str
-        What the names of its outputs begin with.
-    others : mapping
-        Further files that the result depends on, such as ``{"reference": path}``. An error met while looking for
-        them stands in their place, to be raised in the job's turn.
+    `name`: what the names of its outputs begin with. `others`: further files that the result depends on, such as
+    ``{"reference": path}``. An error met while looking for them stands in their place, to be raised in the job's turn.
     """
 
     path: Path
@@ -97,10 +92,7 @@ Task = TypeVar("Task", bound=Job)
 def jobs_of(paths: Sequence[Path], reference: Path | None = None) -> list[Job]:
     """Make a job of each image, with its reference where there are any.
 
-    Parameters
-    ----------
-    reference : pathlib.Path, optional
-        A file, the reference of all; or a folder with images of the same names.
+    `reference`: a file, the reference of all; or a folder with images of the same names.
     """
     return [
         Job(path, name, {} if reference is None else {"reference": partner(path, reference, "reference")})
@@ -246,12 +238,7 @@ def run(plan: Plan[Task], jobs: Sequence[Task], report: Report) -> Batch[Task]:
 class Batch(Generic[Task]):
     """A batch at work.
 
-    Attributes
-    ----------
-    kept : int
-        Rows that were there before.
-    planned : int
-        Rows that there will be if all goes well.
+    `kept`: rows that were there before. `planned`: rows that there will be if all goes well.
     """
 
     def __init__(self, plan: Plan[Task], jobs: Sequence[Task], report: Report) -> None:
@@ -445,16 +432,9 @@ def digest(value: Any) -> str:
 class Ledger:
     """The rows of a batch, and the file that they go to: written as it grows, and read back when a batch goes on.
 
-    Parameters
-    ----------
-    path : pathlib.Path or None
-        ``.csv`` or ``.json``; None writes nothing.
-    names : iterable
-        What there will be rows of; rows from before stand for them until their turn has come.
-    grows : bool
-        Write the file as it grows, with a cell in every row that vouches for it: nothing else keeps what is done.
-    named : callable
-        From a row to what it stands for; by itself the file.
+    `path`: ``.csv`` or ``.json``; None writes nothing. `names`: what there will be rows of; rows from before stand for
+    them until their turn has come. `grows`: write the file as it grows, with a cell in every row that vouches for it:
+    nothing else keeps what is done. `named`: from a row to what it stands for; by itself the file.
     """
 
     def __init__(
@@ -482,10 +462,7 @@ class Ledger:
     def made_from(self, sources: Mapping[str, Any]) -> dict[str, str]:
         """Give the cell that vouches for a row: options and contents of files, each as a digest.
 
-        Returns
-        -------
-        dict
-            Empty when the table does not grow.
+        Returns dict: empty when the table does not grow.
         """
         return {MADE_FROM: f"{self._request}-{digest(sources)}"} if self._grows else {}
 

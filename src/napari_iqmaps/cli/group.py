@@ -35,10 +35,7 @@ _IN_OPTIONS = {
 class LazyCommand(NamedTuple):
     """Where a command is, and what the list of commands says of it.
 
-    Attributes
-    ----------
-    target : str
-        Module in the package of the group, and name in the module: ``"demo:demo"``.
+    `target`: module in the package of the group, and name in the module: ``"demo:demo"``.
     """
 
     target: str
@@ -50,10 +47,7 @@ class LazyCommand(NamedTuple):
 class LazyGroup(click.Group):
     """A group whose commands are imported when they are called.
 
-    Parameters
-    ----------
-    lazy : mapping
-        Name to `LazyCommand`, in the order of the list.
+    `lazy`: name to `LazyCommand`, in the order of the list.
     """
 
     def __init__(self, *, package: str, lazy: Mapping[str, LazyCommand], **attributes: Any) -> None:

@@ -42,10 +42,7 @@ SUFFIXES = (
 def found_inputs(words: Iterable[str], report: Report, *, further: Iterable[str] = ()) -> list[Path]:
     """Find the images, and say which files were left out because they are maps.
 
-    Parameters
-    ----------
-    further : iterable of str
-        What ends the names of other files that this package writes beside its maps.
+    `further`: what ends the names of other files that this package writes beside its maps.
     """
     images, maps = expand(words, (*KINDS, *further))
     if maps:
@@ -58,17 +55,9 @@ def found_inputs(words: Iterable[str], report: Report, *, further: Iterable[str]
 def expand(words: Iterable[str], kinds: Sequence[str]) -> tuple[list[Path], list[Path]]:
     """Turn file names, patterns and folders into files.
 
-    Parameters
-    ----------
-    words : iterable of str
-        A word that names nothing is kept: reading it says what is wrong, and the others go on.
-    kinds : sequence of str
-        Kinds of maps; a file that ends in one and holds this package's record is not an input.
-
-    Returns
-    -------
-    images, maps : list of pathlib.Path
-        What to work on, each once, in the order given; and the maps that were left out.
+    `words`: a word that names nothing is kept: reading it says what is wrong, and the others go on. `kinds`: kinds of
+    maps; a file that ends in one and holds this package's record is not an input. Returns `images, maps`: what to work
+    on, each once, in the order given; and the maps that were left out.
     """
     found: dict[str, Path] = {}
     for word in words:
@@ -99,10 +88,7 @@ def _is_map(path: Path, kinds: Sequence[str]) -> bool:
 def output_names(paths: Sequence[Path]) -> list[str]:
     """Name each input's outputs, without an ending.
 
-    Returns
-    -------
-    list of str
-        The stem of the file; where two inputs share it, also the suffix and the folders below their common one.
+    Returns the stem of the file; where two inputs share it, also the suffix and the folders below their common one.
     """
     # Compared without case: some file systems do not tell "A" from "a".
     stems = Counter(path.stem.lower() for path in paths)
@@ -128,21 +114,10 @@ def partner(
 ) -> Path | InputError:
     """Find the file that belongs to an image: the one given, or the one of its name in the folder given.
 
-    Parameters
-    ----------
-    what : str
-        What the file is, for messages.
-    ending : str
-        What stands behind the name of the image in such a folder, as in ``NAME_registered.png``.
-    other : bool
-        Whether the image itself is not meant.
-
-    Returns
-    -------
-    pathlib.Path or InputError
-        The file: of the image's own name, or of its name without a suffix and this ending, or of its name without a
-        suffix; the first of these that there is. If there is none, or there are several, the error, to be raised in
-        the image's turn.
+    `what`: what the file is, for messages. `ending`: what stands behind the name of the image in such a folder, as in
+    ``NAME_registered.png``. `other`: whether the image itself is not meant. Returns the file: of the image's own name,
+    or of its name without a suffix and this ending, or of its name without a suffix; the first of these that there is.
+    If there is none, or there are several, the error, to be raised in the image's turn.
     """
     if not given.is_dir():
         return given
@@ -194,10 +169,7 @@ class Options:
     def for_light(self, *files: ImageFile) -> dict[str, Any]:
         """Give the arguments that say what the values of some files, which go into one map, mean as light.
 
-        Parameters
-        ----------
-        *files : ImageFile
-            One or more files; where the command line leaves it open, they say themselves what they hold.
+        `files`: one or more files; where the command line leaves it open, they say themselves what they hold.
         """
         luminance = self.luminance
         if luminance == "auto":
@@ -242,10 +214,7 @@ class Options:
 def request_of(**options: Any) -> dict[str, Any]:
     """Gather what decides the values of a result, in the form in which a file gives it back.
 
-    Parameters
-    ----------
-    **options
-        The options; device and tile are not among them, for they change no value beyond rounding.
+    `options`: the options; device and tile are not among them, for they change no value beyond rounding.
     """
     request: dict[str, Any] = plain({**options, "version": __version__})
     return request
@@ -268,10 +237,7 @@ def _stated_range(files: Sequence[ImageFile]) -> tuple[float, float] | None:
 def read(path: Path, channel_axis: int | str) -> ImageFile:
     """Read an image, with its channel axis as the command line says.
 
-    Parameters
-    ----------
-    channel_axis : int or str
-        ``"auto"`` for what the file says, ``"none"`` for grey, or a number.
+    `channel_axis`: ``"auto"`` for what the file says, ``"none"`` for grey, or a number.
     """
     file = read_image(path)
     if channel_axis == "auto":
@@ -315,12 +281,8 @@ def with_notes(result: Result, *files: ImageFile) -> Result:
 class Images:
     """Images that go into one registration, with the same axes.
 
-    Attributes
-    ----------
-    arrays : tuple of numpy.ndarray
-        Their pixels; all with colours or all without.
-    data_range : (float, float) or None
-        Of all; None where the type of the values says it.
+    `arrays`: their pixels; all with colours or all without. `data_range`: of all; None where the type of the values
+    says it.
     """
 
     files: tuple[ImageFile, ...]
@@ -398,10 +360,7 @@ def size_of(array: Any, channel_axis: int | None) -> tuple[int, int]:
 def on_grid(array: Any, size: tuple[int, int], channel_axis: int | None) -> tuple[Any, Any]:
     """Put an image of one plane on a grid of another size, from the top left corner.
 
-    Returns
-    -------
-    valid : numpy.ndarray or None
-        bool, `size`: which pixels of the grid it has; None for all.
+    Returns `valid`: bool, `size`: which pixels of the grid it has; None for all.
     """
     from ..core.registration.warp import valid_pixels, warp_image
 

@@ -160,12 +160,8 @@ def _kept_row(records: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
 class _Curves:
     """Which curves to draw: a row a severity, kept in the table as it grows, and plots.
 
-    Attributes
-    ----------
-    leaves_out : bool
-        Whether a distortion of colours is left out where the image is grey; else it is an error there.
-    drawn : list of (str, MachineCurve)
-        What there is so far, by the name of the image.
+    `leaves_out`: whether a distortion of colours is left out where the image is grey; else it is an error there.
+    `drawn`: what there is so far, by the name of the image.
     """
 
     options: Options

@@ -45,14 +45,9 @@ MOTION = ("transform", "max_shift", "min_overlap", "min_inliers", "seed")
 def core_options(function: Callable[..., Any], *names: str, **said: Said) -> Callable[[Command], Command]:
     """Add options for parameters of a function of the core.
 
-    Parameters
-    ----------
-    *names : str
-        Parameters, in the order of the help.
-    **said : dict
-        For a parameter, what this command says beside the core and beside what all commands say: attributes of
-        `click.option`; ``flags``; ``help``, in the place of the core's sentence, or ``sentences``, how many of the
-        core's, and ``more``, which follows them.
+    `names`: parameters, in the order of the help. `said`: for a parameter, what this command says beside the core and
+    beside what all commands say: attributes of `click.option`; ``flags``; ``help``, in the place of the core's
+    sentence, or ``sentences``, how many of the core's, and ``more``, which follows them.
     """
 
     def decorate(command: Command) -> Command:
@@ -274,11 +269,8 @@ def score_options(command: Command) -> Command:
 def scoring_of(options: dict[str, Any]) -> dict[str, Any]:
     """Take the options of `score_options` out of all options.
 
-    Returns
-    -------
-    dict
-        Keyword arguments of `diff_diff_assess` and `diff_diff_score`. What is not given is not in it: it keeps the
-        core's default.
+    Returns keyword arguments of `diff_diff_assess` and `diff_diff_score`. What is not given is not in it: it keeps the
+    core's default.
     """
     found = {name: options.pop(name) for name in SCORING}
     # Of the grid None is a choice; of the others it is none.

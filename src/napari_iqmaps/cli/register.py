@@ -191,10 +191,7 @@ def _name_refused(refused: Sequence[Row], total: int, report: Report) -> None:
 class _Registrations:
     """How to register, and what to write.
 
-    Attributes
-    ----------
-    overlay : bool
-        Whether to draw before and after.
+    `overlay`: whether to draw before and after.
     """
 
     motion: Motion
@@ -352,14 +349,9 @@ def _write_images(
 ) -> list[Path]:
     """Write a registered image, or a stack of them, with the axes, the type and the profile of the moving file.
 
-    Parameters
-    ----------
-    registered : numpy.ndarray
-        With the axes of ``images.arrays``.
-    valid : numpy.ndarray
-        bool, ``(..., height, width)``: where it has pixels; written as 0 and 255.
-    info : mapping
-        How it was made; kept in the registered image, which is written last and so vouches for all files.
+    `registered`: with the axes of ``images.arrays``. `valid`: bool, ``(..., height, width)``: where it has pixels;
+    written as 0 and 255. `info`: how it was made; kept in the registered image, which is written last and so vouches
+    for all files.
     """
     from ..core.io.image_file import write_picture
 

@@ -58,14 +58,9 @@ def _score_of_first(rows: Sequence[Row]) -> str:
 class Layout:
     """A table for people.
 
-    Attributes
-    ----------
-    sentence : callable
-        From a row to what it says in words; shown when there is one row only, and if not empty.
-    gathered : callable
-        From the rows of the batch to those of the screen, where several make one.
-    said : callable
-        From the rows of a file to what the log says of them at once.
+    `sentence`: from a row to what it says in words; shown when there is one row only, and if not empty. `gathered`:
+    from the rows of the batch to those of the screen, where several make one. `said`: from the rows of a file to what
+    the log says of them at once.
     """
 
     title: str
@@ -114,10 +109,7 @@ def layout_of_scores(
 ) -> Layout:
     """Lay out rows of scores, with their uncertainty and whether there is evidence enough for them.
 
-    Parameters
-    ----------
-    **scale
-        What `QualityScore.of` has to be told of the scale, if it is not that of `title`'s default.
+    `scale`: what `QualityScore.of` has to be told of the scale, if it is not that of `title`'s default.
     """
     columns = (
         FILE,

@@ -185,19 +185,8 @@ class _Assessed:
     def of(cls, values: Mapping[str, Any], sums: Any, judge: Any) -> Self:
         """Make an assessment of what a pass gave.
 
-        Parameters
-        ----------
-        values : mapping
-            Kind to the values of its map, of numpy or dask.
-        sums : numpy.ndarray or dask.array.Array
-            As the attribute.
-        judge : BlindJudge or MachineJudge
-            As the attribute.
-
-        Returns
-        -------
-        Assessment or MachineAssessment
-            Whose maps say in their provenance why their evidence is not enough; nothing lazy is computed.
+        `values`: kind to the values of its map, of numpy or dask. `sums`: as the attribute. `judge`: as the attribute.
+        Returns whose maps say in their provenance why their evidence is not enough; nothing lazy is computed.
         """
         made = cls({kind: QualityMap.of(plane, kind, judge.info) for kind, plane in values.items()}, sums, judge)
         return made if made.is_lazy else made.with_reservations()
@@ -222,20 +211,14 @@ class _Assessed:
     def sentence(self) -> str:
         """Say the score in words, with its uncertainty and its reservations.
 
-        Returns
-        -------
-        str
-            As `QualityScore.sentence` says it; that it is not computed yet, while the maps are lazy.
+        Returns str: as `QualityScore.sentence` says it; that it is not computed yet, while the maps are lazy.
         """
         return "Quality: not computed yet." if self.is_lazy else self.score.sentence()
 
     def compute(self) -> Self:
         """Compute lazy maps and the score in one pass.
 
-        Returns
-        -------
-        Assessment or MachineAssessment
-            The same with everything in memory; this one itself when nothing is lazy.
+        Returns the same with everything in memory; this one itself when nothing is lazy.
         """
         if not self.is_lazy:
             return self
@@ -248,10 +231,7 @@ class _Assessed:
     def with_reservations(self) -> Self:
         """Write into the provenance of each map why its evidence is not enough, where it is not.
 
-        Returns
-        -------
-        Assessment or MachineAssessment
-            The same with other provenance; nothing may be lazy.
+        Returns the same with other provenance; nothing may be lazy.
         """
         return replace(self, maps={kind: self.judge.reserved(one, self.sums) for kind, one in self.maps.items()})
 

@@ -32,12 +32,7 @@ _CELLS = 2_000_000  # of draws times what they weigh that are held at one time
 class Figure:
     """A statistic with its 95 % interval.
 
-    Attributes
-    ----------
-    value, low, high : float
-        NaN where there is none.
-    reason : str
-        Why there is none; empty where there is.
+    `value`, `low`, `high`: NaN where there is none. `reason`: why there is none; empty where there is.
     """
 
     value: float
@@ -71,10 +66,7 @@ def interval(drawn: npt.ArrayLike) -> tuple[float, float]:
 def draws(clusters: int, count: int, seed: int | Sequence[int] = 0, *, width: int | None = None) -> Iterator[Counts]:
     """Draw as many clusters as there are, with replacement, `count` times; give how often each draw took each cluster.
 
-    Yields
-    ------
-    numpy.ndarray
-        ``(draws, clusters)``: some of the draws, few enough to multiply them with `width` numbers each.
+    Yields ``(draws, clusters)``: some of the draws, few enough to multiply them with `width` numbers each.
     """
     rng = np.random.default_rng(seed)
     at_once = max(1, _CELLS // max(width or clusters, 1))
@@ -87,12 +79,8 @@ def draws(clusters: int, count: int, seed: int | Sequence[int] = 0, *, width: in
 class Clusters:
     """Which cluster each row of a table is in.
 
-    Attributes
-    ----------
-    codes : numpy.ndarray
-        The number of each row's cluster, ``(rows,)``; clusters are numbered in the order of their names.
-    count : int
-        How many clusters there are.
+    `codes`: the number of each row's cluster, ``(rows,)``; clusters are numbered in the order of their names. `count`:
+    how many clusters there are.
     """
 
     def __init__(self, names: npt.ArrayLike) -> None:

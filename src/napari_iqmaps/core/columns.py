@@ -47,16 +47,10 @@ Holds = Literal["value", "values", "text", "texts"]
 class Column(NamedTuple):
     """A column of a table.
 
-    Attributes
-    ----------
-    part : Part or None
-        Within a part, columns stand in the order of their declaration. None: at the end, in the order in which rows
-        have them, as columns that nobody has declared.
-    holds : {"value", "values", "text", "texts"}
-        What a cell of a CSV is read as: a number, a truth or a word; several of them; one text, even if it looks like
-        a number; several texts.
-    may_lack : bool
-        Whether an empty cell of a CSV means "not known" (None); else it means that the row has no such cell.
+    `part`: within a part, columns stand in the order of their declaration. None: at the end, in the order in which rows
+    have them, as columns that nobody has declared. `holds`: what a cell of a CSV is read as: a number, a truth or a
+    word; several of them; one text, even if it looks like a number; several texts. `may_lack`: whether an empty cell of
+    a CSV means "not known" (None); else it means that the row has no such cell.
     """
 
     name: str
@@ -111,10 +105,7 @@ def origin(info: Mapping[str, Any], declared: Iterable[Column] = ()) -> dict[str
 def plain(value: Any) -> Any:
     """Turn a value into what JSON holds: numpy numbers into Python's, NaN and infinities into None, tuples into lists.
 
-    Returns
-    -------
-    object
-        None, bool, int, float, str, list or dict.
+    Returns none, bool, int, float, str, list or dict.
     """
     if isinstance(value, np.ndarray | np.generic):
         value = value.tolist()

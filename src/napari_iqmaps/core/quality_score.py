@@ -158,13 +158,9 @@ class QualityScore:
 def quality_row(quality: QualityScore, **more: Any) -> dict[str, Any]:
     """Sum up a quality score as a row of the table of scores.
 
-    Returns
-    -------
-    dict
-        ``kind`` is ``"quality"``, ``uncertainty`` a standard deviation in points. A stack's ``score`` is the mean over
-        the planes that have one, its ``uncertainty`` the mean of theirs (errors of planes that look alike do not
-        cancel); ``planes``, ``planes_uncertainty`` and ``planes_enough_evidence`` hold them all. What is not known is
-        None.
+    Returns ``kind`` is ``"quality"``, ``uncertainty`` a standard deviation in points. A stack's ``score`` is the mean
+    over the planes that have one, its ``uncertainty`` the mean of theirs (errors of planes that look alike do not
+    cancel); ``planes``, ``planes_uncertainty`` and ``planes_enough_evidence`` hold them all. What is not known is None.
     """
     best, worst = quality.range if quality.lower_is_better else quality.range[::-1]
     answered = np.isfinite(quality.planes) & np.isfinite(quality.uncertainty)

@@ -32,14 +32,8 @@ _IF_NONE = re.compile(
 class Parameter:
     """A parameter as the function states it.
 
-    Attributes
-    ----------
-    kinds : frozenset
-        The types that it takes, `None` and literals left out.
-    choices : tuple
-        What it may be, the default first where the docstring has it so; empty if that is not listed.
-    description : str
-        What the docstring says of it.
+    `kinds`: the types that it takes, `None` and literals left out. `choices`: what it may be, the default first where
+    the docstring has it so; empty if that is not listed. `description`: what the docstring says of it.
     """
 
     name: str

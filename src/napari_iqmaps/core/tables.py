@@ -31,12 +31,8 @@ _SPECIAL = re.compile("|".join(map(re.escape, _LATEX)))
 class Column(Generic[Row]):
     """A column of a table.
 
-    Attributes
-    ----------
-    cell : callable
-        Gives what stands there of a row; it is written by `str`.
-    is_text : bool
-        Words, which start at the left; numbers end at the right.
+    `cell`: gives what stands there of a row; it is written by `str`. `is_text`: words, which start at the left; numbers
+    end at the right.
     """
 
     heading: str
@@ -103,11 +99,8 @@ def as_csv(records: Sequence[Any]) -> str:
 def flat(record: Any) -> dict[str, Any]:
     """Turn a record (a dataclass) into plain cells.
 
-    Returns
-    -------
-    dict
-        A figure ``soft`` becomes ``soft``, ``soft_low``, ``soft_high`` and, if it has one, ``soft_reason``; a sequence
-        becomes a text; NaN becomes None.
+    Returns a figure ``soft`` becomes ``soft``, ``soft_low``, ``soft_high`` and, if it has one, ``soft_reason``; a
+    sequence becomes a text; NaN becomes None.
     """
     cells: dict[str, Any] = {}
     for field in fields(record):

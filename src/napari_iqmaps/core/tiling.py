@@ -126,16 +126,9 @@ def apply_lazily(operator: LocalOperator, inputs: Sequence[Planes], side: int) -
 class LazyTiles:
     """What a function says of every tile, when it is asked for: planes, numbers, or both from one call of it.
 
-    Parameters
-    ----------
-    function : callable
-        From the windows of a tile, one an input, and the rows and columns of the tile that lie inside the image, to
-        anything.
-    inputs : sequence of Planes
-        The images it takes, of equal shape; those in memory are wrapped.
+    `function`: from the windows of a tile, one an input, and the rows and columns of the tile that lie inside the
+    image, to anything. `inputs`: the images it takes, of equal shape; those in memory are wrapped.
 
-    Notes
-    -----
     The image is reflected at its border first, and the first and last blocks of each axis keep that margin; dask's
     own overlap then gives every block its neighbours. That way the margin is the one of the numpy path whatever the
     image's size, and the numbers agree. Arrays that are picked from one object and computed together

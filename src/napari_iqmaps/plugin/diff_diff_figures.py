@@ -39,12 +39,7 @@ _FRAME = 24  # pixels that the group takes for itself
 class PlaneOf:
     """One plane of a judgement: what the figures are about.
 
-    Attributes
-    ----------
-    values : numpy.ndarray
-        The map, ``(height, width)``.
-    fixed : numpy.ndarray
-        Grey, of that height and width, in codes of 0 to 255 to look at.
+    `values`: the map, ``(height, width)``. `fixed`: grey, of that height and width, in codes of 0 to 255 to look at.
     """
 
     values: Any

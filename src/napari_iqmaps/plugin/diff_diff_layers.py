@@ -38,12 +38,8 @@ _SAME_PLACE = 1e-3
 class Grid:
     """Where the fixed image's pixels lie, with the leading axes of a stack of frames before them.
 
-    Attributes
-    ----------
-    name : str
-        Of the pair: the registered image, or else the moving one, and the fixed one.
-    scale, translate, rotate, shear, units, axis_labels, affine
-        As a layer has them, so that it can stand for one.
+    `name`: of the pair: the registered image, or else the moving one, and the fixed one. `scale`, `translate`,
+    `rotate`, `shear`, `units`, `axis_labels`, `affine`: as a layer has them, so that it can stand for one.
     """
 
     name: str

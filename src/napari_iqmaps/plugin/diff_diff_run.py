@@ -27,14 +27,9 @@ _MOST_REASONS = 3
 class JudgedResult(Result):
     """A judgement of a registration, and what is shown of it.
 
-    Attributes
-    ----------
-    registrations : tuple of Registration
-        One for each plane that was registered here; none where a registered image was given.
-    before, after : numpy.ndarray or None
-        uint8 red, green and blue: the moving image in red before and after the registration, the fixed one in green.
-    affine : numpy.ndarray or None
-        What brings the moving layer's rows and columns to the fixed one's, where that was asked for.
+    `registrations`: one for each plane that was registered here; none where a registered image was given. `before`,
+    `after`: uint8 red, green and blue: the moving image in red before and after the registration, the fixed one in
+    green. `affine`: what brings the moving layer's rows and columns to the fixed one's, where that was asked for.
     """
 
     assessment: DiffDiffAssessment | None = None
@@ -121,10 +116,8 @@ class JudgedResult(Result):
 class Judged:
     """What judging gave, and the images that it compared.
 
-    Attributes
-    ----------
-    start, registered, fixed : numpy.ndarray
-        Of one height and width: the moving image as it is, masked where it does not reach, and after the registration.
+    `start`, `registered`, `fixed`: of one height and width: the moving image as it is, masked where it does not reach,
+    and after the registration.
     """
 
     assessment: DiffDiffAssessment

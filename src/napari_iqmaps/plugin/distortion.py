@@ -42,8 +42,6 @@ def _copied(request: Request, pixels: Any) -> Picture:
 class DistortImage(MapWidget):
     """Make a distorted copy of an image layer, on the same pixels and shown alike.
 
-    Notes
-    -----
     Run makes one layer for each image, distortion, severity and seed; the same once more goes into the layer that is
     there. While the widget follows, changes go into the latest copy instead, as long as its name is the one it was
     given.

@@ -27,8 +27,6 @@ _PAPER, _INK = "white", "black"
 class FigureView(QWidget):
     """Base of the widgets that draw a figure; hidden as long as there is nothing to draw.
 
-    Notes
-    -----
     The figure is drawn by matplotlib's Figure and Agg canvas and painted as an image: pyplot would choose a backend
     for everybody, and the Qt canvas draws from timers that may fire when the widget is gone. matplotlib is imported
     with the first figure, so that opening the widget takes no time.

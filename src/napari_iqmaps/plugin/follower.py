@@ -27,8 +27,6 @@ def timer(parent: QObject, milliseconds: int, callback: Callable[[], None]) -> Q
 class Connections:
     """Connections to napari's events that end together.
 
-    Notes
-    -----
     napari's emitters outlive a dock widget; a callback into a deleted widget would be an error in every later event.
     """
 
@@ -50,8 +48,6 @@ class Connections:
 class Follower(QObject):
     """Watch layers, and say once when their data have changed and come to rest.
 
-    Notes
-    -----
     napari says ``data`` when a layer gets new data, and ``set_data`` whenever it draws, be it because someone wrote
     into the array and called ``refresh``, or because the user moved to another plane. The two are told apart by a
     checksum of the array, taken when drawing has come to rest. Lazy arrays and those above 256 MB are followed by

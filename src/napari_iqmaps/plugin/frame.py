@@ -125,8 +125,6 @@ class Panel(QWidget):
 class MapWidget(Panel):
     """Base of the widgets that turn image layers into other layers: how a run starts, ends and is shown.
 
-    Notes
-    -----
     A widget says what it takes (the attributes of `Panel`), what Run asks for (`request`) and what that is called
     (`describe`). It holds no numbers and computes nothing: that is the core's.
     """

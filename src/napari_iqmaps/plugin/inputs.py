@@ -68,12 +68,7 @@ class LayerChooser(ComboBox):
 class LayerChoosers:
     """One chooser a slot, and one for the region; they follow the viewer's layers.
 
-    Attributes
-    ----------
-    images : dict
-        Slot name to chooser, in the order of the slots.
-    region : LayerChooser
-        Chooses a Shapes layer or none.
+    `images`: slot name to chooser, in the order of the slots. `region`: chooses a Shapes layer or none.
     """
 
     def __init__(self, viewer: Any, slots: Sequence[InputSlot], region: InputSlot = REGION) -> None:
@@ -135,8 +130,6 @@ class LayerChoosers:
 class RangeEdit(Container):  # type: ignore[type-arg]
     """Two fields in which the user states which values stand for black and white.
 
-    Notes
-    -----
     Empty fields mean: what the dtype says (bool, uint8, uint16), or else the core's refusal. Nothing is ever filled
     in by itself, because a range that was guessed from the data gives thresholds that mean nothing; the button fills
     in the layer's contrast limits, visibly, and pressing it is the user's statement. Of light, empty fields mean that

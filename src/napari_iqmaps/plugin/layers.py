@@ -224,13 +224,8 @@ class Showable(Protocol):
 def place_all(viewer: Any, parts: Sequence[Showable], source: Any, earlier: Sequence[Any] = ()) -> list[Any]:
     """Show the parts of a result, each as one layer, the last on top; give the layers.
 
-    Parameters
-    ----------
-    earlier : sequence of napari.layers.Image
-        What an earlier run of the same kind gave; may be empty.
+    `earlier`: what an earlier run of the same kind gave; may be empty.
 
-    Notes
-    -----
     The layers stay together: of a run that makes other maps than the one before, a new map comes between those that
     were there, and the layer of a map that is made no longer goes, for it would show what is past.
     """

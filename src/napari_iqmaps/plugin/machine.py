@@ -43,10 +43,7 @@ _MARGIN = 0.04
 class MachineResult(Result):
     """The map of an assessment with its score.
 
-    Attributes
-    ----------
-    region : Region or None
-        Where the map answers; None means everywhere.
+    `region`: where the map answers; None means everywhere.
     """
 
     assessment: MachineAssessment | None = None

@@ -56,16 +56,9 @@ OptionWidget = Any  # magicgui's value widgets; FileEdit, which is one, does not
 def make_options(functions: Iterable[Function]) -> dict[str, OptionWidget]:
     """Make one widget for each option that any of some functions takes.
 
-    Parameters
-    ----------
-    functions : iterable of callable
-        Core functions; options are their keyword-only parameters. Choices come from ``Literal`` annotations, or
-        from the braces of the docstring (``{"auto", "cpu"}``); what the docstring says becomes the tooltip.
-
-    Returns
-    -------
-    dict
-        Name to widget, in the order of the signatures.
+    `functions`: core functions; options are their keyword-only parameters. Choices come from ``Literal`` annotations,
+    or from the braces of the docstring (``{"auto", "cpu"}``); what the docstring says becomes the tooltip. Returns name
+    to widget, in the order of the signatures.
     """
     widgets: dict[str, OptionWidget] = {}
     for function in functions:
@@ -79,10 +72,7 @@ def make_options(functions: Iterable[Function]) -> dict[str, OptionWidget]:
 def read_options(widgets: Mapping[str, OptionWidget], function: Function) -> dict[str, Any]:
     """Read the options that one function takes.
 
-    Returns
-    -------
-    dict
-        Keyword arguments; an empty field is None.
+    Returns keyword arguments; an empty field is None.
     """
     taken = inspect.signature(function).parameters
     return {name: _value(widget) for name, widget in widgets.items() if name in taken}
@@ -91,10 +81,7 @@ def read_options(widgets: Mapping[str, OptionWidget], function: Function) -> dic
 def takes(function: Function, name: str) -> bool:
     """Tell whether a function has a parameter.
 
-    Returns
-    -------
-    bool
-        Whether it is in the signature.
+    Returns bool: whether it is in the signature.
     """
     return name in inspect.signature(function).parameters
 

@@ -34,12 +34,7 @@ _CIRCLE = np.linspace(0, 2 * np.pi, 180, endpoint=False)
 class Region:
     """Part of the planes of an image.
 
-    Attributes
-    ----------
-    mask : numpy.ndarray of bool
-        Which pixels of the bounding box belong to it.
-    corner : tuple of int
-        Row and column of the bounding box's first pixel.
+    `mask`: which pixels of the bounding box belong to it. `corner`: row and column of the bounding box's first pixel.
     """
 
     name: str

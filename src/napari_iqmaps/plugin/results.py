@@ -115,12 +115,7 @@ class Result:
 class Picture:
     """An image that a run made; it is shown as its source is, on the same pixels.
 
-    Attributes
-    ----------
-    title : str
-        What it is; the name of its layer after that of the source.
-    pixels : numpy.ndarray
-        Of the source's shape and dtype.
+    `title`: what it is; the name of its layer after that of the source. `pixels`: of the source's shape and dtype.
     """
 
     title: str

@@ -21,10 +21,7 @@ Integers = npt.NDArray[np.int64]
 class Draws:
     """The steps of a run, from a given one on.
 
-    Parameters
-    ----------
-    first : int
-        The step to begin with, from 0; the engine sets it when a run goes on.
+    `first`: the step to begin with, from 0; the engine sets it when a run goes on.
     """
 
     def __init__(self, steps: int, first: int = 0) -> None:
@@ -54,10 +51,7 @@ class Draws:
 class Epochs:
     """An endless row of epochs, each of which takes all of a pool once, in a new order.
 
-    Parameters
-    ----------
-    key : sequence of int
-        Follows the seed and the epoch's number in what the order is drawn from; it tells these draws from others.
+    `key`: follows the seed and the epoch's number in what the order is drawn from; it tells these draws from others.
     """
 
     def __init__(self, seed: int, pool: int, *key: int) -> None:
@@ -84,15 +78,7 @@ def without_repeats(rng: np.random.Generator, pool: int, count: int) -> Integers
 def equal_shares(rng: np.random.Generator, groups: Integers, number: int, count: int) -> Integers:
     """Draw members of groups 0 .. number - 1, equally many of each.
 
-    Parameters
-    ----------
-    groups : numpy.ndarray of int
-        Of each member.
-
-    Returns
-    -------
-    numpy.ndarray of int
-        Positions of members, group by group.
+    `groups`: of each member. Returns positions of members, group by group.
     """
     shares = np.diff(np.linspace(0, count, number + 1).round().astype(int))
     pools = [np.flatnonzero(groups == index) for index in range(number)]

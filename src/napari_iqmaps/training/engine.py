@@ -50,22 +50,10 @@ _ADVICE = (
 class Training(pl.LightningModule):
     """What Lightning trains: a network, with whatever stands between it and the loss.
 
-    Parameters
-    ----------
-    config : Recipe
-        Its seed sets torch's generator, before anything that draws from it is made.
-    half : bool
-        Whether the convolutions are in bfloat16; see `casts`.
-
-    Attributes
-    ----------
-    network : torch.nn.Module
-        The result.
-    casts : bool
-        Whether the training casts its convolutions itself; if not, Lightning casts all that bfloat16 is safe for.
-    step_key : int or None
-        Follows the seed and the step's number in what torch's generator is set to before each step; None where steps
-        draw nothing.
+    `config`: its seed sets torch's generator, before anything that draws from it is made. `half`: whether the
+    convolutions are in bfloat16; see `casts`. `network`: the result. `casts`: whether the training casts its
+    convolutions itself; if not, Lightning casts all that bfloat16 is safe for. `step_key`: follows the seed and the
+    step's number in what torch's generator is set to before each step; None where steps draw nothing.
     """
 
     network: nn.Module
@@ -97,8 +85,6 @@ class Training(pl.LightningModule):
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
         """Give the loss of one step, show it on the bar, and write it with its parts into the run's table if due.
 
-        Notes
-        -----
         Lightning's own logging writes the row after the callbacks, so that a run which a callback stops, or which is
         killed after the checkpoint of that step, would lack it for good.
         """
@@ -118,8 +104,6 @@ class Training(pl.LightningModule):
     ) -> None:
         """Clip the norm of all gradients together; called by Lightning before each step.
 
-        Notes
-        -----
         Lightning's own clipping refuses fused optimisers, which matter only where losses are scaled.
         """
         if self.gradient_clip:
@@ -130,12 +114,7 @@ class Training(pl.LightningModule):
     ) -> dict[str, Any]:
         """Give AdamW and its schedule as Lightning wants them.
 
-        Parameters
-        ----------
-        groups : sequence of dict
-            Parameters with their lr and weight_decay.
-        kind, warm_up
-            As of `schedule_of`.
+        `groups`: parameters with their lr and weight_decay. `kind`, `warm_up`: as of `schedule_of`.
         """
         optimizer = torch.optim.AdamW(list(groups), fused=True, **options)
         schedule = schedule_of(optimizer, [group["lr"] for group in groups], kind, steps, warm_up)
@@ -217,12 +196,8 @@ def schedule_of(
 ) -> LRScheduler:
     """Make the schedule of an optimiser, to be advanced after each step.
 
-    Parameters
-    ----------
-    kind : {"one-cycle", "cosine", "constant"}
-        How it runs after the rise: as torch's one-cycle policy, as half a cosine down to 0, or not at all.
-    warm_up : float
-        Share of the steps over which the rate rises.
+    `kind`: how it runs after the rise: as torch's one-cycle policy, as half a cosine down to 0, or not at all.
+    `warm_up`: share of the steps over which the rate rises.
     """
     if kind == "one-cycle":
         # torch's own needs a rise and a fall of at least a step each.
@@ -243,11 +218,8 @@ def schedule_of(
 class RunningMean(WeightAveraging):
     """Exponential mean of the weights that forgets its start.
 
-    Parameters
-    ----------
-    decay : float
-        What of the mean stays in a step, once the run is ten times as long as the mean's memory. Before that the
-        memory is a tenth of the run: early weights are no part of the result.
+    `decay`: what of the mean stays in a step, once the run is ten times as long as the mean's memory. Before that the
+    memory is a tenth of the run: early weights are no part of the result.
     """
 
     def __init__(self, decay: float) -> None:
@@ -262,10 +234,8 @@ class RunningMean(WeightAveraging):
 class Keeper(Callback):
     """Writes checkpoints, reports progress, and stops on Ctrl-C between two steps.
 
-    Parameters
-    ----------
-    progress : callable, optional
-        Called with ``(steps done, steps in all)`` after each step; what it raises ends the run, after a checkpoint.
+    `progress`: called with ``(steps done, steps in all)`` after each step; what it raises ends the run, after a
+    checkpoint.
     """
 
     def __init__(self, path: Path, every: int, total: int, progress: Progress | None = None) -> None:

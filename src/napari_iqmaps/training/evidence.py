@@ -36,13 +36,8 @@ _AIMS = {"diqa": "target", "deepbqa": "target", "metrifier": "label"}
 def describe_training(evidence: Evidence, vectors: Tensor) -> None:
     """Tell a network which images it was trained on.
 
-    Parameters
-    ----------
-    vectors : torch.Tensor
-        float64, pooled vectors of all training images, ``(images, 130)``.
+    `vectors`: float64, pooled vectors of all training images, ``(images, 130)``.
 
-    Notes
-    -----
     The whitening belongs to the covariance with its correlations shrunk by a tenth: features that hardly ever differ
     from one another would else make any small difference a large distance. No feature's standard deviation counts as
     less than a hundredth of the features' largest: most of a trunk's features hardly ever answer. The limit is the
@@ -67,18 +62,12 @@ def describe_training(evidence: Evidence, vectors: Tensor) -> None:
 def set_uncertainty(weights: str | Path, residuals: str | Path, *, database: str = "") -> None:
     """Write into weights of a blind network or of a metrifier how far their scores are off.
 
-    Parameters
-    ----------
-    residuals : str or pathlib.Path
-        A CSV file of images that were not trained on, as ``iqmaps evaluate`` writes it: for a blind network with the
-        columns score and target, both from 0 (best) to 100 (worst), and perhaps database and enough_evidence; for a
-        metrifier with the columns score and label, both from 0 to 1, of pictures that its workers do not know either.
-    database : str
-        Whose rows count. By default that whose scale the weights have, if the file tells databases apart: the
-        scores of others are on scales of their own.
+    `residuals`: a CSV file of images that were not trained on, as ``iqmaps evaluate`` writes it: for a blind network
+    with the columns score and target, both from 0 (best) to 100 (worst), and perhaps database and enough_evidence; for
+    a metrifier with the columns score and label, both from 0 to 1, of pictures that its workers do not know either.
+    `database`: whose rows count. By default that whose scale the weights have, if the file tells databases apart: the
+    scores of others are on scales of their own.
 
-    Notes
-    -----
     Images without a score, or without enough evidence for it, do not count. See `deviations_at` for the numbers.
     """
     weights = Path(weights)
@@ -97,13 +86,8 @@ def set_uncertainty(weights: str | Path, residuals: str | Path, *, database: str
 def deviations_at(knots: Floats, scores: Floats, targets: Floats) -> Floats:
     """Estimate the standard deviation of scores' errors around each knot, in points.
 
-    Parameters
-    ----------
-    scores, targets : numpy.ndarray
-        What was said and what was true, in points of a scale of 100, ``(images,)``.
+    `scores`, `targets`: what was said and what was true, in points of a scale of 100, ``(images,)``.
 
-    Notes
-    -----
     It is the root mean square of the deviations, weighed by a Gaussian of 10 points around the knot. The mean over all
     images counts as five more images at each, which decides where there are none.
     """

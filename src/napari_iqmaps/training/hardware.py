@@ -33,13 +33,8 @@ def resolved_precision(precision: str, device: torch.device) -> str:
 def keep_freed_memory() -> bool:
     """Tell glibc to reuse large buffers rather than to give them back to the system.
 
-    Returns
-    -------
-    bool
-        Whether it was done; False where the C library is another.
+    Returns bool: whether it was done; False where the C library is another.
 
-    Notes
-    -----
     Each step takes and frees buffers of tens of megabytes. By default glibc maps each of them anew, and the system
     has to clear and map its pages again: most of a step's time on the machine where this was measured (1,560 against
     9,500 patches a second). It holds for the process and cannot be taken back, so it is for programs that train, and

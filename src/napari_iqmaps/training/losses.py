@@ -15,8 +15,6 @@ _SMALLEST_NORM = 1e-12
 def calibrated(seen: Tensor, numbers: Tensor, kind: str) -> Tensor:
     """Predict scores from impairment by two numbers for each, ``(n, 2)``; zeros change nothing.
 
-    Notes
-    -----
     Databases differ in how they turn what is seen into scores, and a network should not have to bend for that. A
     slope is kept as its logarithm, so that it stays positive.
     """
@@ -35,10 +33,7 @@ def weighted_mean(values: Tensor, weight: Tensor) -> Tensor:
 def uncorrelated(seen: Tensor, judged: Tensor, weight: Tensor, database: Tensor, databases: int) -> Tensor:
     """Give 1 - Pearson's correlation (0 to 2) by database, averaged by the mean weight of a database's images.
 
-    Parameters
-    ----------
-    seen, judged, weight : torch.Tensor
-        The network's and people's impairment, and the weight, of each image, ``(images,)``.
+    `seen`, `judged`, `weight`: the network's and people's impairment, and the weight, of each image, ``(images,)``.
     """
     terms, trust = [], []
     for index in range(databases):

@@ -15,12 +15,8 @@ from ..core.errors import InputError
 def setting(default: Any, text: str, **limits: Any) -> Any:
     """Declare a field of a recipe.
 
-    Parameters
-    ----------
-    default : bool, int, float, str or tuple of str
-        Its value if nothing is said; its type is that of every value.
-    **limits
-        ``choices``, or ``least`` and ``most``; whatever else a recipe wants to know of a field.
+    `default`: its value if nothing is said; its type is that of every value. `limits`: ``choices``, or ``least`` and
+    ``most``; whatever else a recipe wants to know of a field.
     """
     return field(default=default, metadata={"help": text, **limits})
 

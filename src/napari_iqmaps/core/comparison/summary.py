@@ -78,13 +78,8 @@ def paired(
 ) -> list[Paired]:
     """Compare every method with one, pair by pair.
 
-    Returns
-    -------
-    list of Paired
-        Scorings, methods and measures in the order in which they came.
+    Returns scorings, methods and measures in the order in which they came.
 
-    Notes
-    -----
     Methods are compared on the same pairs, since pairs differ far more than methods do. Pairs that share an image hang
     together; where they do, images are drawn instead, and a pair counts as often as both its images were drawn, so
     that intervals are not too narrow. An image that all pairs have in common is not drawn. The sign test takes pairs
@@ -191,15 +186,11 @@ def _pair_weights(drawn: Counts, pairs_at: npt.NDArray[np.intp]) -> Counts:
 class Summary:
     """A method on all pairs.
 
-    Attributes
-    ----------
-    clearly_better, clearly_worse : int
-        Pairs whose verdict says so, which asks for more evidence; see `napari_iqmaps.DiffDiffScore`.
-    mean_better, std_better, mean_worse, std_worse : float
-        Score of the better and of the worse pairs, and its standard deviation (of these pairs: divided by their
-        number); NaN where there is none.
-    soft, soft_or_unchanged, local_ncc_gain : Figure
-        Means over the pairs that were judged (the second with 0 for those refused), with 95 % intervals.
+    `clearly_better`, `clearly_worse`: pairs whose verdict says so, which asks for more evidence; see
+    `napari_iqmaps.DiffDiffScore`. `mean_better`, `std_better`, `mean_worse`, `std_worse`: score of the better and of
+    the worse pairs, and its standard deviation (of these pairs: divided by their number); NaN where there is none.
+    `soft`, `soft_or_unchanged`, `local_ncc_gain`: means over the pairs that were judged (the second with 0 for those
+    refused), with 95 % intervals.
     """
 
     scoring: str
@@ -238,14 +229,9 @@ class Choice:
 class Order:
     """The methods in the order that one scoring gives them.
 
-    Attributes
-    ----------
-    methods : tuple of str
-        Best first, by ``soft_or_unchanged``.
-    agreement : float
-        Kendall's tau with the order of the first scoring: 1 the same, -1 reversed; NaN with one method.
-    sees_method : tuple of str
-        Methods that registered the very images on which they are judged here, which favours them.
+    `methods`: best first, by ``soft_or_unchanged``. `agreement`: kendall's tau with the order of the first scoring: 1
+    the same, -1 reversed; NaN with one method. `sees_method`: methods that registered the very images on which they are
+    judged here, which favours them.
     """
 
     scoring: str

@@ -62,12 +62,8 @@ Colours = npt.NDArray[np.uint8]
 class Shown:
     """What a picture of a diff-diff shows: one plane of each.
 
-    Attributes
-    ----------
-    moving, registered, fixed : numpy.ndarray
-        Grey, ``(height, width)``, 0 to 255.
-    values : numpy.ndarray
-        The map, float32, the same shape; NaN where there is no answer.
+    `moving`, `registered`, `fixed`: grey, ``(height, width)``, 0 to 255. `values`: the map, float32, the same shape;
+    NaN where there is no answer.
     """
 
     moving: Plane
@@ -91,8 +87,6 @@ class Shown:
 def write_diffdiff_sheet(shown: Shown, path: str | Path) -> Path:
     """Show in one picture where a registration made it better or worse, as PNG with the scores as its record.
 
-    Notes
-    -----
     From the top left: the fixed image in green under the moving one in red, the same after registration (what agrees
     is yellow), the map with the tolerance marked on its bar; the histogram with lines at both tolerances, the evidence
     of every block, and the verdict.
@@ -126,12 +120,8 @@ def write_diffdiff_sheet(shown: Shown, path: str | Path) -> Path:
 def write_ladder(shown: Shown, path: str | Path, tolerances: Sequence[float] | None = None) -> Path:
     """Show which pixels change beyond one tolerance after the other, as PNG.
 
-    Parameters
-    ----------
-    shown : Shown
-        What to draw; the tolerance of its score is not used.
-    tolerances : sequence of float, optional
-        Grey levels, 0 or more each. None takes nine that suit the map; the original had 10, 20 .. 90.
+    `shown`: what to draw; the tolerance of its score is not used. `tolerances`: grey levels, 0 or more each. None takes
+    nine that suit the map; the original had 10, 20 .. 90.
     """
     if tolerances is None:
         tolerances = ladder_tolerances(shown.values)
@@ -152,11 +142,8 @@ def write_ladder(shown: Shown, path: str | Path, tolerances: Sequence[float] | N
 def write_overlays(pictures: Mapping[str, Colours], path: str | Path, title: str = "") -> Path:
     """Write pictures of one shape side by side as PNG.
 
-    Parameters
-    ----------
-    pictures : mapping
-        Title to uint8 colours, ``(height, width, 3)``, such as `napari_iqmaps.core.diffdiff.overlay` gives; at least
-        one.
+    `pictures`: title to uint8 colours, ``(height, width, 3)``, such as `napari_iqmaps.core.diffdiff.overlay` gives; at
+    least one.
     """
     panels = [Panel(reduced(colours, LARGEST_SIDE), name) for name, colours in pictures.items()]
     sheet = Sheet(panels, len(panels), title=title)
@@ -266,20 +253,10 @@ def marked(backdrop: Plane, better: Mask, worse: Mask) -> Colours:
 def bins_at_tolerance(values: Plane, tol: float) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
     """Count differences in bins of which plus and minus the tolerance are edges.
 
-    Parameters
-    ----------
-    values : numpy.ndarray
-        The map, any shape; NaN is left out.
-    tol : float
-        Grey levels, 0 or more; less than a hundredth of the largest difference is taken for that.
-
-    Returns
-    -------
-    edges : numpy.ndarray
-        float64, rising, symmetric about 0.
-    counts : numpy.ndarray
-        int64, one fewer. What is beyond the outermost edges is counted in the outermost bins, so that their sum is the
-        number of pixels with an answer. A value of exactly the tolerance counts inside, as it does in the score.
+    `values`: the map, any shape; NaN is left out. `tol`: grey levels, 0 or more; less than a hundredth of the largest
+    difference is taken for that. Returns `edges`: float64, rising, symmetric about 0. Returns `counts`: int64, one
+    fewer. What is beyond the outermost edges is counted in the outermost bins, so that their sum is the number of
+    pixels with an answer. A value of exactly the tolerance counts inside, as it does in the score.
     """
     finite = np.asarray(values, np.float32)[np.isfinite(values)]
     largest = float(np.percentile(np.abs(finite), 99.99)) if finite.size else 0.0

@@ -91,10 +91,7 @@ def damaged(path: Path, reason: object) -> InputError:
 def lossless_suffix(file: ImageFile) -> tuple[str, str]:
     """Choose the format in which an image can be written without loss, its own where that has none.
 
-    Returns
-    -------
-    suffix, reason : str
-        ``".tif"`` or ``".png"``; and why it is not the file's own format, empty if it is.
+    Returns `suffix, reason`: ``".tif"`` or ``".png"``; and why it is not the file's own format, empty if it is.
     """
     own = file.path.suffix.lower()
     fits_png = file.array.dtype in (np.uint8, np.uint16) and file.array.ndim == 2 + (file.channel_axis is not None)
@@ -110,12 +107,8 @@ def lossless_suffix(file: ImageFile) -> tuple[str, str]:
 def write_picture(array: npt.NDArray[Any], path: Path, source: ImageFile, info: Mapping[str, Any]) -> Path:
     """Write an image, whole or not at all.
 
-    Parameters
-    ----------
-    array : numpy.ndarray
-        Shape, axes and dtype of ``source.array``.
-    source : ImageFile
-        What it was made from; a colour profile, the orientation and the resolution are taken over from PNG and JPEG.
+    `array`: shape, axes and dtype of ``source.array``. `source`: what it was made from; a colour profile, the
+    orientation and the resolution are taken over from PNG and JPEG.
     """
     array = np.ma.getdata(array)
     record = {"version": __version__, "info": plain(info)}

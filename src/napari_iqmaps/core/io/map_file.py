@@ -147,20 +147,9 @@ def read_record(path: Path) -> dict[str, Any] | None:
 def score_row(quality_map: QualityMap, columns: Sequence[Column] = (), **more: Any) -> dict[str, Any]:
     """Sum up a map as a row of the table of scores.
 
-    Parameters
-    ----------
-    quality_map : QualityMap
-        A map in memory.
-    columns : sequence of Column
-        Further columns, beside those of all maps, whose cells are in the map's info.
-    **more
-        Further cells, such as ``file``.
-
-    Returns
-    -------
-    dict
-        A stack's ``score`` is the mean over its planes that have one, and ``planes`` holds them all. Where there
-        is no score, it is None and ``not_enough_evidence`` says why.
+    `quality_map`: a map in memory. `columns`: further columns, beside those of all maps, whose cells are in the map's
+    info. `more`: further cells, such as ``file``. Returns a stack's ``score`` is the mean over its planes that have
+    one, and ``planes`` holds them all. Where there is no score, it is None and ``not_enough_evidence`` says why.
     """
     return row_of_record(record_of(quality_map), columns, **more)
 

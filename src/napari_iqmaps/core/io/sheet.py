@@ -77,12 +77,8 @@ def write_figure(
 ) -> Path:
     """Write a figure as PNG, whole or not at all.
 
-    Parameters
-    ----------
-    record : mapping, optional
-        What the picture shows; kept in it, as `napari_iqmaps.core.io.map_file.read_record` reads it.
-    pixels : sequence of (int, int, numpy.ndarray)
-        Left, top, and what is put there over the drawing: uint8, ``(height, width, 3)``.
+    `record`: what the picture shows; kept in it, as `napari_iqmaps.core.io.map_file.read_record` reads it. `pixels`:
+    left, top, and what is put there over the drawing: uint8, ``(height, width, 3)``.
     """
     from PIL import Image, PngImagePlugin
 
@@ -108,18 +104,9 @@ def mappable(kind: Kind, low: float, high: float) -> ScalarMappable:
 def reduced(pixels: npt.NDArray[Any], side: int) -> npt.NDArray[Any]:
     """Shrink a large picture or map by a whole number, each pixel the mean of a square.
 
-    Parameters
-    ----------
-    pixels : numpy.ndarray
-        ``(height, width)`` or ``(height, width, 3)``.
-    side : int
-        Largest side of the result, in pixels.
-
-    Returns
-    -------
-    numpy.ndarray
-        The same dtype; of a map, NaN only where a square has no answer. A square that reaches over the edge is the mean
-        of what it has.
+    `pixels`: ``(height, width)`` or ``(height, width, 3)``. `side`: largest side of the result, in pixels. Returns the
+    same dtype; of a map, NaN only where a square has no answer. A square that reaches over the edge is the mean of what
+    it has.
     """
     block = block_of(pixels.shape, side)
     if block <= 1:
@@ -149,14 +136,8 @@ def block_of(shape: Sequence[int], side: int) -> int:
 class Scale:
     """Which value of a map has which colour.
 
-    Attributes
-    ----------
-    low, high : float
-        Values of the first and the last colour.
-    has_below, has_above : bool
-        Whether values lie beyond them; drawn as an arrow at that end.
-    holes : float
-        Share of the pixels without an answer.
+    `low`, `high`: values of the first and the last colour. `has_below`, `has_above`: whether values lie beyond them;
+    drawn as an arrow at that end. `holes`: share of the pixels without an answer.
     """
 
     kind: Kind
@@ -210,12 +191,8 @@ class _Cell:
 class Sheet:
     """Panels in a grid.
 
-    Parameters
-    ----------
-    title : str
-        Above the panels; `caption` and, smaller, `footer` are below them.
-    enlarge_to : int
-        Side in pixels towards which smaller panels are enlarged, by a whole number.
+    `title`: above the panels; `caption` and, smaller, `footer` are below them. `enlarge_to`: side in pixels towards
+    which smaller panels are enlarged, by a whole number.
     """
 
     def __init__(

@@ -186,13 +186,8 @@ def pooled(cells: Cells) -> Tensor:
 class DIQA(BlindNetwork):
     """The network of Kim, Nguyen and Lee [1]_.
 
-    Attributes
-    ----------
-    hidden, output : torch.nn.Linear
-        The score head: 130 to 128 with rectifiers, to 1.
+    `hidden`, `output`: the score head: 130 to 128 with rectifiers, to 1.
 
-    Notes
-    -----
     The score head sees the global average of the features and two numbers made by hand: the mean reliability, and the
     standard deviation of the low frequencies. Deviations from the paper: the score is 100 times a logistic function of
     the output, so that it stays on its scale and two bad images are never equal; those of the shared preprocessing are
@@ -249,13 +244,8 @@ class SensitivityNet(nn.Module):
 class DeepBQA(BlindNetwork):
     """The network of Kim, Kim and Lee [1]_.
 
-    Attributes
-    ----------
-    hidden, output : torch.nn.Linear
-        The regression of the mean perceptual error: 1 to 4 with rectifiers, to 1.
+    `hidden`, `output`: the regression of the mean perceptual error: 1 to 4 with rectifiers, to 1.
 
-    Notes
-    -----
     The perceptual error of a cell is sensitivity x error x reliability / mean reliability; the score is a function of
     its mean over the image. Deviations from the paper: the score is 100 times a logistic function of the output; those
     of the shared preprocessing are listed at `napari_iqmaps.core.blind.assess`.

@@ -16,15 +16,9 @@ class ContrastModel(nn.Module):
     (7x7 Gaussian, sigma 1) of the luminance. It has the geometry of `PNet`, so the two exchange freely: instant,
     explainable, and the bar that the network has to beat.
 
-    Attributes
-    ----------
-    offset, slope, log_scale : torch.nn.Parameter
-        p0, p1 (per code value of local standard deviation) and k.
-    mixing : torch.nn.Parameter
-        The paper's scalar a, which turns d / T into impairment on the scale of human scores, ``1 - exp(-a d / T)``.
+    `offset`, `slope`, `log_scale`: p0, p1 (per code value of local standard deviation) and k. `mixing`: the paper's
+    scalar a, which turns d / T into impairment on the scale of human scores, ``1 - exp(-a d / T)``.
 
-    Notes
-    -----
     Not in the paper: it rests on the observation that the published map is almost an affine function of s. The
     softplus keeps T positive and bends only where s is near zero.
     """

@@ -70,18 +70,10 @@ class PNet(nn.Module):
     T, in luminance code values (0..255), is the distortion that an observer notices with the probability 1 - 1/e:
     q(d) = 1 - exp(-d / T).
 
-    Attributes
-    ----------
-    PATCH : int
-        Side of the patch that a threshold belongs to, in pixels (32).
-    NEIGHBOURHOOD : int
-        Side of what has to be known to compute it, in pixels (38): the patch and the reach of
-        the 7x7 Gaussian around it.
-    LIMITS : tuple of float
-        Smallest and largest threshold, in code values.
+    `PATCH`: side of the patch that a threshold belongs to, in pixels (32). `NEIGHBOURHOOD`: side of what has to be
+    known to compute it, in pixels (38): the patch and the reach of the 7x7 Gaussian around it. `LIMITS`: smallest and
+    largest threshold, in code values.
 
-    Notes
-    -----
     Layers, widths, dropout and starting values are those of [1]_, with 2,512,242 parameters. The scalar `mixing`, a in
     the paper, turns d / T into impairment on the scale of human scores, 1 - exp(-a d / T). Images with scores
     determine only a / T: training ends by setting the scale of T, and a with it (see `napari_iqmaps.training`), and
@@ -179,23 +171,11 @@ class DensePNet:
     blocks. In the Fourier domain of a block the correlation is, at each frequency, one product of a
     (blocks x channels) with a (channels x 100) matrix.
 
-    Parameters
-    ----------
-    net : PNet
-        The trained network. Its weights are copied: training it further changes nothing here.
-    stride : int
-        Distance of neighbouring patches in pixels.
+    `net`: the trained network. Its weights are copied: training it further changes nothing here. `stride`: distance of
+    neighbouring patches in pixels. `BLOCK`: side of a block in pixels, nearly. Larger ones waste less of their border,
+    smaller ones need a smaller table of transformed weights (about 130 MB at strides 1 to 8). `cells_per_block`:
+    patches along each axis that a block answers; tiles of a multiple of it waste nothing.
 
-    Attributes
-    ----------
-    BLOCK : int
-        Side of a block in pixels, nearly. Larger ones waste less of their border, smaller ones
-        need a smaller table of transformed weights (about 130 MB at strides 1 to 8).
-    cells_per_block : int
-        Patches along each axis that a block answers; tiles of a multiple of it waste nothing.
-
-    Notes
-    -----
     The result equals `net(x, stride)` to float32 rounding, within 1e-5 of T. Everything is a
     product of real matrices. A block has so few cells that its Fourier transform is cheaper as a
     product with the transform's matrix, written straight into the order which the next product

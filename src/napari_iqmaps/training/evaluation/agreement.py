@@ -29,13 +29,9 @@ _AT_ONCE = 16
 class Agreement:
     """How a method's scores agree with a label, such as people's scores.
 
-    Attributes
-    ----------
-    srcc, plcc : Figure
-        Spearman's and Pearson's correlation. Their sign tells the direction; both are given as they are.
-    plcc_logistic, rmse : Figure
-        Pearson's correlation and root mean square error after the logistic of `fit_logistic`, the error in the
-        units of the label.
+    `srcc`, `plcc`: Spearman's and Pearson's correlation. Their sign tells the direction; both are given as they are.
+    `plcc_logistic`, `rmse`: Pearson's correlation and root mean square error after the logistic of `fit_logistic`, the
+    error in the units of the label.
     """
 
     images: int
@@ -49,11 +45,8 @@ class Agreement:
 class Draws(bootstrap.Clusters):
     """Draws of scenes with replacement, each as how often it took which scene.
 
-    Attributes
-    ----------
-    counts : numpy.ndarray
-        ``(1 + draws, scenes)``: how often each scene was drawn. The first row takes each once: the images as they are.
-        No others where there are fewer than three scenes, or none are asked for.
+    `counts`: ``(1 + draws, scenes)``: how often each scene was drawn. The first row takes each once: the images as they
+    are. No others where there are fewer than three scenes, or none are asked for.
     """
 
     def __init__(self, scenes: npt.NDArray[np.object_], seed: int = 0, *, count: int | None = None) -> None:
@@ -85,8 +78,6 @@ def agreement(scores: Floats, label: Floats, scenes: npt.NDArray[np.object_], *,
 def agreements_with(label: Floats, methods: Mapping[str, Floats], draws: Draws) -> dict[str, Agreement]:
     """Compare several methods' scores, ``(images,)`` each, with one label.
 
-    Notes
-    -----
     Images of one photograph hang together, so the intervals draw scenes, not images (see `bootstrap`). The logistic is
     fitted once, on all images, and stays in the draws: the intervals of what follows it do not contain the uncertainty
     of its four numbers. No images are copied: a draw weighs them, and equal values share the middle of the ranks that

@@ -108,12 +108,8 @@ class Learner(ABC):
 class Evaluator:
     """Scores of the images of a table.
 
-    Attributes
-    ----------
-    data : str
-        What tells the images from others of the same names.
-    folder : pathlib.Path or None
-        Keeps the scores as they are made, and the trainings; what is there is not done again.
+    `data`: what tells the images from others of the same names. `folder`: keeps the scores as they are made, and the
+    trainings; what is there is not done again.
     """
 
     table: pd.DataFrame

@@ -103,17 +103,12 @@ def _methods(rows: pd.DataFrame, scores: Sequence[str], *, with_workers: bool) -
 def falls(rows: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
     """Tell how scores and labels fall with severity, distortion by distortion.
 
-    Returns
-    -------
-    pandas.DataFrame
-        A row for each distortion: images (distorted pictures), scenes (undistorted ones), ladders (those with at least
-        three severities); for each column "NAME within", the rank correlation with severity within one picture's
-        ladder, averaged over ladders (a column that does not change in one counts as 0 there), "NAME across", the same
-        over all pictures, and "NAME at S", its mean at severity S. -1 is a fall from each severity to the next. NaN
-        where there are no ladders.
+    Returns a row for each distortion: images (distorted pictures), scenes (undistorted ones), ladders (those with at
+    least three severities); for each column "NAME within", the rank correlation with severity within one picture's
+    ladder, averaged over ladders (a column that does not change in one counts as 0 there), "NAME across", the same over
+    all pictures, and "NAME at S", its mean at severity S. -1 is a fall from each severity to the next. NaN where there
+    are no ladders.
 
-    Notes
-    -----
     An undistorted picture is severity 0 of each distortion that it appears in.
     """
     clean = rows[rows["distortion"] == UNDISTORTED].drop_duplicates("image")

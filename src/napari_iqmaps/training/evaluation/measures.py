@@ -47,8 +47,6 @@ def ssim(test: Plane, reference: Plane) -> float:
 def gmsd(test: Plane, reference: Plane) -> float:
     """Give the gradient magnitude similarity deviation [1]_: 0 for equal images, higher is worse.
 
-    Notes
-    -----
     Both images are averaged over 2x2 pixels and every second one is kept; gradients are Prewitt's, divided by three,
     with zeros beyond the border as in the published program; c = 170.
 

@@ -42,13 +42,9 @@ _GROUPS = 4
 class Shares:
     """Random divisions of the scenes into those to learn from and those to be tested on.
 
-    Parameters
-    ----------
-    test_share : float
-        Share of the scenes that is tested on, above 0 and below 1; at least one scene of every database is on either
-        side, so that small databases may be off it.
-    seed : int
-        Of the draws. A division depends on the seed and on its own number alone: asking for more keeps the first.
+    `test_share`: share of the scenes that is tested on, above 0 and below 1; at least one scene of every database is on
+    either side, so that small databases may be off it. `seed`: of the draws. A division depends on the seed and on its
+    own number alone: asking for more keeps the first.
     """
 
     count: int = 100

@@ -58,15 +58,12 @@ _WAIT = 0.1
 class LabelTable:
     """Labels as read from a file.
 
-    Attributes
-    ----------
-    frame : pandas.DataFrame
-        A row for each distorted picture: image, class, distortion ("none" for undistorted), severity (0 for it) and
-        seed; for each worker ``p_NAME``, its probability of the true class, and ``c_NAME``, the overlap of its
-        probabilities with those on the undistorted picture (the sum over classes of the smaller of the two); mean and
-        spread (population standard deviation) of the probabilities over workers, mean consistency, and top1, the share
-        of workers that are right. All from 0 (worst) to 1 (best), but for the spread. Where they were asked for, also
-        ``a_CLASS``, the workers' mean probability of each class.
+    `frame`: a row for each distorted picture: image, class, distortion ("none" for undistorted), severity (0 for it)
+    and seed; for each worker ``p_NAME``, its probability of the true class, and ``c_NAME``, the overlap of its
+    probabilities with those on the undistorted picture (the sum over classes of the smaller of the two); mean and
+    spread (population standard deviation) of the probabilities over workers, mean consistency, and top1, the share of
+    workers that are right. All from 0 (worst) to 1 (best), but for the spread. Where they were asked for, also
+    ``a_CLASS``, the workers' mean probability of each class.
     """
 
     frame: pd.DataFrame
@@ -93,10 +90,7 @@ def record_path(table: Path) -> Path:
 def read_labels(path: str | Path) -> LabelTable:
     """Read a table of labels.
 
-    Parameters
-    ----------
-    path : str or pathlib.Path
-        CSV or Parquet, as ``iqmaps label`` has written it, with its record (``.json``) beside it.
+    `path`: CSV or Parquet, as ``iqmaps label`` has written it, with its record (``.json``) beside it.
     """
     path = Path(path)
     if not path.is_file():
@@ -192,16 +186,10 @@ def make_labels(
 ) -> LabelTable:
     """Make a table of labels, or go on with one.
 
-    Parameters
-    ----------
-    pictures : LabelledPictures
-        Pictures of known classes that the workers were not trained on.
-    path : str or pathlib.Path
-        The table: CSV, or Parquet if it ends in ``.parquet``. Its record is written beside it, as ``.json``.
-    jobs : int
-        Processes that distort; the workers run in this one. The table does not depend on it.
-    progress : callable, optional
-        Called with ``(rows done, rows in all)``; raise `Cancelled` in it to stop. What is done is kept.
+    `pictures`: pictures of known classes that the workers were not trained on. `path`: the table: CSV, or Parquet if it
+    ends in ``.parquet``. Its record is written beside it, as ``.json``. `jobs`: processes that distort; the workers run
+    in this one. The table does not depend on it. `progress`: called with ``(rows done, rows in all)``; raise
+    `Cancelled` in it to stop. What is done is kept.
     """
     path = Path(path)
     if isinstance(jobs, bool) or not isinstance(jobs, int) or jobs < 1:

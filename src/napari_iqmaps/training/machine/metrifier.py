@@ -64,15 +64,9 @@ def learnt_rows(table: pd.DataFrame, config: MetrifierConfig) -> pd.DataFrame:
 class MetrifierBank:
     """Distorted pictures and how well workers did on them.
 
-    Attributes
-    ----------
-    pictures : numpy.ndarray of uint8
-        ``(rows, height, width, 3)``.
-    labels : numpy.ndarray of float32
-        0 (worst) to 1 (best), ``(rows,)``.
-    answers : numpy.ndarray of float32
-        What the workers take each picture for: their mean probability of each class, ``(rows, classes)``. In a table
-        that does not have it, 1 for the true class.
+    `pictures`: ``(rows, height, width, 3)``. `labels`: 0 (worst) to 1 (best), ``(rows,)``. `answers`: what the workers
+    take each picture for: their mean probability of each class, ``(rows, classes)``. In a table that does not have it,
+    1 for the true class.
     """
 
     pictures: npt.NDArray[np.uint8]
@@ -85,15 +79,8 @@ class MetrifierBank:
     ) -> MetrifierBank:
         """Distort the pictures of a table again, as they were when the workers saw them.
 
-        Parameters
-        ----------
-        progress : callable, optional
-            Called with ``(pictures made, pictures in all)``; raise `Cancelled` in it to stop.
-
-        Returns
-        -------
-        MetrifierBank
-            Takes 3 bytes a pixel: 370 MB for 120,000 pictures of 32x32.
+        `progress`: called with ``(pictures made, pictures in all)``; raise `Cancelled` in it to stop. Returns takes 3
+        bytes a pixel: 370 MB for 120,000 pictures of 32x32.
         """
         pictures = distorted_batch(undistorted, rows, _now_and_then(progress))
         return cls(pictures, rows[target].to_numpy(dtype=np.float32), _answers(rows, undistorted.classes))
@@ -148,12 +135,9 @@ class MetrifierSteps(Draws):
     def step(self, number: int) -> dict[str, Tensor]:
         """Draw one step.
 
-        Returns
-        -------
-        dict of torch.Tensor
-            pictures ``(batch, 3, height + 36, width + 36)``, uint8 in channels-last memory order: shifted, flipped,
-            and reflected at their borders by what a cell there looks at, or of each a window that gives the recipe's
-            cells; label ``(batch,)`` and answers ``(batch, classes)``, float32.
+        Returns pictures ``(batch, 3, height + 36, width + 36)``, uint8 in channels-last memory order: shifted, flipped,
+        and reflected at their borders by what a cell there looks at, or of each a window that gives the recipe's cells;
+        label ``(batch,)`` and answers ``(batch, classes)``, float32.
         """
         batch = self.config.batch
         rows = np.array([self.order.at(place) for place in range(number * batch, (number + 1) * batch)])
@@ -197,13 +181,10 @@ class MetrifierSteps(Draws):
 class MetrifierTraining(Training):
     """A metrifier that learns how well workers did, beside a layer that tells the classes apart.
 
-    Attributes
-    ----------
-    classifier : torch.nn.Linear or None
-        From the features' means over a picture to the logits of its classes; dropped. How well a worker does depends as
-        much on what the picture shows as on its distortion, and a network that knows what the workers take a picture
-        for can tell what is hard about it. In trials of 1250 steps this was worth 600 of them; the true class alone was
-        worth nothing.
+    `classifier`: from the features' means over a picture to the logits of its classes; dropped. How well a worker does
+    depends as much on what the picture shows as on its distortion, and a network that knows what the workers take a
+    picture for can tell what is hard about it. In trials of 1250 steps this was worth 600 of them; the true class alone
+    was worth nothing.
     """
 
     config: MetrifierConfig
@@ -219,10 +200,8 @@ class MetrifierTraining(Training):
     def losses(self, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         """Give the loss of a step, and its parts before they are weighed.
 
-        Returns
-        -------
-        parts : dict of torch.Tensor
-            Names to numbers. ``deviation`` is no part but the root mean square deviation of score and label.
+        Returns `parts`: names to numbers. ``deviation`` is no part but the root mean square deviation of score and
+        label.
         """
         features, logits = self._forward(batch["pictures"])
         score, label = score_of(logits), batch["label"]
@@ -265,15 +244,9 @@ def fit_metrifier(
 ) -> Path:
     """Train a metrifier on a table of labels.
 
-    Parameters
-    ----------
-    table : LabelTable
-        From ``iqmaps label``: how well workers did on which distorted pictures.
-    making : callable, optional
-        Called before the steps with ``(pictures distorted, pictures in all)``; raise `Cancelled` in it to stop.
+    `table`: from ``iqmaps label``: how well workers did on which distorted pictures. `making`: called before the steps
+    with ``(pictures distorted, pictures in all)``; raise `Cancelled` in it to stop.
 
-    Notes
-    -----
     The pictures are distorted anew from what the table says of each row, and kept in memory; a continued run makes them
     once more. Whoever judges the result must not judge it on pictures of the table, nor on those that the workers
     were trained on.

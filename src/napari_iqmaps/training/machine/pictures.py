@@ -98,27 +98,14 @@ def read_pictures(
 ) -> LabelledPictures:
     """Read the pictures of a data set, or of a part of it.
 
-    Parameters
-    ----------
-    path : str or pathlib.Path
-        A folder with a folder for each class, or a ``.tar``, ``.tar.gz``, ``.tgz`` or ``.zip`` archive of one. There
-        may be one folder above the classes: ``train/cat/0001.jpg``.
-    part : (float, float)
-        Of the numbers from 0 to 1 that `share_of` gives the pictures' names, those from the first on and below the
-        second. Parts that do not overlap hold different pictures, also when files are added later.
-    size : int, optional
-        Pixels a side: the shorter side is brought to it and the middle cut out. By default pictures stay as they are,
-        and have to be of one size.
-    progress : callable, optional
-        Called with ``(pictures read, pictures in all)``; raise `Cancelled` in it to stop.
+    `path`: a folder with a folder for each class, or a ``.tar``, ``.tar.gz``, ``.tgz`` or ``.zip`` archive of one.
+    There may be one folder above the classes: ``train/cat/0001.jpg``. `part`: of the numbers from 0 to 1 that
+    `share_of` gives the pictures' names, those from the first on and below the second. Parts that do not overlap hold
+    different pictures, also when files are added later. `size`: pixels a side: the shorter side is brought to it and
+    the middle cut out. By default pictures stay as they are, and have to be of one size. `progress`: called with
+    ``(pictures read, pictures in all)``; raise `Cancelled` in it to stop. Returns grey pictures as three equal
+    channels. Files that cannot be read are skipped and named in `skipped`.
 
-    Returns
-    -------
-    LabelledPictures
-        Grey pictures as three equal channels. Files that cannot be read are skipped and named in `skipped`.
-
-    Notes
-    -----
     All pictures are kept in memory: 3 kB each at 32x32 pixels, 150 kB at 224x224.
     """
     path = Path(path)

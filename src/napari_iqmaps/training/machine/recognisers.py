@@ -122,13 +122,8 @@ _BUILDERS: dict[str, Callable[[int], tuple[nn.Sequential, int]]] = {
 class WorkerNetwork(nn.Module):
     """A recogniser, which says what class a picture shows.
 
-    Parameters
-    ----------
-    width : int, optional
-        Channels of its first step; by default what the command line has for the architecture.
+    `width`: channels of its first step; by default what the command line has for the architecture.
 
-    Notes
-    -----
     The features of all places are averaged, so a picture may have any size from 24 pixels a side on; objects have to
     be about as large, in pixels, as in the pictures it learnt from.
     """
@@ -145,10 +140,7 @@ class WorkerNetwork(nn.Module):
     def forward(self, colours: Tensor) -> Tensor:
         """Give the logit of each class.
 
-        Parameters
-        ----------
-        colours : torch.Tensor
-            ``(batch, 3, height, width)``, RGB from 0 (black) to 1 (white), at least 24 pixels a side.
+        `colours`: ``(batch, 3, height, width)``, RGB from 0 (black) to 1 (white), at least 24 pixels a side.
         """
         height, width = colours.shape[-2:]
         if min(height, width) < SMALLEST_SIDE:
@@ -238,10 +230,7 @@ def fit_worker(
 ) -> Path:
     """Train a recogniser.
 
-    Parameters
-    ----------
-    pictures : LabelledPictures
-        What to learn from, at least 24 pixels a side.
+    `pictures`: what to learn from, at least 24 pixels a side.
     """
     run = Run(Path(folder), **options)
     _check(pictures)

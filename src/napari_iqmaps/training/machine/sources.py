@@ -46,10 +46,7 @@ _EXTRA = "worker.json"
 def load_state(network: nn.Module, file: Path) -> None:
     """Read weights into a network without running code.
 
-    Parameters
-    ----------
-    file : pathlib.Path
-        safetensors, or what ``torch.save`` has written of a state dict, by itself or under ``"state_dict"``.
+    `file`: safetensors, or what ``torch.save`` has written of a state dict, by itself or under ``"state_dict"``.
     """
     try:
         if file.suffix.lower() == ".safetensors":
@@ -72,19 +69,10 @@ Opened = tuple[Network, dict[str, Any], Path]
 def torchvision(name: str, file: Path | None, classes: Sequence[str] | None) -> Opened:
     """Open a network of torchvision.
 
-    Parameters
-    ----------
-    name : str
-        As ``torchvision.models.get_model`` takes it, such as ``"resnet50"``.
-    file : pathlib.Path or None
-        Its weights; None takes torchvision's default ones from torch's cache.
-    classes : sequence of str or None
-        Of weights of the user's own; None: those of torchvision's.
-
-    Returns
-    -------
-    network, described, file
-        In evaluation; classes, size, mean and std of the weights; the file of the weights.
+    `name`: as ``torchvision.models.get_model`` takes it, such as ``"resnet50"``. `file`: its weights; None takes
+    torchvision's default ones from torch's cache. `classes`: of weights of the user's own; None: those of
+    torchvision's. Returns network, described, file: in evaluation; classes, size, mean and std of the weights; the file
+    of the weights.
     """
     models = _installed("torchvision", "torchvision.models")
     try:
@@ -105,19 +93,10 @@ def torchvision(name: str, file: Path | None, classes: Sequence[str] | None) -> 
 def timm(name: str, file: Path | None, classes: Sequence[str] | None) -> Opened:
     """Open a network of timm.
 
-    Parameters
-    ----------
-    name : str
-        As ``timm.create_model`` takes it, such as ``"mobilenetv3_small_100.lamb_in1k"``.
-    file : pathlib.Path or None
-        Its weights; None takes timm's own from the cache of huggingface_hub.
-    classes : sequence of str or None
-        Of weights of the user's own; None: WordNet's numbers, as ImageNet's folders are called.
-
-    Returns
-    -------
-    network, described, file
-        In evaluation; classes, size, mean and std of the weights; the file of the weights.
+    `name`: as ``timm.create_model`` takes it, such as ``"mobilenetv3_small_100.lamb_in1k"``. `file`: its weights; None
+    takes timm's own from the cache of huggingface_hub. `classes`: of weights of the user's own; None: WordNet's
+    numbers, as ImageNet's folders are called. Returns network, described, file: in evaluation; classes, size, mean and
+    std of the weights; the file of the weights.
     """
     package = _installed("timm", "timm")
     try:
@@ -148,16 +127,9 @@ def timm(name: str, file: Path | None, classes: Sequence[str] | None) -> Opened:
 def onnx(file: Path) -> tuple[Network, dict[str, Any]]:
     """Open an ONNX file.
 
-    Parameters
-    ----------
-    file : pathlib.Path
-        With one input, ``(batch, 3, height, width)``, and the answers as its first output.
-
-    Returns
-    -------
-    network, described
-        On the CPU; the size, where the file fixes it, and what its metadata says as JSON under classes, size, mean
-        and std, and as text under gives.
+    `file`: with one input, ``(batch, 3, height, width)``, and the answers as its first output. Returns network,
+    described: on the CPU; the size, where the file fixes it, and what its metadata says as JSON under classes, size,
+    mean and std, and as text under gives.
     """
     import json
 

@@ -30,12 +30,7 @@ Pixels = npt.NDArray[np.uint8]
 class Variant(NamedTuple):
     """What is done to a picture in one row of the table.
 
-    Attributes
-    ----------
-    distortion : str
-        A name of the bank, or "none".
-    severity : float
-        1 to 5; 0 for "none".
+    `distortion`: a name of the bank, or "none". `severity`: 1 to 5; 0 for "none".
     """
 
     distortion: str
@@ -106,10 +101,7 @@ class LabelRequest:
     def variants_of(self, image: str) -> Iterator[Variant]:
         """Say what is done to a picture, row by row; the first is the undistorted one.
 
-        Yields
-        ------
-        Variant
-            Drawn from the seed, the name and the row's number alone.
+        Yields drawn from the seed, the name and the row's number alone.
         """
         used = self.used
         pairs = [(name, severity) for name in used for severity in self.severities] if self.grid else []
@@ -128,10 +120,7 @@ class LabelRequest:
 def made(pictures: Sequence[Pixels], variants: Sequence[Variant], progress: Progress | None = None) -> Pixels:
     """Make the pictures of some rows, uint8 ``(rows, height, width, 3)``, out of the undistorted picture of each.
 
-    Parameters
-    ----------
-    progress : callable, optional
-        Called with ``(pictures made, pictures in all)``; raise `Cancelled` in it to stop.
+    `progress`: called with ``(pictures made, pictures in all)``; raise `Cancelled` in it to stop.
     """
     changed = np.empty((len(pictures), *pictures[0].shape), np.uint8)
     for number, (picture, (name, severity, seed)) in enumerate(zip(pictures, variants, strict=True)):

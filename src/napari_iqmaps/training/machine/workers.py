@@ -23,12 +23,8 @@ _SUM_WITHIN = 1e-2
 class Worker(Protocol):
     """What a worker is; any object of this shape can be asked.
 
-    Attributes
-    ----------
-    name : str
-        Of letters, digits and ``._-``; it names the columns of a table.
-    classes : tuple of str or None
-        In the order of its answers; None: as many as the pictures have, in their (sorted) order.
+    `name`: of letters, digits and ``._-``; it names the columns of a table. `classes`: in the order of its answers;
+    None: as many as the pictures have, in their (sorted) order.
     """
 
     @property
@@ -42,15 +38,8 @@ class Worker(Protocol):
     def __call__(self, colours: Tensor, /) -> Tensor:
         """Give each class's probability.
 
-        Parameters
-        ----------
-        colours : torch.Tensor
-            float32 ``(batch, 3, height, width)``, RGB from 0 (black) to 1 (white), gamma-coded.
-
-        Returns
-        -------
-        torch.Tensor
-            float32 ``(batch, classes)``; each row sums to 1.
+        `colours`: float32 ``(batch, 3, height, width)``, RGB from 0 (black) to 1 (white), gamma-coded. Returns float32
+        ``(batch, classes)``; each row sums to 1.
         """
 
 
@@ -58,12 +47,8 @@ class Worker(Protocol):
 class Preprocessing:
     """What a network wants its pictures to be, and what it gives.
 
-    Attributes
-    ----------
-    size : (int, int) or None
-        Height and width that pictures are brought to (bilinear, antialiased); None leaves them as they are.
-    mean, std : tuple of float
-        Taken off each of red, green and blue from 0 to 1, and what that is divided by.
+    `size`: height and width that pictures are brought to (bilinear, antialiased); None leaves them as they are. `mean`,
+    `std`: taken off each of red, green and blue from 0 to 1, and what that is divided by.
     """
 
     size: tuple[int, int] | None = None
@@ -90,14 +75,8 @@ class Preprocessing:
 class Recogniser:
     """A worker made of a network.
 
-    Attributes
-    ----------
-    network : callable
-        From prepared pictures to logits or probabilities, ``(batch, classes)``.
-    classes : tuple of str or None
-        In the order of its answers.
-    sha256 : str
-        Of the file it came from; empty for one that is only in memory.
+    `network`: from prepared pictures to logits or probabilities, ``(batch, classes)``. `classes`: in the order of its
+    answers. `sha256`: of the file it came from; empty for one that is only in memory.
     """
 
     network: Callable[[Tensor], Tensor]
@@ -143,10 +122,7 @@ def columns_of(worker: Worker, classes: Sequence[str]) -> npt.NDArray[np.intp]:
 def answers(worker: Worker, colours: Tensor, classes: Sequence[str]) -> npt.NDArray[np.float64]:
     """Ask a worker, and refuse what are no probabilities; gives ``(batch, classes)``, of which each row sums to 1.
 
-    Parameters
-    ----------
-    classes : sequence of str
-        Of the pictures; as many answers are expected of a worker that names none of its own.
+    `classes`: of the pictures; as many answers are expected of a worker that names none of its own.
     """
     said = worker(colours).detach().cpu().double().numpy()
     wanted = (len(colours), len(classes if worker.classes is None else worker.classes))

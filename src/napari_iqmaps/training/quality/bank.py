@@ -243,10 +243,7 @@ class ScoreBank:
     def visibility(self, rows: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
         """Say how visible the distortions of scored images are, with the reference at hand.
 
-        Parameters
-        ----------
-        rows : numpy.ndarray of int
-            Of the table. Each is computed when it is first asked for, about a quarter of a second each.
+        `rows`: of the table. Each is computed when it is first asked for, about a quarter of a second each.
         """
         files, references = self.table["file"], self.table["reference"]
         for row in rows[np.isnan(self._visibility[rows])]:
@@ -292,10 +289,8 @@ class _Look:
 def perceptual_error(sensitivity: Tensor, error: Tensor, raw: Tensor, weighs: bool) -> Tensor:
     """Give the mean perceptual error of each image.
 
-    Parameters
-    ----------
-    sensitivity, error, raw : torch.Tensor
-        At the cells, ``(images, 1, rows, columns)``; the last is the reliability, not divided by its mean.
+    `sensitivity`, `error`, `raw`: at the cells, ``(images, 1, rows, columns)``; the last is the reliability, not
+    divided by its mean.
     """
     # The mean of p = s e r^ (Kim and Lee, ICASSP 2018), with r^ = r / mean(r).
     costs = sensitivity * error

@@ -77,12 +77,9 @@ class ErrorSteps(Draws):
     def step(self, number: int, share: int = 0, shares: int = 1) -> dict[str, Tensor]:
         """Draw one step, or a share of it.
 
-        Returns
-        -------
-        dict of torch.Tensor
-            test ``(photographs * variants, 1, side, side)`` and reference ``(photographs, 1, side, side)``, float32
-            luminance; visible ``(photographs * variants, 1, side / 4, side / 4)`` and numbers
-            ``(photographs * variants, teachers)``. The variants of a photograph stand together.
+        Returns test ``(photographs * variants, 1, side, side)`` and reference ``(photographs, 1, side, side)``, float32
+        luminance; visible ``(photographs * variants, 1, side / 4, side / 4)`` and numbers ``(photographs * variants,
+        teachers)``. The variants of a photograph stand together.
         """
         config = self.config
         tests, references, visible, numbers = [], [], [], []
@@ -121,23 +118,11 @@ def _rank() -> tuple[int, int]:
 class ErrorTraining(Training):
     """The first stage of a blind network's training.
 
-    Parameters
-    ----------
-    half : bool
-        Whether the convolutions are in bfloat16.
+    `half`: whether the convolutions are in bfloat16. `network`: the result. Its score head is not trained here, except
+    for DIQA's first layer. `first_layer`, `numbers_head`: from the pooled features to what measures with a reference
+    say. The first layer is DIQA's own, as a start for its score; for DeepBQA both are dropped. `exchange`: logarithm of
+    the impairment that one unit of perceptual error stands for (DeepBQA); dropped.
 
-    Attributes
-    ----------
-    network : DIQA or DeepBQA
-        The result. Its score head is not trained here, except for DIQA's first layer.
-    first_layer, numbers_head : torch.nn.Linear
-        From the pooled features to what measures with a reference say. The first layer is DIQA's own, as a start for
-        its score; for DeepBQA both are dropped.
-    exchange : torch.nn.Parameter or None
-        Logarithm of the impairment that one unit of perceptual error stands for (DeepBQA); dropped.
-
-    Notes
-    -----
     The loss is the sum of
 
     - the squared deviation of the predicted error, times the squared relative reliability, as published;
@@ -173,11 +158,8 @@ class ErrorTraining(Training):
     def losses(self, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         """Give the loss of a step, and its parts before they are weighed.
 
-        Returns
-        -------
-        parts : dict of torch.Tensor
-            Names to numbers. ``inside`` is no part but the mean correlation of the predicted and the measured error
-            inside the images.
+        Returns `parts`: names to numbers. ``inside`` is no part but the mean correlation of the predicted and the
+        measured error inside the images.
         """
         config = self.config
         target = inner(measured_errors(batch), config.crop_cells)
@@ -225,10 +207,7 @@ class ErrorTraining(Training):
 def measured_errors(batch: dict[str, Tensor]) -> Tensor:
     """Measure the error of each variant of a step against its reference.
 
-    Returns
-    -------
-    torch.Tensor
-        ``(photographs * variants, 1, side / 4, side / 4)``, without gradient.
+    Returns ``(photographs * variants, 1, side / 4, side / 4)``, without gradient.
     """
     with torch.no_grad():
         test, reference = normalised(batch["test"]), normalised(batch["reference"])
@@ -239,15 +218,8 @@ def measured_errors(batch: dict[str, Tensor]) -> Tensor:
 def averaged_around(cells: Tensor) -> Tensor:
     """Average over squares of 8 cells, or over all where there are fewer, every half a square.
 
-    Parameters
-    ----------
-    cells : torch.Tensor
-        ``(images, channels, rows, columns)``.
-
-    Returns
-    -------
-    torch.Tensor
-        The means, ``(images, channels, fewer rows, fewer columns)``.
+    `cells`: ``(images, channels, rows, columns)``. Returns the means, ``(images, channels, fewer rows, fewer
+    columns)``.
     """
     side = min(_SURROUNDINGS, *cells.shape[-2:])
     return functional.avg_pool2d(cells, side, max(side // 2, 1))
@@ -275,15 +247,9 @@ def fit_errors(
 ) -> Path:
     """Train the first stage: the error map, from photographs that no person has scored.
 
-    Parameters
-    ----------
-    photographs : sequence of str or pathlib.Path
-        Undistorted pictures of any size from the windows' on. They are distorted by the bank.
-    pairs : sequence of str, pathlib.Path or Manifest
-        Distorted pictures with their references besides, or instead, as `manifest` describes. Scores are not used.
+    `photographs`: undistorted pictures of any size from the windows' on. They are distorted by the bank. `pairs`:
+    distorted pictures with their references besides, or instead, as `manifest` describes. Scores are not used.
 
-    Notes
-    -----
     Pairs are made when they are first drawn, about a tenth of a second each, and kept: the first steps are slower than
     the others, also of a continued run. They take 2.1 bytes a pixel, 330 kB for 480x320 pixels.
     """

@@ -64,12 +64,8 @@ def drawing_weights() -> dict[str, float]:
 class Drawn:
     """What is done to a photograph for one of its variants.
 
-    Attributes
-    ----------
-    steps : tuple of (str, float)
-        Names of distortions and severities, in the order of their application; empty for an undistorted copy.
-    seed : int
-        Of their random draws.
+    `steps`: names of distortions and severities, in the order of their application; empty for an undistorted copy.
+    `seed`: of their random draws.
     """
 
     steps: tuple[tuple[str, float], ...]
@@ -90,12 +86,8 @@ class Drawn:
 def draw(seed: int, photograph: str, variant: int, *, left_out: Sequence[str] = (), colour: bool = True) -> Drawn:
     """Draw what is done to a photograph for one of its variants.
 
-    Parameters
-    ----------
-    left_out : sequence of str
-        Distortions that are drawn anew instead; all other draws stay as they would be.
-    colour : bool
-        Whether the photograph has colours; if not, what needs them is drawn anew as well.
+    `left_out`: distortions that are drawn anew instead; all other draws stay as they would be. `colour`: whether the
+    photograph has colours; if not, what needs them is drawn anew as well.
     """
     rng = np.random.default_rng((seed, zlib.crc32(photograph.encode()), variant))
     weights = drawing_weights()
@@ -128,10 +120,7 @@ _CELL = 4
 class Pair:
     """A distorted image in memory.
 
-    Attributes
-    ----------
-    test : numpy.ndarray
-        Luminance in fixed point, ``(height, width)``, sides multiples of four.
+    `test`: luminance in fixed point, ``(height, width)``, sides multiples of four.
     """
 
     test: Fixed
@@ -142,12 +131,8 @@ class Pair:
 class Source:
     """A photograph, and what its variants are.
 
-    Attributes
-    ----------
-    reference : numpy.ndarray
-        Its luminance in fixed point, sides multiples of four.
-    given : tuple of pathlib.Path
-        Distorted files; none for a photograph that is distorted by the bank.
+    `reference`: its luminance in fixed point, sides multiples of four. `given`: distorted files; none for a photograph
+    that is distorted by the bank.
     """
 
     path: Path
@@ -159,12 +144,8 @@ class Source:
 class PairBank:
     """All pairs of a run.
 
-    Parameters
-    ----------
-    pairs : sequence of Manifest
-        Distorted files with their references; scores are not used, and types that are left out are left out.
-    smallest : int, optional
-        Pixels a side that a picture needs; None stands for the first stage's windows.
+    `pairs`: distorted files with their references; scores are not used, and types that are left out are left out.
+    `smallest`: pixels a side that a picture needs; None stands for the first stage's windows.
     """
 
     def __init__(
@@ -248,10 +229,7 @@ class PairBank:
 def learnt_photographs(photographs: Sequence[Path], hold_out: int) -> list[Path]:
     """Leave out the photographs that are held out for validation; the others stay in the order given.
 
-    Parameters
-    ----------
-    hold_out : int
-        One of so many is held out: in the order of their names the eighth of ten, and so on; 0 holds out none.
+    `hold_out`: one of so many is held out: in the order of their names the eighth of ten, and so on; 0 holds out none.
     """
     if not hold_out:
         return list(photographs)

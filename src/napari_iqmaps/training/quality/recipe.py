@@ -24,8 +24,6 @@ class QualityConfig(Recipe):
 
     A field whose metadata names a ``stage`` counts in that stage only; the others count in all.
 
-    Notes
-    -----
     The published first stage [1]_ has the error map alone: ``within=0, visible=0, pseudo=0``, on the database whose
     scores the second stage learns. Here, errors are learnt from photographs without scores, in many kinds and strengths
     of distortion, and with them what measures that know the reference say of each image.

@@ -62,20 +62,9 @@ _MARGIN = rounded_up(max(SensitivityNet.REACH + NORMALISED_REACH, 2 * NORMALISED
 class ScoreTraining(Training):
     """The second stage of a blind network's training.
 
-    Parameters
-    ----------
-    half : bool
-        Whether the convolutions are in bfloat16.
-    network : DIQA or DeepBQA
-        As the first stage left it.
+    `half`: whether the convolutions are in bfloat16. `network`: as the first stage left it. `calibration`: two numbers
+    for each database but the first, between the network's scores and its own; dropped.
 
-    Attributes
-    ----------
-    calibration : torch.nn.Parameter
-        Two numbers for each database but the first, between the network's scores and its own; dropped.
-
-    Notes
-    -----
     The loss is the sum of
 
     - the absolute deviation from the observers' scores, averaged by the weights of the images;
@@ -144,10 +133,7 @@ class ScoreTraining(Training):
 class DIQAScores(ScoreTraining):
     """DIQA's second stage: its score head on standardised pooled vectors.
 
-    Parameters
-    ----------
-    steps : ScoreSteps
-        Whose vectors' mean and spread are folded into the weights in the end.
+    `steps`: whose vectors' mean and spread are folded into the weights in the end.
     """
 
     def __init__(self, config: QualityConfig, half: bool, network: DIQA, databases: int, steps: ScoreSteps) -> None:
@@ -188,10 +174,7 @@ class DIQAScores(ScoreTraining):
 class DeepBQAScores(ScoreTraining):
     """DeepBQA's second stage: its sensitivity, and the function from mean perceptual error to score.
 
-    Parameters
-    ----------
-    bank, targets : ScoreBank, Targets
-        Whose whole images the function is fitted to before the first step.
+    `bank`, `targets`: whose whole images the function is fitted to before the first step.
     """
 
     def __init__(
@@ -235,15 +218,8 @@ def total_variation(plane: Tensor) -> Tensor:
 def start_rising(network: DeepBQA, errors: npt.NDArray[np.float64], aims: npt.NDArray[np.float64]) -> None:
     """Fit DeepBQA's last layers so that the score never falls as the perceptual error rises.
 
-    Parameters
-    ----------
-    errors : numpy.ndarray
-        Mean perceptual errors, ``(images,)``.
-    aims : numpy.ndarray
-        What they should score, 0..1, ``(images,)``.
+    `errors`: mean perceptual errors, ``(images,)``. `aims`: what they should score, 0..1, ``(images,)``.
 
-    Notes
-    -----
     The score's logit becomes a sum of four ramps that begin at the quartiles of the errors, with weights of at least 0
     by least squares. A deviation counts by the slope of the logistic function, as it shows in the score.
     """
@@ -272,16 +248,10 @@ def fit_scores(
 ) -> Path:
     """Train the second stage: the score, on images that people have scored.
 
-    Parameters
-    ----------
-    start : str or pathlib.Path
-        Weights of a first stage. DIQA takes those of either network.
-    manifests : sequence of str, pathlib.Path or Manifest
-        Scored images. The scale of the result is 100 times the first one's impairment.
-    photographs : sequence of str or pathlib.Path
-        Undistorted pictures, distorted by the bank, whose scores are predicted from their references.
-    progress : callable, optional
-        Called with ``(done, in all)``, images first, then steps; raise `Cancelled` in it to stop.
+    `start`: weights of a first stage. DIQA takes those of either network. `manifests`: scored images. The scale of the
+    result is 100 times the first one's impairment. `photographs`: undistorted pictures, distorted by the bank, whose
+    scores are predicted from their references. `progress`: called with ``(done, in all)``, images first, then steps;
+    raise `Cancelled` in it to stop.
     """
     folder, read = Path(folder), [read_manifest(manifest) for manifest in manifests]
     learnt = learnt_photographs([Path(path) for path in photographs], config.hold_out)
@@ -305,17 +275,9 @@ def fit_scores_on(
 ) -> Path:
     """Train the second stage on some rows of images that a network has seen already; continues the folder's run.
 
-    Parameters
-    ----------
-    bank : ScoreBank
-        The images. All its distorted photographs are learnt from, whatever the rows.
-    config : QualityConfig
-        The recipe; it may differ from the bank's in how it learns.
-
-    Returns
-    -------
-    pathlib.Path
-        The weights, ``diqa.safetensors`` or ``deepbqa.safetensors``, with what they know of their training images.
+    `bank`: the images. All its distorted photographs are learnt from, whatever the rows. `config`: the recipe; it may
+    differ from the bank's in how it learns. Returns the weights, ``diqa.safetensors`` or ``deepbqa.safetensors``, with
+    what they know of their training images.
     """
     bank.check(config)
     run, file = Run(folder, **options), _file_of(config)
@@ -352,11 +314,8 @@ def fit_scores_on(
 def scores_of(bank: ScoreBank, weights: str | Path, rows: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
     """Score images that a network has seen already with a second stage that started from it.
 
-    Returns
-    -------
-    numpy.ndarray
-        0 (best) to 100 (worst), ``(rows,)``: what `napari_iqmaps.quality` says, within the precision of the
-        convolutions in training, and much faster.
+    Returns 0 (best) to 100 (worst), ``(rows,)``: what `napari_iqmaps.quality` says, within the precision of the
+    convolutions in training, and much faster.
     """
     config = bank.config
     network: Any = BLIND_CLASSES[config.network]()

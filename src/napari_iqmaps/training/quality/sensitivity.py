@@ -31,20 +31,9 @@ _PHOTOGRAPHS, _VARIANTS = 12, 2
 class SensitivityTraining(Training):
     """DeepBQA's sensitivity in training, over errors that stay as they are.
 
-    Parameters
-    ----------
-    half : bool
-        Whether the convolutions are in bfloat16.
-    network : DeepBQA
-        As the first stage left it; its sensitivity is changed in place.
+    `half`: whether the convolutions are in bfloat16. `network`: as the first stage left it; its sensitivity is changed
+    in place. `exchange`: logarithm of the impairment that one unit of perceptual error stands for; dropped.
 
-    Attributes
-    ----------
-    exchange : torch.nn.Parameter
-        Logarithm of the impairment that one unit of perceptual error stands for; dropped.
-
-    Notes
-    -----
     The loss is the squared deviation of the perceptual error, times a trained number, from what is visible with the
     reference at hand: averaged over squares of 8 cells, and averaged over each window. The second is what scores are
     made of, and what the first stage's term for the place leaves open.
@@ -104,17 +93,8 @@ def fit_sensitivity(
 ) -> Path:
     """Train the sensitivity of a first stage of DeepBQA.
 
-    Parameters
-    ----------
-    start : str or pathlib.Path
-        Result of the first stage.
-    photographs : sequence of str or pathlib.Path
-        Undistorted pictures, as for the first stage.
-
-    Returns
-    -------
-    pathlib.Path
-        ``sensitivity.safetensors``: the state of the whole network, its score still untrained.
+    `start`: result of the first stage. `photographs`: undistorted pictures, as for the first stage. Returns
+    ``sensitivity.safetensors``: the state of the whole network, its score still untrained.
     """
     run, start = Run(Path(folder), **options), Path(start)
     file = f"{SENSITIVITY}.safetensors"

@@ -29,14 +29,8 @@ _FEWEST_FOR_LINE = 2
 class Targets:
     """What the images of a fold should score, from 0 (best) to 1 (worst).
 
-    Attributes
-    ----------
-    databases : tuple of str
-        Their databases; the first is the scale.
-    impairment, weight : numpy.ndarray
-        float32, of each row.
-    pseudo : numpy.ndarray
-        float32, of each distorted photograph of the bank.
+    `databases`: their databases; the first is the scale. `impairment`, `weight`: float32, of each row. `pseudo`:
+    float32, of each distorted photograph of the bank.
     """
 
     rows: Rows
@@ -78,15 +72,8 @@ class Targets:
 class ScoreSteps(Draws):
     """The steps of a fold's second stage, from a given one on.
 
-    Parameters
-    ----------
-    first : int
-        The step to begin with; what a resumed run continues from.
-
-    Attributes
-    ----------
-    mean, spread : torch.Tensor
-        Of the pooled vectors of all images that are learnt from, ``(130,)``.
+    `first`: the step to begin with; what a resumed run continues from. `mean`, `spread`: of the pooled vectors of all
+    images that are learnt from, ``(130,)``.
     """
 
     def __init__(self, bank: ScoreBank, targets: Targets, config: QualityConfig, first: int = 0) -> None:
@@ -104,12 +91,9 @@ class ScoreSteps(Draws):
     def step(self, number: int) -> dict[str, Tensor]:
         """Draw one step.
 
-        Returns
-        -------
-        dict of torch.Tensor
-            impairment, weight and database of scored images, target of distorted photographs; and of the scored images
-            followed by the photographs, for DIQA the vectors, standardised, and for DeepBQA the luminance
-            ``(images, 1, side, side)`` with error and reliability ``(images, 1, side / 4, side / 4)``.
+        Returns impairment, weight and database of scored images, target of distorted photographs; and of the scored
+        images followed by the photographs, for DIQA the vectors, standardised, and for DeepBQA the luminance ``(images,
+        1, side, side)`` with error and reliability ``(images, 1, side / 4, side / 4)``.
         """
         rng = np.random.default_rng((self.config.seed, number))
         if self.config.network == "diqa":

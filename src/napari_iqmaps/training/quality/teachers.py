@@ -38,13 +38,9 @@ _SSIM_SIGMA, _SSIM_REACH = 1.5, 5
 class Teachers(NamedTuple):
     """What is known of a distorted image with its reference at hand.
 
-    Attributes
-    ----------
-    visible : numpy.ndarray
-        Impairment ``1 - (1 - q) ** a`` of each pixel, q its visibility and a the mixing scalar, at a quarter of the
-        resolution: float16, ``(height / 4, width / 4)``, 0 to 1.
-    numbers : numpy.ndarray
-        `NUMBERS` on a common scale of 0 (equal images) to about 1 (the worst), float32, ``(7,)``.
+    `visible`: impairment ``1 - (1 - q) ** a`` of each pixel, q its visibility and a the mixing scalar, at a quarter of
+    the resolution: float16, ``(height / 4, width / 4)``, 0 to 1. `numbers`: `NUMBERS` on a common scale of 0 (equal
+    images) to about 1 (the worst), float32, ``(7,)``.
     """
 
     visible: npt.NDArray[np.float16]
@@ -54,13 +50,8 @@ class Teachers(NamedTuple):
 def teachers_of(test: Plane, reference: Plane) -> Teachers:
     """Ask all of them.
 
-    Parameters
-    ----------
-    test, reference : numpy.ndarray
-        Luminance, float32, of the same shape; sides multiples of four, at least 48.
+    `test`, `reference`: luminance, float32, of the same shape; sides multiples of four, at least 48.
 
-    Notes
-    -----
     The numbers are put on their common scale by fixed functions, chosen so that distortions of all strengths spread
     over it about evenly: the score of the visibility map as it is, GMSD / .35, 1 - sqrt(VIF), and sqrt(1 - s) of SSIM
     and of its contrast and structure at the full, half and quarter resolution. VIF can exceed 1, where contrast was
@@ -78,18 +69,9 @@ def teachers_of(test: Plane, reference: Plane) -> Teachers:
 def vif(test: Plane, reference: Plane) -> float:
     """Give the visual information fidelity in the pixel domain [1]_.
 
-    Parameters
-    ----------
-    test, reference : numpy.ndarray
-        Luminance ``(height, width)``, 0..255, at least 41 pixels a side.
+    `test`, `reference`: luminance ``(height, width)``, 0..255, at least 41 pixels a side. Returns 1 for equal images, 0
+    if nothing is left; above 1 where contrast was raised.
 
-    Returns
-    -------
-    float
-        1 for equal images, 0 if nothing is left; above 1 where contrast was raised.
-
-    Notes
-    -----
     Four scales with Gaussian windows of 17, 9, 5 and 3 pixels (a fifth of the side as standard deviation), of which
     only whole ones count; from scale to scale the images are smoothed by the next window and every second pixel is
     kept; the variance of the visual noise is 2.

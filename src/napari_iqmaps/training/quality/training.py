@@ -27,16 +27,10 @@ def fit(
 ) -> Path:
     """Train a blind network: its errors into ``folder/stage1``, its sensitivity, and its score into ``folder/stage2``.
 
-    Parameters
-    ----------
-    manifests : sequence of str, pathlib.Path or Manifest
-        Images that people have scored, for the second stage; the first one's scores are the scale.
-    pairs : sequence of str, pathlib.Path or Manifest
-        Distorted pictures for the first stage besides. Whoever judges the result on a database must leave its scenes
-        out here: no other part of the first stage sees images of databases.
-    start : str or pathlib.Path, optional
-        Result of a first stage, or of DeepBQA's sensitivity after it (``folder/sensitivity``); what it holds is not
-        trained again. DIQA takes one of either network.
+    `manifests`: images that people have scored, for the second stage; the first one's scores are the scale. `pairs`:
+    distorted pictures for the first stage besides. Whoever judges the result on a database must leave its scenes out
+    here: no other part of the first stage sees images of databases. `start`: result of a first stage, or of DeepBQA's
+    sensitivity after it (``folder/sensitivity``); what it holds is not trained again. DIQA takes one of either network.
     """
     folder = Path(folder)
     read = [read_manifest(manifest) for manifest in manifests]

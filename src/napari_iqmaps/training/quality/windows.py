@@ -36,16 +36,9 @@ class Window(NamedTuple):
 def draw_window(shape: tuple[int, int], side: int, rng: np.random.Generator, *, turned: bool = True) -> Window:
     """Draw a window and one of its orientations.
 
-    Parameters
-    ----------
-    side : int
-        Of the window in pixels, a multiple of four, at most the image's.
-
-    Returns
-    -------
-    Window
-        Whose cells sit on its pixels 0, 4, 8, ... in every orientation: an axis as long as the window is not mirrored,
-        since a mirrored window has to begin one pixel behind a cell.
+    `side`: of the window in pixels, a multiple of four, at most the image's. Returns whose cells sit on its pixels 0,
+    4, 8, ... in every orientation: an axis as long as the window is not mirrored, since a mirrored window has to begin
+    one pixel behind a cell.
     """
     places, mirrors = rng.random(2), rng.integers(2, size=2)
     transposed = bool(rng.integers(2)) and turned
@@ -71,14 +64,9 @@ def _span(length: int, side: int, place: float, mirror: bool) -> tuple[slice, sl
 def cells_of(network: BlindNetwork, luminance: Tensor, *, half: bool) -> Cells:
     """Run a network on windows, as its own ``forward`` does: all in float32, no gradient for what has no weights.
 
-    Parameters
-    ----------
-    network : BlindNetwork
-        In channels-last memory order, which the convolutions are fastest in.
-    luminance : torch.Tensor
-        Code values, float32, ``(images, 1, height, width)``.
-    half : bool
-        Whether the convolutions are in bfloat16. The pyramid never is: three digits of a code value are not enough.
+    `network`: in channels-last memory order, which the convolutions are fastest in. `luminance`: code values, float32,
+    ``(images, 1, height, width)``. `half`: whether the convolutions are in bfloat16. The pyramid never is: three digits
+    of a code value are not enough.
     """
     with torch.no_grad():
         detail = normalised(luminance)
@@ -96,12 +84,8 @@ def cells_of(network: BlindNetwork, luminance: Tensor, *, half: bool) -> Cells:
 def inner(cells: Tensor, border: int) -> Tensor:
     """Leave out the cells along the border, which see what is assumed beyond it.
 
-    Parameters
-    ----------
-    cells : torch.Tensor
-        ``(images, channels, rows, columns)``.
-    border : int
-        How many of them; 0 leaves all. Kim and Lee (ICASSP 2018) leave out 4.
+    `cells`: ``(images, channels, rows, columns)``. `border`: how many of them; 0 leaves all. Kim and Lee (ICASSP 2018)
+    leave out 4.
     """
     return cells[..., border:-border, border:-border] if border else cells
 

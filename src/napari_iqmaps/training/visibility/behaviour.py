@@ -32,13 +32,9 @@ _FEWEST_CELLS = 60
 class PhotographBehaviour:
     """How the map of one photograph follows its content.
 
-    Attributes
-    ----------
-    band_correlation : float
-        Median over luminance bands (32 code values wide) of Spearman's rank correlation between threshold and local
-        standard deviation: at equal luminance, does texture hide?
-    textured, flat : float
-        Mean threshold of the tenth of the photograph with the most and with the least local contrast, code values.
+    `band_correlation`: median over luminance bands (32 code values wide) of Spearman's rank correlation between
+    threshold and local standard deviation: at equal luminance, does texture hide? `textured`, `flat`: mean threshold of
+    the tenth of the photograph with the most and with the least local contrast, code values.
     """
 
     name: str
@@ -77,10 +73,7 @@ def photograph_behaviour(name: str, model: ThresholdModel = "pnet", weights: str
 def flat_thresholds(model: ThresholdModel = "pnet", weights: str | None = None) -> dict[int, float]:
     """Give the threshold on uniform fields, from dark to bright.
 
-    Returns
-    -------
-    dict of int to float
-        Code value of the field to threshold in code values.
+    Returns code value of the field to threshold in code values.
     """
     fields = np.stack([np.full((40, 40), level, np.uint8) for level in FLAT_LEVELS])
     scores = threshold_map(fields, model=model, weights=weights).score

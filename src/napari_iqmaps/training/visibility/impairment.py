@@ -23,12 +23,8 @@ _SMALLEST_NORM = 1e-12
 def thresholds(network: PNet | ContrastModel, patches: Tensor, dropout: float = 0.0) -> Tensor:
     """Give the threshold of each patch in code values, ``(patches,)``.
 
-    Parameters
-    ----------
-    patches : torch.Tensor
-        From `ImageBank.take`: ``(patches, 32, 32, 4)``.
-    dropout : float
-        Share of the P-net's features and hidden units to leave out.
+    `patches`: from `ImageBank.take`: ``(patches, 32, 32, 4)``. `dropout`: share of the P-net's features and hidden
+    units to leave out.
     """
     if isinstance(network, ContrastModel):
         # T = k softplus(p0 + p1 s), with s the mean local standard deviation of the patch.
@@ -66,10 +62,7 @@ def _pnet(network: PNet, patches: Tensor, dropout: float) -> Tensor:
 def combined_thresholds(both: Tensor, rule: str) -> Tensor:
     """Join the thresholds of both images of a pair.
 
-    Parameters
-    ----------
-    both : torch.Tensor
-        Thresholds in code values: of the distorted patches, then of as many reference patches.
+    `both`: thresholds in code values: of the distorted patches, then of as many reference patches.
     """
     test, reference = both.chunk(2)
     if rule == "smaller":
@@ -82,16 +75,9 @@ def combined_thresholds(both: Tensor, rule: str) -> Tensor:
 def impairment(test: Tensor, threshold: Tensor, mixing: Tensor, exponent: float) -> Tensor:
     """Give how much the difference of each pair of patches impairs it: ``1 - exp(-a d / T)``, ``(patches,)``.
 
-    Parameters
-    ----------
-    test : torch.Tensor
-        Distorted patches ``(patches, 32, 32, 4)``, of which the last channel is the difference at each pixel.
-    threshold : torch.Tensor
-        T in code values, ``(patches,)``.
-    mixing : torch.Tensor
-        The scalar a.
-    exponent : float
-        p of the p-mean d of the differences; 1 is the mean, as published.
+    `test`: distorted patches ``(patches, 32, 32, 4)``, of which the last channel is the difference at each pixel.
+    `threshold`: t in code values, ``(patches,)``. `mixing`: the scalar a. `exponent`: p of the p-mean d of the
+    differences; 1 is the mean, as published.
     """
     # Kottayil et al. (ICIP 2018): the mixing function q = 1 - exp(-a d / T); d is the mean of |reference - distorted|
     # there, and here the p-mean of what an observer's channels pass of it.
@@ -103,10 +89,7 @@ def impairment(test: Tensor, threshold: Tensor, mixing: Tensor, exponent: float)
 def power_mean(values: Tensor, exponent: float) -> Tensor:
     """Pool the impairment of patches, ``(images, patches)``, into that of their image.
 
-    Parameters
-    ----------
-    exponent : float
-        1 is the mean, as published; above it the worst patches count for more.
+    `exponent`: 1 is the mean, as published; above it the worst patches count for more.
     """
     if exponent == 1:
         return values.mean(1)

@@ -21,8 +21,6 @@ NETWORKS: tuple[Network, ...] = ("pnet", "contrast")
 class TrainingConfig(Recipe):
     """Everything that decides what comes out of training a threshold network, besides the data.
 
-    Notes
-    -----
     The published recipe [1]_ is ``loss="patch"``, ``correlation=0``, ``calibration="none"``, ``thresholds="test"``,
     ``channels="none"``, ``exponent=1``, ``pooling=1``, ``schedule="constant"``, ``averaging=0``, ``weight_decay=0``,
     with the learning rate of .001 and the dropout of .5.

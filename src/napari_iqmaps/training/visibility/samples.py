@@ -47,18 +47,10 @@ class ImageBank:
     deviation, and how much it differs from its reference. The distance rather than the mean is kept because half
     precision cannot tell a bright pixel from its mean.
 
-    Parameters
-    ----------
-    references : mapping of str to str or None
-        Image files, at least 38x38 pixels each, with the file that each is compared with; None for an undistorted one.
-    progress : callable, optional
-        Called with ``(images read, images in all)``.
-
-    Attributes
-    ----------
-    start, height, width : numpy.ndarray of int
-        For each image, its first pixel in `values` and the sides of what is known of it: a border of three pixels,
-        whose neighbourhood is incomplete, is left out.
+    `references`: image files, at least 38x38 pixels each, with the file that each is compared with; None for an
+    undistorted one. `progress`: called with ``(images read, images in all)``. `start`, `height`, `width`: for each
+    image, its first pixel in `values` and the sides of what is known of it: a border of three pixels, whose
+    neighbourhood is incomplete, is left out.
     """
 
     def __init__(
@@ -92,17 +84,8 @@ class ImageBank:
     def take(self, images: Integers, corners: tuple[Integers, Integers], orientations: Integers) -> Tensor:
         """Cut patches out, each turned or mirrored.
 
-        Parameters
-        ----------
-        corners : (numpy.ndarray of int, numpy.ndarray of int)
-            First rows and columns.
-        orientations : numpy.ndarray of int
-            0..7 for each patch; 0 leaves it as it is.
-
-        Returns
-        -------
-        torch.Tensor
-            float32, ``(patches, 32, 32, 4)``.
+        `corners`: first rows and columns. `orientations`: 0..7 for each patch; 0 leaves it as it is. Returns float32,
+        ``(patches, 32, 32, 4)``.
         """
         # A turned patch is the same pixels read with other strides from another corner.
         last = PNet.PATCH - 1
@@ -129,12 +112,8 @@ class ImageBank:
 class DifferenceMeasure:
     """How the difference of two images is measured at a pixel.
 
-    Attributes
-    ----------
-    gains : tuple of float
-        Of the channels; empty for the bare difference of the published method.
-    exponent : float
-        Of the Minkowski mean, over channels as over pixels.
+    `gains`: of the channels; empty for the bare difference of the published method. `exponent`: of the Minkowski mean,
+    over channels as over pixels.
     """
 
     gains: tuple[float, ...]
@@ -168,20 +147,9 @@ def statistics_of(
 ) -> Tensor:
     """Turn luminance into what `ImageBank` keeps.
 
-    Parameters
-    ----------
-    luminance : numpy.ndarray
-        float32, ``(height, width)``, 0..255.
-    difference : numpy.ndarray, optional
-        float32, of the same shape: what the last channel holds; None is no difference.
+    `luminance`: float32, ``(height, width)``, 0..255. `difference`: float32, of the same shape: what the last channel
+    holds; None is no difference. Returns float16, ``(height - 6, width - 6, 4)``.
 
-    Returns
-    -------
-    torch.Tensor
-        float16, ``(height - 6, width - 6, 4)``.
-
-    Notes
-    -----
     What the networks' own `local_statistics` gives (a test holds them together), in double precision where that one
     arranges its sums to need single: ten times faster for one image on a busy processor.
     """
@@ -214,10 +182,7 @@ def _smoothed(pixels: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 class ScoredImages:
     """A table of scored images with their pixels at hand.
 
-    Parameters
-    ----------
-    bank : ImageBank
-        Holds all files and references of the table, and the photographs.
+    `bank`: holds all files and references of the table, and the photographs.
     """
 
     table: pd.DataFrame
@@ -243,15 +208,9 @@ class ScoredImages:
 class PatchSteps(Draws):
     """The steps of a threshold network's training, from a given one on.
 
-    Parameters
-    ----------
-    rows : numpy.ndarray of int
-        Which rows of the table to learn from; no other image is touched, references included.
-    first : int
-        The step to begin with; what a resumed run continues from.
+    `rows`: which rows of the table to learn from; no other image is touched, references included. `first`: the step to
+    begin with; what a resumed run continues from.
 
-    Notes
-    -----
     A step's patches stay together by image: patch k belongs to image ``k // config.patches``.
     """
 
@@ -271,11 +230,8 @@ class PatchSteps(Draws):
     def step(self, number: int) -> dict[str, Tensor]:
         """Draw one step.
 
-        Returns
-        -------
-        dict of torch.Tensor
-            test and reference patches ``(images * patches, 32, 32, 4)``; impairment, weight and database of each
-            image; clean patches where the recipe needs them.
+        Returns test and reference patches ``(images * patches, 32, 32, 4)``; impairment, weight and database of each
+        image; clean patches where the recipe needs them.
         """
         config = self.config
         rng = np.random.default_rng((config.seed, number))

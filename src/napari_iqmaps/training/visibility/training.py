@@ -43,13 +43,9 @@ def _network(name: str, mixing: float) -> PNet | ContrastModel:
 class ThresholdTraining(Training):
     """A threshold network in training.
 
-    Attributes
-    ----------
-    calibration : torch.nn.Parameter or None
-        Two numbers for each database; not part of the result. Databases differ in how they turn what is seen into
-        scores, and a threshold should not have to bend for that.
-    companion : ContrastModel or None
-        Learns the same scores beside a network that is pulled towards it; not part of the result.
+    `calibration`: two numbers for each database; not part of the result. Databases differ in how they turn what is seen
+    into scores, and a threshold should not have to bend for that. `companion`: learns the same scores beside a network
+    that is pulled towards it; not part of the result.
     """
 
     config: TrainingConfig
@@ -153,10 +149,7 @@ def fit(
 ) -> Path:
     """Train a network on scored images.
 
-    Parameters
-    ----------
-    photographs : sequence of str or pathlib.Path
-        Undistorted images for what is learnt without scores (invariance, pull), besides the references.
+    `photographs`: undistorted images for what is learnt without scores (invariance, pull), besides the references.
     """
     folder = Path(folder)
     read = [read_manifest(path) for path in manifests]
@@ -226,15 +219,9 @@ def _file_of(config: TrainingConfig) -> str:
 def anchor(network: PNet | ContrastModel, bank: ImageBank, images: Integers, level: float) -> float:
     """Scale a network's thresholds so that flat areas have a given one; its scores stay as they are.
 
-    Parameters
-    ----------
-    network : PNet or ContrastModel
-        Changed in place: its thresholds, and its mixing scalar by the same factor.
-    level : float
-        The threshold of flat areas, in code values.
+    `network`: changed in place: its thresholds, and its mixing scalar by the same factor. `level`: the threshold of
+    flat areas, in code values.
 
-    Notes
-    -----
     In ``1 - exp(-a d / T)`` only a / T meets the scores. So T and a are known up to a common factor, and something
     else has to set it: here the geometric mean of T over the twentieth of the patches that is flattest.
     """
