@@ -11,7 +11,7 @@ import napari_iqmaps as iq
 from napari_iqmaps.core import distortions as bank
 from napari_iqmaps.core import machine_curve as curves
 from napari_iqmaps.core.io.map_file import read_record
-from napari_iqmaps.core.io.table import read_scores
+from napari_iqmaps.core.io.score_table import read_scores
 from napari_iqmaps.core.machine_curve import COLUMNS
 
 COLOURS = np.random.default_rng(2).integers(0, 256, (40, 56, 3), dtype=np.uint8)

@@ -18,7 +18,7 @@ from napari_iqmaps.cli import engine
 from napari_iqmaps.cli.engine import Ledger
 from napari_iqmaps.core import models
 from napari_iqmaps.core.blind import COLUMNS
-from napari_iqmaps.core.io.table import read_scores
+from napari_iqmaps.core.io.score_table import read_scores
 
 RNG = np.random.default_rng(4)
 LARGE = RNG.integers(0, 256, (120, 116), dtype=np.uint8)

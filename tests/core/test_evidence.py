@@ -11,8 +11,7 @@ import napari_iqmaps as iq
 from napari_iqmaps.core._network_pass import BlindOperator, BlindSums, run
 from napari_iqmaps.core.evidence import ENOUGH_CELLS, HOMOGENEOUS, blind_verdict, machine_verdict, uniformity
 from napari_iqmaps.core.images import as_planes
-from napari_iqmaps.core.networks.blind import POOLED
-from napari_iqmaps.core.networks.evidence import KNOTS, Evidence
+from napari_iqmaps.core.networks.blind import KNOTS, POOLED, Evidence
 
 from .conftest import random_network, written
 

@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 import napari_iqmaps
 from napari_iqmaps import WeightsError
 from napari_iqmaps.core import models
-from napari_iqmaps.core.networks.contrast import ContrastModel
+from napari_iqmaps.core.networks.pnet import ContrastModel
 
 
 @pytest.fixture

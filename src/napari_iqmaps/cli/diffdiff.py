@@ -11,20 +11,20 @@ from typing import Any
 import click
 import numpy as np
 
-from ..core.columns import plain
 from ..core.diffdiff import DiffDiffScore, diff_diff_assess, diff_diff_score
 from ..core.diffdiff.images import inside_black_border
 from ..core.diffdiff.verdict import COLUMNS
 from ..core.errors import InputError
 from ..core.images import as_planes
 from ..core.io.reading import read_image
-from ..core.io.table import write_scores
+from ..core.io.score_table import write_scores
 from ..core.maps import QualityMap
 from ..core.progress import Progress
 from ..core.registration import Registration
 from ..core.registration.matrix_file import load_matrix
 from ..core.registration.search import METHODS, register
 from ..core.registration.series import RegistrationSeries, register_series
+from ..core.score_columns import plain
 from .engine import Answer, Job, Plan, jobs_of, maps_plan, run
 from .inputs import Images, Options, Reader, found_inputs, on_grid, partner, request_of, with_notes
 from .options import (

@@ -22,13 +22,13 @@ from typing import Any, Generic, TypeVar
 import click
 
 from ..core import models
-from ..core.columns import Column
 from ..core.errors import InputError, IqmapsError, WeightsError
 from ..core.io.map_file import read_record, row_of_record, score_row
 from ..core.io.reading import read_image
-from ..core.io.table import read_scores, write_scores
+from ..core.io.score_table import read_scores, write_scores
 from ..core.maps import COLUMNS, QualityMap
 from ..core.progress import Progress
+from ..core.score_columns import Column
 from .group import INTERRUPTED, in_one_line
 from .inputs import Options, output_names, partner
 from .report import Layout, Report, Row, layout_of

@@ -16,7 +16,6 @@ import numpy as np
 
 from .. import __version__
 from ..core import models
-from ..core.columns import plain
 from ..core.display import SDR_WHITE
 from ..core.errors import InputError
 from ..core.io.image_file import RELATIVE_LIGHT, ImageFile
@@ -25,6 +24,7 @@ from ..core.io.reading import read_image
 from ..core.kinds import KINDS
 from ..core.maps import QualityMap
 from ..core.quality_score import QualityScore
+from ..core.score_columns import plain
 from .report import Report
 
 Result = TypeVar("Result", QualityMap, QualityScore)

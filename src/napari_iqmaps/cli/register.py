@@ -10,15 +10,15 @@ from typing import Any
 import click
 import numpy as np
 
-from ..core.columns import plain
 from ..core.errors import InputError
 from ..core.io.image_file import ImageFile
 from ..core.io.map_file import read_record
-from ..core.io.table import write_scores
+from ..core.io.score_table import write_scores
 from ..core.registration import Registration, search
 from ..core.registration.external import check_installed
 from ..core.registration.record import COLUMNS
 from ..core.registration.series import RegistrationSeries, register_series
+from ..core.score_columns import plain
 from .engine import Job, Plan, Turn, run, same_made
 from .inputs import Images, Options, Reader, found_inputs, on_grid, output_names, partner, read, request_of
 from .options import MOTION, PIXELS, core_options, default_of, motion_options, out_option, table_options

@@ -19,9 +19,9 @@ from rich.table import Table
 from rich.text import Text
 
 from .. import __version__
-from ..core.columns import plain
 from ..core.kinds import KINDS
 from ..core.quality_score import QualityScore
+from ..core.score_columns import plain
 
 _WIDTH_OF_A_FILE = 140  # columns of a table that goes into a pipe
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, Literal
 from .. import __version__
 from . import models
 from .assessment import Assessment, BlindJudge
-from .columns import Part, columns
 from .errors import InputError
 from .images import DataRange, Planes, as_planes, check_same_shape
 from .maps import QualityMap
 from .progress import Progress
 from .quality_score import QualityScore
+from .score_columns import Part, columns
 
 if TYPE_CHECKING:
     from pathlib import Path

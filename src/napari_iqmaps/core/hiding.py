@@ -12,13 +12,13 @@ import numpy.typing as npt
 
 from .. import __version__
 from . import marks
-from .columns import Part, columns
 from .display import WHITE
 from .errors import InputError
 from .images import DataRange, Planes, as_planes, is_dask
 from .maps import QualityMap
 from .marks import MarkRange, Placement
 from .progress import Progress, Steps
+from .score_columns import Part, columns
 from .visibility import ThresholdOptions, thresholds_of, visibility_of
 
 COLUMNS = columns(Part.SETTINGS, "strength", "level", "highest", "energy", "kept")

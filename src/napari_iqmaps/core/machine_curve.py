@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from .columns import Column, Part, columns
 from .distortions import distort
 from .distortions import distortion as row_of_bank
 from .distortions.record import checked_severity
@@ -21,6 +20,7 @@ from .images import DataRange, Planes, as_planes
 from .machine import machine_quality
 from .progress import Progress, equal_part
 from .quality_score import QualityScore
+from .score_columns import Column, Part, columns
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from .columns import Part, columns
 from .errors import InputError
 from .kinds import KINDS, Kind
 from .observers import viewing
+from .score_columns import Part, columns
 
 COLUMNS = columns(Part.MODEL, "stride", "observer", "pixels_per_degree", "window")
 """Of a table of maps, beside the general ones."""

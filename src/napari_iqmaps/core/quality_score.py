@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .columns import origin, plain
 from .errors import InputError
+from .score_columns import origin, plain
 
 Numbers = npt.NDArray[np.float64]
 

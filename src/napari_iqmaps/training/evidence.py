@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ..core.errors import InputError, WeightsError
-from ..core.networks.evidence import Evidence
+from ..core.networks.blind import Evidence
 from .weights import read_tensors, write_tensors
 
 Floats = npt.NDArray[np.float64]

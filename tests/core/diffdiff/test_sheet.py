@@ -10,7 +10,7 @@ from PIL import Image
 import napari_iqmaps as iq
 from napari_iqmaps.core.diffdiff import BlockScore, diff_diff_assess, ladder_tolerances, overlay
 from napari_iqmaps.core.diffdiff import sheet as drawing
-from napari_iqmaps.core.diffdiff.curve import NINE_TOLERANCES
+from napari_iqmaps.core.diffdiff.pictures import NINE_TOLERANCES
 from napari_iqmaps.core.diffdiff.sheet import Shown, write_diffdiff_sheet, write_ladder, write_overlays
 from napari_iqmaps.core.io.map_file import read_record
 

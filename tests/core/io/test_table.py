@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 import napari_iqmaps as iq
-from napari_iqmaps.core.columns import Column, Part, columns
 from napari_iqmaps.core.io.map_file import score_row
-from napari_iqmaps.core.io.table import read_scores, write_scores
+from napari_iqmaps.core.io.score_table import read_scores, write_scores
 from napari_iqmaps.core.maps import COLUMNS
 from napari_iqmaps.core.quality_score import QualityScore, quality_row
+from napari_iqmaps.core.score_columns import Column, Part, columns
 
 IMAGE = np.random.default_rng(1).integers(0, 256, (3, 40, 60), dtype=np.uint8)
 

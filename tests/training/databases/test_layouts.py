@@ -8,8 +8,8 @@ import pytest
 
 from napari_iqmaps import InputError
 from napari_iqmaps.training.databases import LAYOUTS, list_database
+from napari_iqmaps.training.databases.listing import LIVE_KODAK, joined
 from napari_iqmaps.training.databases.manifest import pooled, read_manifest
-from napari_iqmaps.training.databases.scenes import LIVE_KODAK, joined
 from napari_iqmaps.training.evaluation.protocols import Shares, leave_one_scene_out
 
 

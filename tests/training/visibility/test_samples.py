@@ -6,8 +6,7 @@ import torch
 from PIL import Image
 
 from napari_iqmaps import InputError
-from napari_iqmaps.core.networks.contrast import ContrastModel
-from napari_iqmaps.core.networks.pnet import PNet, local_statistics
+from napari_iqmaps.core.networks.pnet import ContrastModel, PNet, local_statistics
 from napari_iqmaps.core.observers import local_difference
 from napari_iqmaps.training.databases.manifest import read_manifest
 from napari_iqmaps.training.visibility.impairment import thresholds

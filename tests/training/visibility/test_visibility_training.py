@@ -17,7 +17,7 @@ from safetensors import safe_open
 import napari_iqmaps as iq
 from napari_iqmaps import Cancelled, InputError
 from napari_iqmaps.core.models import load_into
-from napari_iqmaps.core.networks.contrast import ContrastModel
+from napari_iqmaps.core.networks.pnet import ContrastModel
 from napari_iqmaps.training.databases.manifest import read_manifest
 from napari_iqmaps.training.visibility.impairment import combined_thresholds, impairment, power_mean, thresholds
 from napari_iqmaps.training.visibility.samples import (

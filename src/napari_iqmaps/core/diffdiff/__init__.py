@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from .assessment import DiffDiffAssessment, diff_diff, diff_diff_assess, diff_diff_score, recounted
-from .curve import TolerancePoint, histogram, ladder_tolerances, tolerance_curve
 from .emphasis import edge_weight
 from .options import ScoreLimits
-from .pictures import marked_overlay, marks, overlay
+from .pictures import TolerancePoint, histogram, ladder_tolerances, marked_overlay, marks, overlay, tolerance_curve
 from .surface import ShiftSurface, score_surface
 from .tolerance import LocalContrast, auto_tolerance, local_contrast
 from .verdict import VERDICTS, BlockScore, DiffDiffScore

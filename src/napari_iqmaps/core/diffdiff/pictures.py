@@ -1,7 +1,10 @@
-"""Marks and pictures of a judgement: which pixels got better or worse, and the overlay of two images."""
+"""Pictures of a judgement: overlays, marks of better and worse pixels, and how the score changes with the tolerance."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,6 +12,7 @@ import numpy.typing as npt
 
 from ..errors import InputError
 from ..images import DataRange, as_planes, check_same_shape
+from ..maps import QualityMap
 from .options import checked_median, checked_tol
 from .tally import voted_masks
 
@@ -66,3 +70,75 @@ def marked_overlay(
     picture[better] = BETTER_INK
     picture[worse] = WORSE_INK
     return picture
+
+
+NINE_TOLERANCES = tuple(range(10, 91, 10))
+"""Grey levels; those of the original's ladder of nine pictures."""
+
+_RUNGS = 9
+_REACH = 99.5  # percentile of the changes: the ladder ends a rung beyond it, so that few large ones do not stretch it
+
+FARTHEST = 255.0
+"""Grey levels: ends of a histogram."""
+
+
+@dataclass(frozen=True)
+class TolerancePoint:
+    """What a map says at one tolerance: pixels of all planes; the score is NaN where none changed."""
+
+    tol: float
+    score: float
+    better: int
+    worse: int
+    count: int
+
+
+def tolerance_curve(
+    values: QualityMap | npt.NDArray[np.float32], tols: Sequence[float] = NINE_TOLERANCES, *, median: int = 0
+) -> tuple[TolerancePoint, ...]:
+    """Count a map, or its values, at several tolerances: all pixels, also of blocks that a score leaves out."""
+    array = _values(values)
+    points = []
+    for tol in tols:
+        better, worse = (int(np.count_nonzero(mask)) for mask in marks(array, tol, median=median))
+        count = better + worse
+        points.append(TolerancePoint(float(tol), better / count if count else math.nan, better, worse, count))
+    return tuple(points)
+
+
+def histogram(
+    values: QualityMap | npt.NDArray[np.float32],
+    *,
+    tol: float = 0.0,
+    bins: int = 17,
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
+    """Count the changes of a map by size, those up to `tol` left out; give the edges of the bins, and the counts.
+
+    The bins are of equal width, from -255 to 255 grey levels; what lies beyond is in the outer ones. 17 of them are the
+    notebook's (``255 // 15``).
+    """
+    tol = checked_tol(tol)
+    if isinstance(bins, bool) or not isinstance(bins, int | np.integer) or bins < 1:
+        raise InputError(f"bins is {bins!r}; give a whole number of at least 1.")
+    array = _values(values)
+    changed = array[np.abs(array) > np.float32(tol)]
+    counts, edges = np.histogram(changed.clip(-FARTHEST, FARTHEST), bins=int(bins), range=(-FARTHEST, FARTHEST))
+    return edges, counts
+
+
+def _values(values: Any) -> npt.NDArray[np.float32]:
+    if not isinstance(values, QualityMap):
+        return np.asarray(values, np.float32)
+    if values.kind != "diff_diff":
+        raise InputError(f"The map is of the kind {values.kind!r}; give one of the kind 'diff_diff'.")
+    return np.asarray(values.values, np.float32)
+
+
+def ladder_tolerances(values: npt.NDArray[np.floating[Any]]) -> tuple[float, ...]:
+    """Choose nine tolerances in even steps up to a map's largest changes, such as 10, 20 .. 90."""
+    finite = np.abs(values[np.isfinite(values)])
+    reach = max(float(np.percentile(finite, _REACH)) if finite.size else 0.0, 1.0)
+    step = reach / (_RUNGS + 1)
+    power = 10.0 ** np.floor(np.log10(step))
+    nice = next((power * size for size in (1.0, 2.0, 5.0) if power * size >= step), power * 10)
+    return tuple(float(nice * number) for number in range(1, _RUNGS + 1))

@@ -18,8 +18,7 @@ from ... import __version__
 from ..errors import InputError
 from ..io.sheet import HOLE_GREY, INK, PALE_INK, Panel, Sheet, mappable, new_plot, reduced, write_figure
 from ..kinds import KINDS
-from .curve import ladder_tolerances
-from .pictures import marks, overlay
+from .pictures import ladder_tolerances, marks, overlay
 from .verdict import BlockScore, DiffDiffScore
 
 SHEET = "diff_diff_sheet"

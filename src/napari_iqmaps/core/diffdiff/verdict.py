@@ -11,8 +11,8 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from ..columns import Column, Part, columns
 from ..quality_score import summed_up
+from ..score_columns import Column, Part, columns
 from .differences import CellFacts, answers
 from .images import Box
 from .options import Options

@@ -12,11 +12,11 @@ import numpy.typing as npt
 
 from ..errors import InputError
 from ..images import DataRange, Planes, as_planes
-from . import blur, coding, colour, loss, noise, tone
+from . import blur, coding, loss, noise, tone
 from .record import Distortion, Pixels, checked_severity
 
 BANK = MappingProxyType({
-    row.name: row for family in (noise, blur, coding, tone, colour, loss) for row in family.ROWS
+    row.name: row for family in (noise, blur, coding, tone, loss) for row in family.ROWS
 })  # fmt: skip
 
 

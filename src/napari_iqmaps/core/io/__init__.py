@@ -3,6 +3,6 @@
 from .image_file import ImageFile
 from .map_file import MAP_SUFFIXES, read_map, score_row, write_map
 from .reading import read_image
-from .table import write_scores
+from .score_table import write_scores
 
 __all__ = ["MAP_SUFFIXES", "ImageFile", "read_image", "read_map", "score_row", "write_map", "write_scores"]

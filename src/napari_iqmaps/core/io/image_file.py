@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ... import __version__
-from ..columns import plain
 from ..display import Luminance
 from ..errors import InputError
+from ..score_columns import plain
 from .atomic import written_whole
 
 KEY = "napari_iqmaps"

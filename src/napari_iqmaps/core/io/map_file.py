@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 
 from ... import __version__
-from ..columns import Column, origin, plain
 from ..errors import InputError
 from ..kinds import KINDS
 from ..maps import COLUMNS, QualityMap
+from ..score_columns import Column, origin, plain
 from .atomic import written_whole
 from .image_file import CLASSIC_LIMIT, KEY, SOFTWARE, TIFF_SUFFIXES
-from .table import NO_PIXEL
+from .score_table import NO_PIXEL
 
 MAP_SUFFIXES = (*TIFF_SUFFIXES, ".png")
 """What `write_map` writes: values to go on with (TIFF), and a picture to look at (PNG)."""

@@ -28,8 +28,8 @@ from matplotlib.patches import Rectangle
 from matplotlib.transforms import IdentityTransform
 
 from ... import __version__
-from ..columns import plain
 from ..kinds import Kind
+from ..score_columns import plain
 from .atomic import written_whole
 from .image_file import KEY, SOFTWARE
 

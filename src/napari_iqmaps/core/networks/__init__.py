@@ -8,9 +8,8 @@ from types import MappingProxyType
 from torch import nn
 
 from .blind import DIQA, DeepBQA
-from .contrast import ContrastModel
 from .metrifier import Metrifier
-from .pnet import PNet
+from .pnet import ContrastModel, PNet
 
 NETWORKS: Mapping[str, Callable[[], nn.Module]] = MappingProxyType(
     {"pnet": PNet, "contrast": ContrastModel, "diqa": DIQA, "deepbqa": DeepBQA, "metrifier": Metrifier}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from .evidence import Uncertainty
+from .blind import Uncertainty
 
 CELL = 4
 """Pixels from one cell to the next; cell k sits on pixel 4 k."""

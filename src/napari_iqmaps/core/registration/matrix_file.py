@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from ... import __version__
-from ..columns import plain
 from ..errors import InputError
 from ..io.atomic import written_whole
+from ..score_columns import plain
 from .geometry import Matrix, as_matrix
 from .images import plane_channel_axis
 from .record import Registration

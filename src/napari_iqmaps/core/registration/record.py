@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..columns import Column, Part, columns
 from ..errors import InputError
+from ..score_columns import Column, Part, columns
 from .geometry import Matrix, corner_shifts, corners, map_points
 
 _FLAT = 1.0

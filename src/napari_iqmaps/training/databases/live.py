@@ -24,8 +24,7 @@ import numpy.typing as npt
 from scipy import io
 
 from ...core.errors import InputError
-from .listing import Folder, Listing, listed, unreadable
-from .scenes import live_scene
+from .listing import Folder, Listing, listed, live_scene, unreadable
 
 TITLE = "LIVE release 2"
 PARTS = ("refimgs/", "dmos_realigned.mat or dmos.mat")

@@ -10,8 +10,7 @@ import pandas as pd
 
 from ...core.errors import InputError
 from . import Listing, list_database
-from .listing import few
-from .scenes import joined
+from .listing import few, joined
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,9 +8,8 @@ from typing import Any
 import pandas as pd
 
 from . import Listing
-from .listing import FEW
+from .listing import FEW, joined
 from .manifest import check_names
-from .scenes import joined
 
 
 def survey(listings: Sequence[Listing]) -> dict[str, Any]:

@@ -13,8 +13,7 @@ import re
 from pathlib import Path
 
 from ...core.errors import InputError
-from .listing import Folder, Listing, few, listed, number, unreadable, without_repeats
-from .scenes import tid_scene
+from .listing import Folder, Listing, few, listed, number, tid_scene, unreadable, without_repeats
 
 TITLE = "TID2013"
 PARTS = ("reference_images/", "distorted_images/", "mos_with_names.txt")

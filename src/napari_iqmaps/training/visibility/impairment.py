@@ -10,8 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ...core.networks.contrast import ContrastModel
-from ...core.networks.pnet import PNet
+from ...core.networks.pnet import ContrastModel, PNet
 
 _STEADY = 0.01
 """Keeps the fourth channel, |x - mu| / (s + .01), finite on flat areas; the paper's."""

@@ -14,8 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ...core.errors import InputError
-from ...core.networks.contrast import ContrastModel
-from ...core.networks.pnet import PNet
+from ...core.networks.pnet import ContrastModel, PNet
 from ..databases.manifest import Manifest, pooled, read_manifest
 from ..draws import Integers
 from ..engine import Training, run_training

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..columns import ALWAYS, GENERAL, Column, in_order, plain
 from ..errors import InputError
+from ..score_columns import ALWAYS, GENERAL, Column, in_order, plain
 from .atomic import written_whole
 
 NO_PIXEL = "the image has no valid pixel"
