@@ -83,3 +83,8 @@ def test_files_that_a_call_passes_through(house, tmp_path, monkeypatch):
 
 def test_the_calls_that_are_counted_are_there(house, tmp_path):
     assert tuple(house._calls(tmp_path)) == house.CALLS
+
+
+def test_there_is_no_circle_in_this_house(house):
+    package = Path(__file__).resolve().parents[2] / "src" / "napari_iqmaps"
+    assert house.circles(house.imports(package)) == []

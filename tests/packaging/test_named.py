@@ -88,3 +88,48 @@ def test_a_name_that_is_nowhere_is_found():
     assert not is_stated("napari_iqmaps.core.maps.Nowhere")
     assert is_stated("napari_iqmaps.core.maps.QualityMap")
     assert "nowhere" not in KNOWN
+
+
+DOTTED = re.compile(r"`(napari_iqmaps(?:\.[A-Za-z_]\w*)+)")
+FILE = re.compile(r"\b(?:core|cli|training|plugin)/[a-z_/]+\.py|\bbenchmarks/[a-z_/]+\.py")
+
+
+def is_importable(name: str) -> bool:
+    """Whether a dotted name is a module, or what attributes of one lead to."""
+    parts = name.split(".")
+    for count in range(len(parts), 0, -1):
+        try:
+            found = importlib.import_module(".".join(parts[:count]))
+        except ImportError:
+            continue
+        for attribute in parts[count:]:
+            found = getattr(found, attribute, None)
+        return found is not None
+    return False
+
+
+def test_dotted_names_in_any_docstring_or_page_are_there():
+    places = [path for folder in ("src", "docs", "weights") for path in (ROOT / folder).rglob("*.*")]
+    texts = {path: path.read_text() for path in (*places, *ROOT.glob("*.md")) if path.suffix in (".py", ".md")}
+    assert {
+        (str(path.relative_to(ROOT)), name)
+        for path, text in texts.items()
+        for name in DOTTED.findall(text)
+        if not is_importable(name)
+    } == set()
+
+
+def test_files_that_pages_name_are_there():
+    pages = (
+        *(ROOT / "docs").glob("*.md"),
+        *(ROOT / "weights").glob("*.md"),
+        ROOT / "README.md",
+        ROOT / "CONTRIBUTING.md",
+    )
+    homes = (ROOT, ROOT / "src" / "napari_iqmaps")
+    assert {
+        (path.name, name)
+        for path in pages
+        for name in FILE.findall(path.read_text())
+        if not any((home / name).exists() for home in homes)
+    } == set()

@@ -516,17 +516,12 @@ class Answer:
     row: Mapping[str, Any]
 
     @classmethod
-    def of(cls, quality_map: QualityMap) -> Answer:
-        """Give a map, summed up by its score."""
-        return cls((quality_map,), score_row(quality_map))
+    def of(cls, quality_map: QualityMap, columns: Sequence[Column] = ()) -> Answer:
+        """Give a map, summed up by its score, with the cells of further columns."""
+        return cls((quality_map,), score_row(quality_map, columns))
 
 
 Compute = Callable[[Job, Progress], Answer]
-
-
-def _row_of_first(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Sum up the first map of a job by its record."""
-    return row_of_record(records[0])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -604,7 +599,7 @@ def maps_plan(
     layout: Layout | None = None,
     columns: Sequence[Column] = (),
     maps: tuple[str, ...] | None = None,
-    kept_row: Callable[[Sequence[Mapping[str, Any]]], Mapping[str, Any]] = _row_of_first,
+    kept_row: Callable[[Sequence[Mapping[str, Any]]], Mapping[str, Any]] | None = None,
     beside: Callable[[Job], Iterable[Path]] = lambda _job: (),
     further: Sequence[Path] = (),
 ) -> Plan[Job]:
@@ -627,7 +622,7 @@ def maps_plan(
     made = _Maps(
         kinds=(kind,) if maps is None else maps,
         compute=compute,
-        kept_row=kept_row,
+        kept_row=kept_row or (lambda records: row_of_record(records[0], columns)),
         out=options.out,
         suffixes=SUFFIXES[options.formats],
         resume=options.resume,

@@ -131,7 +131,7 @@ def hide(
         )
         if not as_json:
             report.say(f"{job.path}: {hidden.sentence()}")
-        return Answer.of(_written(hidden, file, job, chosen))
+        return Answer.of(_written(hidden, file, job, chosen), hiding.COLUMNS)
 
     request = chosen.request(text=text, text_height=text_height, **own, **looking)
     plan = maps_plan(

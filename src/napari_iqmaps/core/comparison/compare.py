@@ -1,4 +1,4 @@
-"""Which images are compared with which: a list in a file, pairs of a folder, or each image with the first."""
+"""Compare ways to register: which images are compared with which, every method on every pair, and what follows."""
 
 from __future__ import annotations
 

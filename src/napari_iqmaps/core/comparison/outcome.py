@@ -1,4 +1,4 @@
-"""What came of registering one pair by one method, as the judge sees it: a row of the comparison."""
+"""What came of registering one pair by one method: the judged outcome, its row in the table, and its pictures."""
 
 from __future__ import annotations
 

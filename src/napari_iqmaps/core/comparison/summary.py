@@ -1,4 +1,4 @@
-"""Which of two methods is better, pair by pair: differences with intervals, and a sign test."""
+"""What follows from many outcomes: statistics of each method, which of two is better pair by pair, and tables."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a frame is divided: blocks that fill it, and tiles in which a large block is worked through."""
+"""The three images of a judgement as planes of one frame, and how the frame is divided into blocks and tiles."""
 
 from __future__ import annotations
 

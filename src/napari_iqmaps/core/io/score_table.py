@@ -1,6 +1,6 @@
 """The table of a batch: a row a file, as CSV for spreadsheets or JSON for programs.
 
-Which columns there are, `napari_iqmaps.core.columns` and each subject beside its score declare.
+Which columns there are, `napari_iqmaps.core.score_columns` and each subject beside its score declare.
 """
 
 from __future__ import annotations

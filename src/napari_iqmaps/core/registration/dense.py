@@ -1,4 +1,4 @@
-"""Refine a matrix on the images themselves: enhanced correlation of locally normalised images, coarse to fine.
+"""Methods that look at all pixels: ECC, which also refines any matrix, optical flow, and phase correlation.
 
 The measure and its iteration are those of Evangelidis and Psarakis (2008), by OpenCV; its own matrix runs from fixed to
 moving, the inverse of this package's.

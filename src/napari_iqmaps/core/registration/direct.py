@@ -1,4 +1,4 @@
-"""What a search over matrices makes as high as it can: the soft diff-diff score, and the motions it tries.
+"""Methods that search matrices for the highest soft diff-diff score: "dd", and the local optimum around a matrix.
 
 Never the ratio better / (better + worse): one changed pixel can win it, and it is flat where nothing changes.
 """

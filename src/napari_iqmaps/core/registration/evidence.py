@@ -1,4 +1,4 @@
-"""Blocks of a registered image look for themselves in the fixed image: what they find tells how right a matrix is."""
+"""The one judge of a matrix: blocks of the registered image look for themselves in the fixed one."""
 
 from __future__ import annotations
 

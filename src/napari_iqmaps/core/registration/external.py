@@ -1,4 +1,4 @@
-"""Registrations that other packages make: which package, and what to say where it is missing."""
+"""Methods that other packages bring, elastix and pystackreg, and what to say where a package is missing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Candidates from matched points: SIFT on equalised and on plain images.
+"""Methods by matched points: SIFT on equalised and on plain images, and on simulated views of a turned plane.
 
 SIFT (Lowe 2004) with the square roots of its descriptors (Arandjelovic and Zisserman 2012), matches that pass the ratio
 test, and a matrix by USAC with the scoring of MAGSAC++ (Barath et al. 2020).

@@ -1,4 +1,4 @@
-"""Run DeepMatching, where the user has it installed, and read what it prints.
+"""Matched points from elsewhere: DeepMatching, where it is installed, and quasi-dense matching by OpenCV.
 
 DeepMatching (Revaud et al., IJCV 2016) is a program of its own under another licence; nothing of it is part of this
 package. It is started as a process, with images as PNG files, and its output is text.
