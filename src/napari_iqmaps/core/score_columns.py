@@ -1,7 +1,7 @@
 """What a table of scores consists of: columns, which each subject declares beside its score, and what a cell can hold.
 
-A subject's declaration is a tuple of `Column`. The table itself is written by `napari_iqmaps.core.io.score_table`, which
-knows no subject: whoever writes a table says of which columns it is.
+A subject's declaration is a tuple of `Column`. The table itself is written by `napari_iqmaps.core.io.score_table`,
+which knows no subject: whoever writes a table says of which columns it is.
 """
 
 from __future__ import annotations
