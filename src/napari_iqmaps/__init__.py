@@ -49,8 +49,8 @@ if TYPE_CHECKING:
     from .core.marks import text_mark
     from .core.quality_score import QualityScore
     from .core.registration import Registration, register
+    from .core.registration.dense_matches import quasi_dense_matches, run_deepmatching
     from .core.registration.direct import LocalOptimum, local_optimum
-    from .core.registration.matchers import quasi_dense_matches, run_deepmatching
     from .core.registration.matches import MatchTable, read_deepmatching
     from .core.registration.matrix_file import MatrixRecord, load_matrix, save_matrix
     from .core.registration.series import RegistrationSeries, register_series
@@ -110,8 +110,8 @@ _HOMES = {
     "QualityScore": "quality_score",
     "Registration": "registration",
     "register": "registration",
-    "quasi_dense_matches": "registration.matchers",
-    "run_deepmatching": "registration.matchers",
+    "quasi_dense_matches": "registration.dense_matches",
+    "run_deepmatching": "registration.dense_matches",
     "MatchTable": "registration.matches",
     "read_deepmatching": "registration.matches",
     "MatrixRecord": "registration.matrix_file",

@@ -263,7 +263,7 @@ class _Registrations:
 
             return MatchTable.read(path, moving_shape=images.size(0), fixed_shape=images.size(1))
         if self.deepmatching is not None:
-            from ..core.registration.matchers import run_deepmatching
+            from ..core.registration.dense_matches import run_deepmatching
 
             return run_deepmatching(self.deepmatching, *images.arrays, progress=turn.progress, **images.known)
         return None

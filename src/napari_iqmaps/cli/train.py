@@ -268,7 +268,7 @@ def _blind_command(network: str) -> click.Command:
         typed += _named("--start", () if start is None else (start,))
         typed += ["--stage", stage] * (stage != "both")
         options |= {"pairs": pairs, "command": _as_typed(config, *typed), "bar": not quiet}
-        from ..training.quality.errors import fit_errors
+        from ..training.quality.first_stage import fit_errors
         from ..training.quality.training import fit
 
         pictures = photographs_in(photographs)
@@ -435,7 +435,7 @@ def register(
     """
     require_extra()
     from ..core.models import sha256_of
-    from ..training.evidence import set_uncertainty
+    from ..training.limits import set_uncertainty
     from ..training.weights import held_out_figures, read_tensors
     from ..training.weights import register as put
 

@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 
 from napari_iqmaps import InputError, WeightsError
 from napari_iqmaps.core.networks.metrifier import Metrifier
-from napari_iqmaps.training.evidence import set_uncertainty
+from napari_iqmaps.training.limits import set_uncertainty
 from napari_iqmaps.training.weights import write_weights
 
 

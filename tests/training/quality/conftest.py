@@ -9,7 +9,7 @@ from PIL import Image
 from scipy import ndimage
 
 from napari_iqmaps.training.quality.bank import ScoreBank
-from napari_iqmaps.training.quality.errors import BLIND_CLASSES
+from napari_iqmaps.training.quality.first_stage import BLIND_CLASSES
 from napari_iqmaps.training.quality.recipe import QualityConfig
 from napari_iqmaps.training.weights import write_weights
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from napari_iqmaps.core.networks.blind import CELL
-from napari_iqmaps.training.quality.errors import ErrorSteps, measured_errors
+from napari_iqmaps.training.quality.first_stage import ErrorSteps, measured_errors
 from napari_iqmaps.training.quality.pairs import Pair, PairBank
 from napari_iqmaps.training.quality.teachers import teachers_of
 from napari_iqmaps.training.quality.windows import draw_window

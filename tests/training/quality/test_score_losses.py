@@ -9,7 +9,7 @@ from scipy import ndimage, special, stats
 
 from napari_iqmaps import InputError
 from napari_iqmaps.core.networks.blind import DIQA, DeepBQA
-from napari_iqmaps.training.quality.scores import DeepBQAScores, DIQAScores, start_rising, total_variation
+from napari_iqmaps.training.quality.second_stage import DeepBQAScores, DIQAScores, start_rising, total_variation
 from napari_iqmaps.training.quality.targets import ScoreSteps, Targets, training_vectors
 
 ALL = np.arange(36)

@@ -20,7 +20,7 @@ from ..databases.manifest import Manifest, pooled
 from ..quality.bank import ScoreBank
 from ..quality.pairs import fingerprint
 from ..quality.recipe import QualityConfig
-from ..quality.scores import fit_scores_on, scores_of
+from ..quality.second_stage import fit_scores_on, scores_of
 from ..visibility.samples import read_luminance
 from .evaluator import (
     Evaluator,

@@ -27,7 +27,7 @@ from ..databases.manifest import pooled as pooled_tables
 from ..hardware import SINGLE, resolved_precision
 from ..visibility.samples import read_luminance
 from ..weights import write_tensors
-from .errors import BLIND_CLASSES
+from .first_stage import BLIND_CLASSES
 from .pairs import FIXED_POINT, Fixed, PairBank, as_luminance, fingerprint, learnt_photographs
 from .recipe import QualityConfig
 from .windows import cells_of, inner_cells

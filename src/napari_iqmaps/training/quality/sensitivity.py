@@ -16,7 +16,7 @@ from ...core.networks.blind import DeepBQA
 from ..engine import Training, run_training
 from ..runs import Run, RunOptions
 from .bank import start_state, state_sha256
-from .errors import OF_VISIBILITY, USUAL_EXCHANGE, ErrorSteps, averaged_around
+from .first_stage import OF_VISIBILITY, USUAL_EXCHANGE, ErrorSteps, averaged_around
 from .pairs import PairBank, fingerprint, learnt_photographs
 from .recipe import QualityConfig
 from .windows import cells_of, inner, inner_cells, relative

@@ -9,9 +9,9 @@ from typing import Unpack
 from ...core.io.atomic import written_whole
 from ..databases.manifest import Manifest, check_names, read_manifest
 from ..runs import RunOptions
-from .errors import fit_errors
+from .first_stage import fit_errors
 from .recipe import QualityConfig
-from .scores import fit_scores
+from .second_stage import fit_scores
 from .sensitivity import SENSITIVITY, fit_sensitivity, needs_sensitivity
 
 

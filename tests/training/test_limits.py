@@ -10,7 +10,7 @@ from scipy.spatial import distance
 import napari_iqmaps as iq
 from napari_iqmaps import InputError, WeightsError
 from napari_iqmaps.core.networks.blind import DeepBQA, Evidence
-from napari_iqmaps.training.evidence import describe_training, deviations_at, set_uncertainty
+from napari_iqmaps.training.limits import describe_training, deviations_at, set_uncertainty
 from napari_iqmaps.training.weights import write_weights
 
 

@@ -13,7 +13,7 @@ from scipy import stats
 
 import napari_iqmaps as iq
 from napari_iqmaps import Cancelled, InputError
-from napari_iqmaps.training.quality.scores import fit_scores_on, scores_of
+from napari_iqmaps.training.quality.second_stage import fit_scores_on, scores_of
 from napari_iqmaps.training.quality.training import fit
 from napari_iqmaps.training.visibility.samples import read_luminance
 

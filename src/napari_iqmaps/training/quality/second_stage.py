@@ -30,12 +30,12 @@ from ...core.networks.blind import (
 from ...core.tiling import reflected, rounded_up
 from ..databases.manifest import Manifest, read_manifest
 from ..engine import Training, run_training
-from ..evidence import describe_training
 from ..hardware import SINGLE, resolved_precision
+from ..limits import describe_training
 from ..losses import calibrated, uncorrelated, weighted_mean
 from ..runs import Run, RunOptions
 from .bank import ScoreBank, perceptual_error, record_of
-from .errors import BLIND_CLASSES
+from .first_stage import BLIND_CLASSES
 from .pairs import as_luminance, learnt_photographs
 from .recipe import QualityConfig
 from .targets import ScoreSteps, Targets, training_vectors

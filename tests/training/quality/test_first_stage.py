@@ -12,7 +12,7 @@ from safetensors import safe_open
 from napari_iqmaps import Cancelled, InputError
 from napari_iqmaps.core.models import load_into
 from napari_iqmaps.core.networks.blind import DIQA, DeepBQA
-from napari_iqmaps.training.quality.errors import ErrorSteps, ErrorTraining, fit_errors, measured_errors
+from napari_iqmaps.training.quality.first_stage import ErrorSteps, ErrorTraining, fit_errors, measured_errors
 from napari_iqmaps.training.quality.pairs import PairBank
 from napari_iqmaps.training.quality.windows import cells_of
 
