@@ -65,7 +65,7 @@ def test_one_bad_file_never_stops_the_rest(rows, iqmaps, files, monkeypatch, wor
 
 def plan_of(work, **more):
     given = {"out": None, "table": None, "resume": True, "request": {}, **more}
-    return Plan(kind="test", work=work, layout=Layout("", (), lambda row: ""), **given)
+    return Plan(kind="test", work=work, layout=Layout("", (), lambda row: ""), columns=(), **given)
 
 
 @pytest.fixture
