@@ -8,7 +8,7 @@ import torch
 
 import napari_iqmaps as iq
 from napari_iqmaps import InputError, WeightsError
-from napari_iqmaps.core._network_pass import BlindOperator, run
+from napari_iqmaps.core._network_pass import BlindOperator, BlindSums, run
 from napari_iqmaps.core.images import as_planes
 from napari_iqmaps.training.databases.manifest import read_manifest
 from napari_iqmaps.training.quality.bank import ScoreBank, SeenImages
@@ -23,7 +23,7 @@ def test_vectors_and_cells_are_those_of_an_assessment(network, banks, first_stag
     bank = banks[network]
     luminance = read_luminance(bank.table["file"].iloc[ROW])
     operator = BlindOperator((), bank.network().eval(), scores=True)
-    _, sums = run(operator, [as_planes(luminance, data_range=(0, 255))], tile=48, progress=None)
+    sums = BlindSums(run(operator, [as_planes(luminance, data_range=(0, 255))], tile=48, progress=None)[1])
     np.testing.assert_allclose(bank.scored.pooled[ROW], sums.pooled, rtol=1e-4, atol=1e-5)
     if network == "diqa":
         assert not bank.scored.error
