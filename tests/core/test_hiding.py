@@ -325,3 +325,9 @@ def test_options_of_thresholds_are_those_of_the_visibility_map():
     for field in fields(iq.ThresholdOptions):
         assert field.kw_only
         assert field.default == taken[field.name].default
+
+
+@pytest.mark.parametrize("thresholds", [5, {"model": "contrast"}])
+def test_what_is_no_record_of_thresholds_is_refused(thresholds):
+    with pytest.raises(iq.InputError, match="give a ThresholdOptions"):
+        iq.hide("a", np.zeros((64, 64), np.uint8), thresholds=thresholds)

@@ -210,7 +210,11 @@ def hide(
     code = (planes.data_range[1] - planes.data_range[0]) / WHITE
     shape: tuple[int, int] = (int(planes.shape[-2]), int(planes.shape[-1]))
     pattern = marks.place(_pattern(mark, shape, mode, placement, mark_range, amplitude, code), shape, placement)
-    options = thresholds or ThresholdOptions()
+    options = ThresholdOptions() if thresholds is None else thresholds
+    if not isinstance(options, ThresholdOptions):
+        raise InputError(
+            f'thresholds is {options!r}; give a ThresholdOptions, such as ThresholdOptions(model="contrast").'
+        )
 
     from ._embedding import Carrier, Pooling, embed, level_of, mark_dtype
 

@@ -165,16 +165,16 @@ def _header(path: Path) -> dict[str, str]:
 def read_network(network: str, path: str | Path) -> Any:
     """Build a network, a key of `NETWORKS`, and read its numbers from a verified file: float32, for evaluation.
 
-    A module draws its first numbers from torch's global generator, which belongs to the caller. On the meta device a
-    tensor has no memory and nothing is drawn; the file then fills what `to_empty` made room for.
+    A module draws its first numbers from torch's global generator, which belongs to the caller: it is put back to
+    where it was. (On the meta device nothing would be drawn, but that imports torch's compiler, which takes seconds.)
     """
     import torch
 
     from .networks import NETWORKS
 
-    with torch.device("meta"):
+    # Networks are built on the CPU, so no other device's generator moves.
+    with torch.random.fork_rng(devices=[]):
         made = NETWORKS[network]()
-    made = made.to_empty(device="cpu")
     load_into(made, path)
     return made.eval()
 
