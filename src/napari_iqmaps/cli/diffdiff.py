@@ -132,14 +132,16 @@ _PLACE = click.Path(exists=True, path_type=Path)
     type=_FILE,
     metavar="FILE.png",
     callback=picture_file,
-    help="Show all in one picture: overlays, map, histogram, blocks, verdict. Of several images FILE_NAME.",
+    help="Show all in one picture: overlays, map, histogram, blocks, verdict. "
+    "With several images each has its own, such as sheet_NAME.png.",
 )
 @click.option(
     "--ladder",
     type=_FILE,
     metavar="FILE.png",
     callback=picture_file,
-    help="Show what changed beyond nine tolerances, up to the largest changes. Of several images FILE_NAME.",
+    help="Show what changed beyond nine tolerances, up to the largest changes. "
+    "With several images each has its own, such as ladder_NAME.png.",
 )
 @core_options(diff_diff_assess, *PIXELS)
 @output_options
