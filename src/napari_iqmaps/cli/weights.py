@@ -13,8 +13,6 @@ from .group import in_one_line
 from .options import json_option
 from .report import print_json, print_table
 
-_IN_COLUMNS = ("network", "file", "sha256", "default")
-
 
 @click.group(invoke_without_command=True)
 @json_option

@@ -103,10 +103,7 @@ def origin(info: Mapping[str, Any], declared: Iterable[Column] = ()) -> dict[str
 
 
 def plain(value: Any) -> Any:
-    """Turn a value into what JSON holds: numpy numbers into Python's, NaN and infinities into None, tuples into lists.
-
-    Returns none, bool, int, float, str, list or dict.
-    """
+    """Turn a value into what JSON holds: plain numbers, None for NaN and infinity, lists for tuples."""
     if isinstance(value, np.ndarray | np.generic):
         value = value.tolist()
     if isinstance(value, Mapping):

@@ -79,10 +79,7 @@ def read_options(widgets: Mapping[str, OptionWidget], function: Function) -> dic
 
 
 def takes(function: Function, name: str) -> bool:
-    """Tell whether a function has a parameter.
-
-    Returns bool: whether it is in the signature.
-    """
+    """Tell whether a function has a parameter."""
     return name in inspect.signature(function).parameters
 
 

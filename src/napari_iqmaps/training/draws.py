@@ -78,7 +78,7 @@ def without_repeats(rng: np.random.Generator, pool: int, count: int) -> Integers
 def equal_shares(rng: np.random.Generator, groups: Integers, number: int, count: int) -> Integers:
     """Draw members of groups 0 .. number - 1, equally many of each.
 
-    `groups`: of each member. Returns positions of members, group by group.
+    `groups`: the group of each member. Returns positions of members, group by group.
     """
     shares = np.diff(np.linspace(0, count, number + 1).round().astype(int))
     pools = [np.flatnonzero(groups == index) for index in range(number)]

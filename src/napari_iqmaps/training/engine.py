@@ -51,7 +51,7 @@ class Training(pl.LightningModule):
     """What Lightning trains: a network, with whatever stands between it and the loss.
 
     `config`: its seed sets torch's generator, before anything that draws from it is made. `half`: whether the
-    convolutions are in bfloat16; see `casts`. `network`: the result. `casts`: whether the training casts its
+    convolutions are in bfloat16; see `casts`. `casts`: whether the training casts its
     convolutions itself; if not, Lightning casts all that bfloat16 is safe for. `step_key`: follows the seed and the
     step's number in what torch's generator is set to before each step; None where steps draw nothing.
     """

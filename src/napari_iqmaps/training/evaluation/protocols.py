@@ -43,8 +43,8 @@ class Shares:
     """Random divisions of the scenes into those to learn from and those to be tested on.
 
     `test_share`: share of the scenes that is tested on, above 0 and below 1; at least one scene of every database is on
-    either side, so that small databases may be off it. `seed`: of the draws. A division depends on the seed and on its
-    own number alone: asking for more keeps the first.
+    either side, so a small database can have another share. A division depends on the seed and on its own number
+    alone: asking for more keeps the first ones.
     """
 
     count: int = 100

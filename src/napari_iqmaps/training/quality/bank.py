@@ -243,7 +243,7 @@ class ScoreBank:
     def visibility(self, rows: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
         """Say how visible the distortions of scored images are, with the reference at hand.
 
-        `rows`: of the table. Each is computed when it is first asked for, about a quarter of a second each.
+        Each row is computed when it is first asked for, in about a quarter of a second.
         """
         files, references = self.table["file"], self.table["reference"]
         for row in rows[np.isnan(self._visibility[rows])]:

@@ -118,7 +118,7 @@ def _rank() -> tuple[int, int]:
 class ErrorTraining(Training):
     """The first stage of a blind network's training.
 
-    `half`: whether the convolutions are in bfloat16. `network`: the result. Its score head is not trained here, except
+    `half`: whether the convolutions are in bfloat16. The score head of `network` is not trained here, except
     for DIQA's first layer. `first_layer`, `numbers_head`: from the pooled features to what measures with a reference
     say. The first layer is DIQA's own, as a start for its score; for DeepBQA both are dropped. `exchange`: logarithm of
     the impairment that one unit of perceptual error stands for (DeepBQA); dropped.

@@ -248,8 +248,8 @@ def fit_scores(
 ) -> Path:
     """Train the second stage: the score, on images that people have scored.
 
-    `start`: weights of a first stage. DIQA takes those of either network. `manifests`: scored images. The scale of the
-    result is 100 times the first one's impairment. `photographs`: undistorted pictures, distorted by the bank, whose
+    `start`: weights of a first stage. DIQA takes those of either network. The scale of the result is 100 times
+    the impairment of the first of `manifests`. `photographs`: undistorted pictures, distorted by the bank, whose
     scores are predicted from their references. `progress`: called with ``(done, in all)``, images first, then steps;
     raise `Cancelled` in it to stop.
     """
@@ -275,7 +275,7 @@ def fit_scores_on(
 ) -> Path:
     """Train the second stage on some rows of images that a network has seen already; continues the folder's run.
 
-    `bank`: the images. All its distorted photographs are learnt from, whatever the rows. `config`: the recipe; it may
+    All distorted photographs of `bank` are learnt from, whatever the rows. `config`: the recipe; it may
     differ from the bank's in how it learns. Returns the weights, ``diqa.safetensors`` or ``deepbqa.safetensors``, with
     what they know of their training images.
     """
