@@ -12,15 +12,17 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import InputError
-from .image_file import RELATIVE_LIGHT, ImageFile, alpha_note, damaged
+from .image_file import RELATIVE_LIGHT, ImageFile, alpha_note
+from .source import Source
 
 _MICROSCOPE_SUFFIXES = (".czi", ".lif", ".nd2", ".oib", ".oif", ".vsi", ".svs", ".lsm", ".ims")
 
 
-def read_with_pillow(path: Path, head: bytes) -> ImageFile:
+def read_with_pillow(source: Source) -> ImageFile:
     """Read what Pillow knows, all frames of a movie included, and try OpenCV on the rest."""
     from PIL import Image, UnidentifiedImageError
 
+    path = source.path
     try:
         with warnings.catch_warnings():
             # Large pictures are what tiling is for, so Pillow's warning of their size is not passed on.
@@ -28,10 +30,10 @@ def read_with_pillow(path: Path, head: bytes) -> ImageFile:
             with Image.open(path) as picture:
                 frames = [_pixels(picture) for _ in _frames(picture)]
     except (UnidentifiedImageError, Image.DecompressionBombError):
-        return read_with_opencv(path, head)
+        return read_with_opencv(source)
     # Pillow's decoders raise all of these on damaged data.
     except (OSError, SyntaxError, ValueError, EOFError, IndexError, MemoryError, TypeError) as error:
-        raise damaged(path, error) from None
+        raise source.damaged(error) from error
     notes: tuple[str, ...] = ()
     if len({frame.shape for frame in frames}) > 1:
         notes = (f"the file holds {len(frames)} pictures of different shapes; the first was read",)
@@ -39,8 +41,9 @@ def read_with_pillow(path: Path, head: bytes) -> ImageFile:
     return _image(path, frames, notes=notes)
 
 
-def read_with_opencv(path: Path, head: bytes) -> ImageFile:
+def read_with_opencv(source: Source) -> ImageFile:
     """Read what OpenCV knows; of a PNM file with more than 8 bits, the header says what white is."""
+    path, head = source.path, source.head
     pages = opencv_pages(path)
     if not pages:
         raise InputError(_no_image(path))
@@ -49,9 +52,10 @@ def read_with_opencv(path: Path, head: bytes) -> ImageFile:
     return _image(path, pages, data_range=(0.0, float(white or 0)) if has_own_white else None)
 
 
-def read_linear_light(path: Path, head: bytes) -> ImageFile:
+def read_linear_light(source: Source) -> ImageFile:
     """Read Radiance HDR and PFM, whose values are light."""
-    file = read_with_opencv(path, head)
+    path = source.path
+    file = read_with_opencv(source)
     return replace(file, luminance="absolute", notes=(*file.notes, *_exposure_note(path), RELATIVE_LIGHT))
 
 

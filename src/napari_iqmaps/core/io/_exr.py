@@ -13,7 +13,8 @@ import numpy.typing as npt
 
 from ..display import SDR_WHITE
 from ..errors import InputError
-from .image_file import RELATIVE_LIGHT, ImageFile, damaged
+from .image_file import RELATIVE_LIGHT, ImageFile
+from .source import Source
 
 _Array = npt.NDArray[Any]
 _NO_PICTURE = frozenset({"A", "AR", "AG", "AB", "Z", "ZBack", "RY", "BY"})
@@ -23,7 +24,7 @@ _MOST_FRAME = 16
 _REC709 = (0.64, 0.33, 0.3, 0.6, 0.15, 0.06)  # red, green and blue, as x, y
 
 
-def read_exr_image(path: Path, _head: bytes) -> ImageFile:
+def read_exr_image(source: Source) -> ImageFile:
     """Read the picture of an OpenEXR file: red, green and blue, or a luminance, in the type of the file.
 
     Of several parts the first with colours or a luminance is read, of several layers the one without a name, else the
@@ -33,12 +34,13 @@ def read_exr_image(path: Path, _head: bytes) -> ImageFile:
     """
     import OpenEXR
 
+    path = source.path
     said = io.StringIO()  # the library prints what it finds damaged
     try:
         with contextlib.redirect_stdout(said), OpenEXR.File(str(path), separate_channels=True) as file:
             flat = [part for part in file.parts if part.type() in (OpenEXR.scanlineimage, OpenEXR.tiledimage)]
             if not flat:
-                raise _nothing(path, bool(file.parts), said.getvalue())
+                raise _nothing(source, bool(file.parts), said.getvalue())
             part, names = _picture_of(path, flat)
             pixels = {name: np.asarray(channel.pixels) for name, channel in part.channels.items()}
             header = dict(part.header)
@@ -46,7 +48,7 @@ def read_exr_image(path: Path, _head: bytes) -> ImageFile:
     except (RuntimeError, ValueError, TypeError, OSError, MemoryError) as error:
         if isinstance(error, InputError):
             raise
-        raise damaged(path, error) from None
+        raise source.damaged(error) from error
     array = pixels[names[0]] if len(names) == 1 else np.stack([pixels[name] for name in names], axis=-1)
     array, window_notes = _in_frame(array, header)
     data_range, unit_note = _unit(header)
@@ -152,7 +154,7 @@ def _colour_notes(names: tuple[str, ...], header: dict[str, Any]) -> Iterable[st
             yield "the file states primaries other than those of Rec. 709; the luminance is taken as if they were those"
 
 
-def _nothing(path: Path, has_parts: bool, said: str) -> InputError:
+def _nothing(source: Source, has_parts: bool, said: str) -> InputError:
     if has_parts:
-        return InputError(f"{path} holds deep data only (several samples a pixel). Flatten it first.")
-    return damaged(path, said.strip() or "no part of it can be decoded")
+        return InputError(f"{source.path} holds deep data only (several samples a pixel). Flatten it first.")
+    return source.damaged(said.strip() or "no part of it can be decoded")

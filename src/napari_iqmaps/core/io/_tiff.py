@@ -15,6 +15,7 @@ import tifffile
 from ..errors import InputError
 from ._bitmap import opencv_pages
 from .image_file import ImageFile, alpha_note
+from .source import Source
 
 _Array = npt.NDArray[Any]
 _PLAIN = (tifffile.PHOTOMETRIC.MINISBLACK, tifffile.PHOTOMETRIC.RGB)
@@ -23,8 +24,9 @@ _MISSING_CODEC = "imagecodecs"
 _DAMAGE = (OSError, ValueError, LookupError, TypeError, AttributeError, struct.error, zlib.error, lzma.LZMAError)
 
 
-def read_tiff_image(path: Path) -> ImageFile:
+def read_tiff_image(source: Source) -> ImageFile:
     """Read a TIFF file's first series: image axes last, colours after them, whatever else in front."""
+    path = source.path
     try:
         with tifffile.TiffFile(path) as file:
             if not file.series:

@@ -83,11 +83,6 @@ def alpha_note(array: npt.NDArray[Any], channel_axis: int | None) -> tuple[str, 
     return () if (alpha == opaque).all() else ("transparency (the alpha channel) is ignored",)
 
 
-def damaged(path: Path, reason: object) -> InputError:
-    """Make the error that says that a file cannot be decoded to its end."""
-    return InputError(f"{path} is damaged or was cut short ({reason}). Copy or download it again, or save it anew.")
-
-
 def lossless_suffix(file: ImageFile) -> tuple[str, str]:
     """Choose the format in which an image can be written without loss, its own where that has none.
 

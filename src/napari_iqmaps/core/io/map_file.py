@@ -21,6 +21,7 @@ from ..score_columns import Column, origin, plain
 from .atomic import written_whole
 from .image_file import CLASSIC_LIMIT, KEY, SOFTWARE, TIFF_SUFFIXES
 from .score_table import NO_PIXEL
+from .source import Source
 
 MAP_SUFFIXES = (*TIFF_SUFFIXES, ".png")
 """What `write_map` writes: values to go on with (TIFF), and a picture to look at (PNG)."""
@@ -85,8 +86,7 @@ def read_map(path: str | Path) -> QualityMap:
         If the file is missing, is not such a map, is damaged, or was written by a later version.
     """
     path = Path(path)
-    if not path.is_file():
-        raise InputError(f"There is no file {path}. Check the name and the folder.")
+    source = Source.of(path)
     if path.suffix.lower() == ".png":
         raise InputError(f"{path} is a picture of a map; its values are in the TIFF. Write .tif to read it back.")
     record = read_record(path)
@@ -102,9 +102,11 @@ def read_map(path: str | Path) -> QualityMap:
         )
     from ._tiff import read_tiff_image
 
+    with source.decoding():
+        values = read_tiff_image(source).array
     score = np.asarray(record["score"], dtype=float)  # null becomes NaN
     return QualityMap(
-        np.asarray(read_tiff_image(path).array, dtype=np.float32),
+        np.asarray(values, dtype=np.float32),
         record["kind"],
         float(score) if score.ndim == 0 else score,
         {name: _tuples(value) for name, value in record["info"].items()},

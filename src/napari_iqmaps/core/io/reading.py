@@ -9,20 +9,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from ..errors import InputError
 from ._bitmap import pnm_white, read_linear_light, read_with_opencv, read_with_pillow
 from ._exr import read_exr_image
 from .image_file import ImageFile
-
-_HEAD = 64
-"""Bytes from the start of a file that are enough to tell every format."""
+from .source import MOST_PIXELS, Source
 
 _TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _EXR_MAGIC = b"\x76\x2f\x31\x01"
 _LINEAR_LIGHT = (b"#?RADIANCE", b"#?RGBE", b"PF\n", b"Pf\n", b"PF\r", b"Pf\r", b"PF ", b"Pf ")
 
 
-def read_image(path: str | Path) -> ImageFile:
+def read_image(path: str | Path, *, most_pixels: int = MOST_PIXELS) -> ImageFile:
     """Read an image file.
 
     Parameters
@@ -30,6 +27,9 @@ def read_image(path: str | Path) -> ImageFile:
     path : str or pathlib.Path
         TIFF (also ImageJ and OME, stacks, and BigTIFF), PNG, JPEG, GIF, BMP, WebP, JPEG 2000, PNM, PFM, Radiance HDR,
         OpenEXR, and what else Pillow or OpenCV decodes. A file without a suffix is read as well: the content decides.
+    most_pixels : int
+        How many pixels, of all planes together, a file may have; what states more is refused before memory is taken
+        for it. By default 2**30, about 1.07 thousand million.
 
     Returns
     -------
@@ -40,7 +40,8 @@ def read_image(path: str | Path) -> ImageFile:
     Raises
     ------
     InputError
-        If there is no such file, if it is a folder, empty, no image, or cut short.
+        If there is no such file; if it is no regular file (a folder, a pipe, a device), empty, no image, damaged or
+        cut short; if it states more pixels than `most_pixels`, or needs more memory than there is.
 
     Examples
     --------
@@ -48,30 +49,16 @@ def read_image(path: str | Path) -> ImageFile:
     >>> file = iq.read_image("photo.jpg")  # doctest: +SKIP
     >>> iq.threshold_map(file.array, channel_axis=file.channel_axis)  # doctest: +SKIP
     """
-    path = Path(path)
-    head = _head(path)
-    return next(row.read for row in _FORMATS if row.has(head))(path, head)
+    source = Source.of(path, most_pixels)
+    row = next(row for row in _FORMATS if row.has(source.head))
+    with source.decoding():
+        return row.read(source)
 
 
-def _head(path: Path) -> bytes:
-    if path.is_dir():
-        raise InputError(f"{path} is a folder, not an image file. Give the files in it.")
-    if not path.exists():
-        raise InputError(f"There is no file {path}. Check the name and the folder.")
-    try:
-        with path.open("rb") as file:
-            head = file.read(_HEAD)
-    except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror}). Check its permissions.") from None
-    if not head:
-        raise InputError(f"{path} is empty (0 bytes). Copy or save it again.")
-    return head
-
-
-def _read_tiff(path: Path, _head: bytes) -> ImageFile:
+def _read_tiff(source: Source) -> ImageFile:
     from ._tiff import read_tiff_image  # tifffile takes a while to import
 
-    return read_tiff_image(path)
+    return read_tiff_image(source)
 
 
 def _is_deep(head: bytes) -> bool:
@@ -88,7 +75,7 @@ def _is_deep(head: bytes) -> bool:
 class _Format(NamedTuple):
     names: str
     has: Callable[[bytes], bool]  # from the first bytes of a file
-    read: Callable[[Path, bytes], ImageFile]
+    read: Callable[[Source], ImageFile]
 
 
 _FORMATS = (
