@@ -78,7 +78,9 @@ class Source:
                 f"{there / 2**30:.1f} GiB. Crop it or reduce it."
             )
 
-    def checked(self, array: npt.NDArray[Any], shape: Sequence[int], dtype: npt.DTypeLike | None = None) -> npt.NDArray[Any]:
+    def checked(
+        self, array: npt.NDArray[Any], shape: Sequence[int], dtype: npt.DTypeLike | None = None
+    ) -> npt.NDArray[Any]:
         """Give what a decoder made, if it is of the shape and the type that the file states."""
         stated = tuple(map(int, shape))
         if array.shape != stated or (dtype is not None and array.dtype != np.dtype(dtype)):
