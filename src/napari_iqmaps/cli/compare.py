@@ -380,16 +380,7 @@ class _Comparison:
     def conclude(self, batch: Batch[_Task], *, draws: bool) -> None:
         """Write the tables and pictures, and say what follows."""
         comparison = Comparison(tuple(self.outcomes), self.baseline, {"seed": self.rules.seed})
-        try:
-            if self.outcomes:
-                for name, text in zip(_TABLES, _texts(comparison), strict=True):
-                    with written_whole(self.out / name) as part:
-                        part.write_text(text, encoding="utf-8", newline="")
-            if draws:
-                self._draw()
-        except InputError as error:  # the disk is full: what was found is told all the same
-            self.report.failure(self.out, in_one_line(error))
-            self.is_whole = False
+        self._write(comparison, draws=draws)
         counts = batch.counts
         left = counts.pop("not_reached")
         if self.report.as_json:
@@ -412,6 +403,18 @@ class _Comparison:
                 f"Interrupted: {left} of {batch.planned} not done. The rows in {self.out / ROWS} are kept; the same "
                 "command goes on."
             )
+
+    def _write(self, comparison: Comparison, *, draws: bool) -> None:
+        """Write the tables and pictures; if the system refuses, what was found is told all the same."""
+        try:
+            for name, text in zip(_TABLES, _texts(comparison) if self.outcomes else (), strict=False):
+                with written_whole(self.out / name) as part:
+                    part.write_text(text, encoding="utf-8", newline="")
+            if draws:
+                self._draw()
+        except InputError as error:
+            self.report.failure(self.out, in_one_line(error))
+            self.is_whole = False
 
     def _draw(self) -> None:
         """Show the best and the worst pair of every method."""
