@@ -180,10 +180,10 @@ class Fields:
         """Give height and width."""
 
         def fits(value: Any) -> bool:
-            return isinstance(value, list) and len(value) == 2 and all(is_whole(side) and side > 0 for side in value)
+            return isinstance(value, list | tuple) and len(value) == 2 and all(is_whole(s) and s > 0 for s in value)
 
         found = self._given(name, default, fits, "[height, width]")
-        return tuple(found) if isinstance(found, list) else found
+        return None if found is None else tuple(found)
 
     def record(self, name: str, default: Any = _NEEDED) -> Any:
         """Give the fields of an object within this one."""
