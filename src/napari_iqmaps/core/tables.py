@@ -1,4 +1,7 @@
-"""Tables for people and for files: columns are declared once, and written as Markdown, LaTeX, CSV or for a terminal."""
+"""Tables for people and for files: columns are declared once, and written as Markdown, LaTeX, CSV or for a terminal.
+
+What stands in a cell is printed as it is, whatever it holds: names of files may have any sign in them.
+"""
 
 from __future__ import annotations
 
@@ -22,9 +25,17 @@ NO_DATA = "--"
 
 _LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
-    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
+    "|": r"\textbar{}", "`": r"\textasciigrave{}",
+    "--": "-{}-", "''": "'{}'", "?`": r"?\textasciigrave{}", "!`": r"!\textasciigrave{}",
 }  # fmt: skip
-_SPECIAL = re.compile("|".join(map(re.escape, _LATEX)))
+_SPECIAL = re.compile("|".join(map(re.escape, sorted(_LATEX, key=len, reverse=True))))
+
+# An underscore between letters or digits is no sign of Markdown; an ampersand is one where an entity may begin.
+_IN_MARKDOWN = re.compile(r"[\\`*<>\[\]|~$]|&(?=[#\w])|(?<![^\W_])_|_(?![^\W_])")
+
+# What moves a cursor, breaks a line, turns the direction of writing, or is no character at all.
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -53,7 +64,17 @@ def markdown_head(headings: Sequence[str]) -> str:
 
 def markdown_line(cells: Iterable[object]) -> str:
     """Write one line of a table."""
-    return "| " + " | ".join(str(cell).replace("|", r"\|") for cell in cells) + " |"
+    return "| " + " | ".join(markdown_text(str(cell)) for cell in cells) + " |"
+
+
+def markdown_text(text: str) -> str:
+    """Write a text so that Markdown shows it as it is."""
+    return _IN_MARKDOWN.sub(lambda found: f"\\{found.group()}", printable(text))
+
+
+def printable(text: str) -> str:
+    r"""Write a text with an escape such as ``\x1b`` for each sign that would do something instead of being shown."""
+    return _UNPRINTABLE.sub(lambda found: found.group().encode("unicode_escape", "surrogatepass").decode(), text)
 
 
 def latex(columns: Sequence[Column[Row]], rows: Iterable[Row]) -> str:
@@ -62,12 +83,14 @@ def latex(columns: Sequence[Column[Row]], rows: Iterable[Row]) -> str:
     lines = [" & ".join(str(column.cell(row)) for column in columns) for row in rows]
     headings = " & ".join(column.heading for column in columns)
     inside = [r"\hline", rf"{headings} \\", r"\hline", *(rf"{line} \\" for line in lines), r"\hline"]
+    # A bracket or a star that begins a line would belong to the line break before it.
+    lines = [f"{{}}{line}" if line.startswith(("[", "*")) else line for line in lines]
     return "\n".join([rf"\begin{{tabular}}{{{layout}}}", *inside, r"\end{tabular}"])
 
 
 def escaped(text: str) -> str:
     """Write a text so that LaTeX prints it as it is."""
-    return _SPECIAL.sub(lambda found: _LATEX[found.group()], text)
+    return _SPECIAL.sub(lambda found: _LATEX[found.group()], printable(text))
 
 
 def for_screen(
@@ -75,13 +98,18 @@ def for_screen(
 ) -> Table:
     """Lay a table out for a terminal, with a line after each section."""
     from rich.table import Table
+    from rich.text import Text
 
-    shown = Table(title=title, caption=caption or None)
+    # As Text, for rich would take brackets for markup.
+    shown = Table(
+        title=Text(printable(title), "table.title"),
+        caption=Text(printable(caption), "table.caption") if caption else None,
+    )
     for column in columns:
-        shown.add_column(column.heading, justify="left" if column.is_text else "right")
+        shown.add_column(Text(printable(column.heading)), justify="left" if column.is_text else "right")
     for section in sections:
         for row in section:
-            shown.add_row(*(str(column.cell(row)) for column in columns))
+            shown.add_row(*(Text(printable(str(column.cell(row)))) for column in columns))
         shown.add_section()
     return shown
 
