@@ -256,6 +256,8 @@ def parse_matches(
 ) -> MatchTable:
     """Read matched points from text; see `read_deepmatching`."""
     lines = _lines(text, name)
+    if not lines:
+        raise InputError(f"{name} is empty. Give rows of {' '.join(COLUMNS)}, or the header alone if nothing matches.")
     header = lines.pop(0)[1] if lines and not all(_is_number(field) for field in lines[0][1]) else None
     if header is not None and not set(POINT_COLUMNS) <= set(header):
         raise InputError(
