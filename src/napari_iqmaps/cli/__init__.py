@@ -14,7 +14,8 @@ _TRAIN = ("lightning", "pandas")
 main = LazyGroup(
     name="iqmaps",
     help="Maps that show where an image is good or bad, and for whom.\n\n"
-    "Exit status: 0 done, 1 some inputs failed (the others are done), 2 wrong use, 130 interrupted.",
+    "Exit status: 0 done, 1 some inputs failed (the others are done) or standard output could not be written, 2 wrong "
+    "use, 130 interrupted, 143 and 129 ended by SIGTERM and SIGHUP.",
     package=__name__,
     lazy={
         "demo": LazyCommand("demo:demo", "Show what this package does, on a photo: in napari, or as pictures."),

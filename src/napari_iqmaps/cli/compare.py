@@ -33,6 +33,7 @@ from ..core.comparison.preprocessing import REGISTRATIONS, STEPS, Frames, Method
 from ..core.comparison.summary import Paired, as_latex, as_markdown, extremes, figure_text, spread
 from ..core.errors import InputError
 from ..core.io.atomic import written_whole
+from ..core.names import escaped
 from ..core.registration.search import register
 from ..core.tables import as_csv, flat
 from .engine import Batch, Job, Plan, Turn, make_folder
@@ -481,7 +482,7 @@ def print_comparison(comparison: Comparison) -> None:
         )
     out = console()
     for sentence in sentences(comparison):
-        out.print(Text(sentence), soft_wrap=True)
+        out.print(Text(escaped(sentence)), soft_wrap=True)
 
 
 def sentences(comparison: Comparison) -> Iterator[str]:

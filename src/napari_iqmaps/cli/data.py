@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .streams import echo
+
 if TYPE_CHECKING:
     from ..training.databases.manifest import Manifest
 
@@ -50,7 +52,7 @@ def opened(paths: Sequence[Path], *, skip_missing: bool) -> list[Manifest]:
         if manifest.missing:
             count = manifest.missing + len(manifest.table)
             left_out = f"{manifest.missing} of {count} images are left out, because their files are missing."
-            click.echo(f"{manifest.name}: {left_out}", err=True)
+            echo(f"{manifest.name}: {left_out}", err=True)
     return manifests
 
 
@@ -64,12 +66,12 @@ def report_survey(paths: Sequence[Path], *, skip_missing: bool, json_file: Path 
 
     found = survey([list_database(path) for path in paths])
     for line in in_words(found):
-        click.echo(line)
+        echo(line)
     if json_file is not None:
         with written_whole(json_file) as part:
             part.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
     if not skip_missing and not is_complete(found):
-        click.echo("Files are missing: complete them, or go on without them (--skip-missing).", err=True)
+        echo("Files are missing: complete them, or go on without them (--skip-missing).", err=True)
         click.get_current_context().exit(1)
 
 

@@ -16,6 +16,7 @@ from ..core.visibility import threshold_map
 from .engine import make_folder
 from .options import core_options
 from .report import console, print_table
+from .streams import echo
 
 _FOLDER = Path("iqmaps-demo")
 _IN_NAPARI = "napari_iqmaps.plugin.demo"  # started as a program of its own: this face knows no viewer
@@ -39,7 +40,7 @@ def demo(out: Path | None, model: str) -> None:
         reason = _why_no_window() or _shown_in_napari(model)
         if not reason:
             return
-        click.echo(f"{reason} Writing pictures instead.", err=True)
+        echo(f"{reason} Writing pictures instead.", err=True)
     _write(out or _FOLDER, model)
 
 
@@ -54,7 +55,7 @@ def _why_no_window() -> str:
 
 def _shown_in_napari(model: str) -> str:
     """Run the demo in napari until its window is closed; give why it failed, or nothing."""
-    click.echo("Opening napari ...", err=True)
+    echo("Opening napari ...", err=True)
     command = [sys.executable, "-m", _IN_NAPARI, "--model", model]
     run = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
     if run.returncode == 0:
@@ -84,6 +85,6 @@ def _write(folder: Path, model: str) -> None:
         ],
         numbers=("score",),
     )
-    click.echo(f"Written to {folder.absolute()}:")
+    echo(f"Written to {folder.absolute()}:")
     for file in demonstration.files:
-        click.echo(f"  {file.name}")
+        echo(f"  {file.name}")

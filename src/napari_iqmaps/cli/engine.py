@@ -29,9 +29,10 @@ from ..core.io.score_table import read_scores, write_scores
 from ..core.maps import COLUMNS, QualityMap
 from ..core.progress import Progress
 from ..core.score_columns import Column
-from .group import INTERRUPTED, in_one_line
+from .group import in_one_line
 from .inputs import Options, output_names, partner
 from .report import Layout, Report, Row, layout_of
+from .streams import status_of
 
 MADE_FROM = "made_from"
 """Column that tells by which options and from which files a row was made."""
@@ -254,7 +255,7 @@ class Batch(Generic[Task]):
         )
         self.kept = 0
         self.planned = len(jobs) * plan.each
-        self.interrupted = False
+        self._stopped: BaseException | None = None
         self._is_prepared = False
         self._complaints: set[str] = set()
 
@@ -276,10 +277,15 @@ class Batch(Generic[Task]):
         }
 
     @property
+    def interrupted(self) -> bool:
+        """Whether it was stopped before its end."""
+        return self._stopped is not None
+
+    @property
     def status(self) -> int:
-        """Exit status: 0 all done, 1 some jobs failed, 130 interrupted."""
-        if self.interrupted:
-            return INTERRUPTED
+        """Exit status: 0 all done, 1 some jobs failed, 130 interrupted, more if a signal other than Ctrl-C did it."""
+        if self._stopped is not None:
+            return status_of(self._stopped)
         return 1 if self.counts["failed"] else 0
 
     def work(self) -> None:
@@ -288,8 +294,8 @@ class Batch(Generic[Task]):
             with self.report.bars(len(self.jobs)):
                 for job in self.jobs:
                     self._do(job)
-        except KeyboardInterrupt:
-            self.interrupted = True
+        except KeyboardInterrupt as error:
+            self._stopped = error
         self.ledger.write()
 
     def prepare(self) -> None:

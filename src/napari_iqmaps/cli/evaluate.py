@@ -16,6 +16,7 @@ from ..training.quality.recipe import BLIND_NETWORKS, QualityConfig
 from ..training.visibility.recipe import NETWORKS, TrainingConfig
 from .data import Bars, data_options, opened, report_survey
 from .options import device_option
+from .streams import echo
 from .train import photographs_in
 
 if TYPE_CHECKING:
@@ -393,7 +394,7 @@ def quality(starts: tuple[Path, ...], scoring: str, **options: Any) -> None:
             scores = judged.fixed_scores(read, asked.given(BLIND_NETWORKS), folder=asked.runs, **common)
         else:
             for network, types in judged.types_seen(read, configs, asked.protocol, starts).items():
-                click.echo(
+                echo(
                     f"The first stage of {network} has seen {', '.join(types)} on photographs. To judge without, give "
                     "--start of one that was trained with --leave-out.",
                     err=True,
@@ -412,7 +413,7 @@ def quality(starts: tuple[Path, ...], scoring: str, **options: Any) -> None:
         answered, silent = judged.answered(scores)
         figures = judged.judged_only(asked.figures(answered, bars.show), answered)
     for name, count in silent.items():
-        click.echo(f"{name}: {count} images that some network has no answer for are left out of all rows.", err=True)
+        echo(f"{name}: {count} images that some network has no answer for are left out of all rows.", err=True)
     figures = with_databases(figures, read)
     figures = with_published(figures.assign(no_answer=figures["database"].map(silent).fillna(0).astype(int)), read)
     asked.write(figures, scores, read)
@@ -510,7 +511,7 @@ def machine(
             progress=lambda done, total: bars.show("figures", done, total),
         )  # fmt: skip
     if silent:
-        click.echo(f"{silent} of {len(rows)} pictures are nearly uniform, have no score, and count nowhere.", err=True)
+        echo(f"{silent} of {len(rows)} pictures are nearly uniform, have no score, and count nowhere.", err=True)
     columns = [*scores, *chosen]
     falls = tables.falls(judged, columns)
     words = {
@@ -574,5 +575,5 @@ def _warn_if_learnt(records: list[WeightsRecord], labels: Path) -> None:
     sha256 = sha256_of(labels)
     for record in records:
         if record.details.get("labels_sha256") == sha256:
-            click.echo(f"{record.name} was trained on this very table: the figures are not those of new pictures.",
+            echo(f"{record.name} was trained on this very table: the figures are not those of new pictures.",
                        err=True)  # fmt: skip

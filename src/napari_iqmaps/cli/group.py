@@ -6,7 +6,7 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import Any, NamedTuple
 
@@ -14,14 +14,13 @@ import click
 
 from .. import __version__
 from ..core.errors import IqmapsError
-
-INTERRUPTED = 130
-"""Exit status after Ctrl-C, as shells have it."""
+from .streams import Streams, echo, listen, status_of
 
 # Before click 8.2 there was no such error, and help was printed in its place.
 _NO_WORDS: type[click.UsageError] | tuple[()] = getattr(click.exceptions, "NoArgsIsHelpError", ())
 
 _IN_OPTIONS = {
+    "most_pixels": "--most-pixels NUMBER",
     "data_range": "--data-range BLACK WHITE",
     "channel_axis": "--channel-axis NUMBER",
     "Leave luminance": "--luminance code",
@@ -91,29 +90,38 @@ class LazyGroup(click.Group):
         run: Any = super().main
         if not standalone_mode:
             return run(args, prog_name, complete_var, False, windows_expand_args, **extra)
+        streams = Streams()
+        listen()
+        status = self._status(lambda: run(args, prog_name, complete_var, False, windows_expand_args, **extra))
+        if failure := streams.failure():
+            echo(f"Error: {failure}", err=True)
+            status = status or 1
+        leave_unheard(status)
+        sys.exit(status)
+
+    def _status(self, run: Callable[[], Any]) -> int:
+        """Run, say in one line what was wrong, and give the exit status."""
         try:
-            status = run(args, prog_name, complete_var, False, windows_expand_args, **extra)
+            status = run()
         except _NO_WORDS as error:  # a group by itself: its help, as it is
             error.show()
-            status = error.exit_code
+            return error.exit_code
         except click.ClickException as error:
             # click's own form of a usage error has four lines.
             context = error.ctx if isinstance(error, click.UsageError) else None
             more = f" See '{context.command_path} --help'." if context else ""
-            click.echo(f"Error: {in_one_line(error.format_message())}{more}", err=True)
-            status = error.exit_code
+            echo(f"Error: {in_one_line(error.format_message())}{more}", err=True)
+            return error.exit_code
         except IqmapsError as error:
-            click.echo(f"Error: {in_one_line(error)}", err=True)
-            status = 2
+            echo(f"Error: {in_one_line(error)}", err=True)
+            return 2
         except ModuleNotFoundError as error:
-            click.echo(f"Error: {self._remedy(error)}", err=True)
-            status = 2
-        except (click.Abort, KeyboardInterrupt):
-            click.echo("Interrupted.", err=True)
-            status = INTERRUPTED
-        status = status if isinstance(status, int) else 0
-        leave_unheard(status)
-        sys.exit(status)
+            echo(f"Error: {self._remedy(error)}", err=True)
+            return 2
+        except (click.Abort, KeyboardInterrupt) as error:
+            echo("Interrupted.", err=True)
+            return status_of(error)
+        return status if isinstance(status, int) else 0
 
     def _remedy(self, error: ModuleNotFoundError) -> str:
         """Say how to install what a command needs; a module that no extra brings is a bug."""

@@ -12,6 +12,7 @@ from ..core.errors import InputError
 from ..training import require_extra
 from ..training.machine.variants import SEVERITIES, LabelRequest
 from .data import Bars, Part, picture_options
+from .streams import echo
 
 _HELP = """Label distorted pictures with how well recognisers do on them.
 
@@ -101,8 +102,8 @@ def label(
             pictures, asked, request, out, jobs=jobs, progress=lambda done, total: bars.show("Labelling", done, total)
         )
     if pictures.skipped:
-        click.echo(f"{len(pictures.skipped)} files could not be read, among them {pictures.skipped[0]}.", err=True)
-    click.echo(f"{out}: {_sentence(table)}")
+        echo(f"{len(pictures.skipped)} files could not be read, among them {pictures.skipped[0]}.", err=True)
+    echo(f"{out}: {_sentence(table)}")
 
 
 def _sentence(table: Any) -> str:

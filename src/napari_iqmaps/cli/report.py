@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import click
 import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -20,8 +19,10 @@ from rich.text import Text
 
 from .. import __version__
 from ..core.kinds import KINDS
+from ..core.names import escaped
 from ..core.quality_score import QualityScore
 from ..core.score_columns import plain
+from .streams import fitting
 
 _WIDTH_OF_A_FILE = 140  # columns of a table that goes into a pipe
 
@@ -188,18 +189,33 @@ def print_table(
     title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], *, numbers: Sequence[str] = ()
 ) -> None:
     """Print a table on standard output; a cell that is None is left empty."""
+    out = console()
     table = Table(title=title, title_justify="left", title_style="bold")
     for column in columns:
         table.add_column(column, justify="right" if column in numbers else "left", overflow="fold")
     for row in rows:
         # As Text, for rich would take brackets in a file's name for markup.
-        table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
-    console().print(table)
+        table.add_row(*(Text("" if cell is None else fitting(escaped(str(cell)), out.encoding)) for cell in row))
+    out.print(table)
 
 
 def print_json(value: Any) -> None:
     """Print JSON on standard output."""
-    click.echo(json.dumps(value, indent=1, ensure_ascii=False))
+    # JSON has its own escapes for what the encoding lacks.
+    has_all = (sys.stdout.encoding or "").lower().startswith("utf")
+    text = json.dumps(_shown(value), indent=1, ensure_ascii=not has_all)
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def _shown(value: Any) -> Any:
+    """Escape the texts in what becomes JSON."""
+    if isinstance(value, Mapping):
+        return {name: _shown(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_shown(item) for item in value]
+    # JSON says by itself where lines end.
+    return "\n".join(map(escaped, value.split("\n"))) if isinstance(value, str) else value
 
 
 def _print_rows(layout: Layout, rows: Sequence[Row]) -> None:
@@ -212,7 +228,7 @@ def _print_rows(layout: Layout, rows: Sequence[Row]) -> None:
         numbers=[column.head for column in shown if column.is_number],
     )
     if len(rows) == 1 and (sentence := layout.sentence(rows[0])):
-        console().print(Text(sentence))
+        console().print(Text(escaped(sentence)))
 
 
 # --- a batch
@@ -252,7 +268,7 @@ class Report:
     def start(self, path: Path) -> None:
         """Name the file at work."""
         if self._progress is not None:
-            self._progress.reset(self._tiles, total=None, description=path.name)
+            self._progress.reset(self._tiles, total=None, description=escaped(path.name))
 
     def tiles(self, done: int, total: int) -> None:
         """Move the bar of tiles; the ``progress`` callback of the core."""
@@ -270,11 +286,11 @@ class Report:
     def failure(self, name: object, message: str) -> None:
         """Say at once that an input failed."""
         named = message if str(name) in message else f"{name}: {message}"
-        self._errors.print(Text("Error: ", style="bold red") + Text(named), soft_wrap=True)
+        self._errors.print(Text("Error: ", style="bold red") + Text(escaped(named)), soft_wrap=True)
 
     def say(self, message: str) -> None:
         """Write a line on standard error."""
-        self._errors.print(Text(message), soft_wrap=True)
+        self._errors.print(Text(escaped(message)), soft_wrap=True)
 
     def give(self, layout: Layout, rows: Sequence[Row], counts: Mapping[str, int]) -> None:
         """Print the rows on standard output, as JSON with how many there are of which sort, or as a table."""

@@ -27,6 +27,7 @@ from .data import (
     report_survey,
 )
 from .options import device_option
+from .streams import echo
 
 Command = Callable[..., Any]
 
@@ -209,7 +210,7 @@ def _threshold_command(network: str) -> click.Command:
         pictures = photographs_in(photographs)
         command = _as_typed(config, *typed)
         weights = fit(config, manifests, folder, photographs=pictures, command=command, bar=not quiet, **options)
-        click.echo(f"{weights}")
+        echo(f"{weights}")
 
     made: click.Command = command
     return made
@@ -277,7 +278,7 @@ def _blind_command(network: str) -> click.Command:
         else:
             manifests = opened(data, skip_missing=skip_missing)
             weights = fit(config, manifests, folder, photographs=pictures, start=start, **options)
-        click.echo(f"{weights}")
+        echo(f"{weights}")
 
     made: click.Command = command
     return made
@@ -331,8 +332,8 @@ def worker(
             **options,
         )
     if pictures.skipped:
-        click.echo(f"{len(pictures.skipped)} files could not be read, among them {pictures.skipped[0]}.", err=True)
-    click.echo(f"{weights}")
+        echo(f"{len(pictures.skipped)} files could not be read, among them {pictures.skipped[0]}.", err=True)
+    echo(f"{weights}")
     if validate_part is not None:
         _validate(weights, data, validate_part, pictures.size)
 
@@ -346,7 +347,7 @@ def _validate(weights: Path, data: Path, part: Part, size: tuple[int, int]) -> N
     if pictures.classes != classes:
         raise InputError(f"{data} has other classes than it had when {weights} was trained.")
     share = accuracy(network, pictures)
-    click.echo(f"{share:.1%} of {len(pictures)} pictures that it has not seen are recognised.")
+    echo(f"{share:.1%} of {len(pictures)} pictures that it has not seen are recognised.")
 
 
 @train.command(context_settings={"show_default": True})
@@ -394,7 +395,7 @@ def metrifier(labels: Path, data: Path, out: Path, quiet: bool, **options: Any) 
             progress=lambda done, total: bars.show("Training", done, total),
             **options,
         )
-    click.echo(f"{weights}")
+    echo(f"{weights}")
 
 
 @train.command(context_settings={"show_default": True})
@@ -444,7 +445,7 @@ def register(
     if residuals is not None:
         set_uncertainty(trained, residuals)
     made = put(trained, into, name, half=half, figures=found, data=data, licence=licence)
-    click.echo(f"{made.name}: {made.stat().st_size:,} bytes, {sha256_of(made)}")
+    echo(f"{made.name}: {made.stat().st_size:,} bytes, {sha256_of(made)}")
 
 
 for _command in (*map(_threshold_command, NETWORKS), *map(_blind_command, BLIND_NETWORKS)):

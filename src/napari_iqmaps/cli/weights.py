@@ -12,6 +12,7 @@ from ..core.errors import WeightsError
 from .group import in_one_line
 from .options import json_option
 from .report import print_json, print_table
+from .streams import echo
 
 
 @click.group(invoke_without_command=True)
@@ -43,7 +44,7 @@ def verify(ctx: click.Context, as_json: bool) -> None:
         print_json([{"name": name, "ok": not error, "error": error} for name, error in found.items()])
     else:
         for name, error in found.items():
-            click.echo(f"{name}: {error or 'as registered'}", err=bool(error))
+            echo(f"{name}: {error or 'as registered'}", err=bool(error))
     ctx.exit(1 if any(found.values()) else 0)
 
 
@@ -68,7 +69,8 @@ def show(name: str, as_json: bool) -> None:
     ]
     rows += [(key, value) for key, value in _flat(record) if key not in ("file", "sha256")]
     print_table(name, ["field", "value"], rows)
-    click.echo(f"\n{text}" if text else "There is no model card beside the file.")
+    for line in ["", *text.split("\n")] if text else ["There is no model card beside the file."]:
+        echo(line)
 
 
 def _print_list(as_json: bool) -> None:
