@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from . import names
 from .bootstrap import Figure
 
 if TYPE_CHECKING:
@@ -27,15 +28,12 @@ _LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
     "|": r"\textbar{}", "`": r"\textasciigrave{}",
-    "--": "-{}-", "''": "'{}'", "?`": r"?\textasciigrave{}", "!`": r"!\textasciigrave{}",
 }  # fmt: skip
-_SPECIAL = re.compile("|".join(map(re.escape, sorted(_LATEX, key=len, reverse=True))))
+_SPECIAL = re.compile("|".join(map(re.escape, _LATEX)))
+_JOINED = re.compile(r"(['-])(?=\1)")  # which LaTeX makes one sign of
 
 # An underscore between letters or digits is no sign of Markdown; an ampersand is one where an entity may begin.
 _IN_MARKDOWN = re.compile(r"[\\`*<>\[\]|~$]|&(?=[#\w])|(?<![^\W_])_|_(?![^\W_])")
-
-# What moves a cursor, breaks a line, turns the direction of writing, or is no character at all.
-_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -69,28 +67,24 @@ def markdown_line(cells: Iterable[object]) -> str:
 
 def markdown_text(text: str) -> str:
     """Write a text so that Markdown shows it as it is."""
-    return _IN_MARKDOWN.sub(lambda found: f"\\{found.group()}", printable(text))
-
-
-def printable(text: str) -> str:
-    r"""Write a text with an escape such as ``\x1b`` for each sign that would do something instead of being shown."""
-    return _UNPRINTABLE.sub(lambda found: found.group().encode("unicode_escape", "surrogatepass").decode(), text)
+    return _IN_MARKDOWN.sub(lambda found: f"\\{found.group()}", names.escaped(text))
 
 
 def latex(columns: Sequence[Column[Row]], rows: Iterable[Row]) -> str:
     """Write a table as a LaTeX ``tabular``, which needs no package; headings and cells are LaTeX already."""
     layout = "".join("l" if column.is_text else "r" for column in columns)
     lines = [" & ".join(str(column.cell(row)) for column in columns) for row in rows]
-    headings = " & ".join(column.heading for column in columns)
-    inside = [r"\hline", rf"{headings} \\", r"\hline", *(rf"{line} \\" for line in lines), r"\hline"]
     # A bracket or a star that begins a line would belong to the line break before it.
     lines = [f"{{}}{line}" if line.startswith(("[", "*")) else line for line in lines]
+    headings = " & ".join(column.heading for column in columns)
+    inside = [r"\hline", rf"{headings} \\", r"\hline", *(rf"{line} \\" for line in lines), r"\hline"]
     return "\n".join([rf"\begin{{tabular}}{{{layout}}}", *inside, r"\end{tabular}"])
 
 
 def escaped(text: str) -> str:
     """Write a text so that LaTeX prints it as it is."""
-    return _SPECIAL.sub(lambda found: _LATEX[found.group()], printable(text))
+    single = _SPECIAL.sub(lambda found: _LATEX[found.group()], names.escaped(text))
+    return _JOINED.sub(r"\1{}", single)
 
 
 def for_screen(
@@ -102,14 +96,14 @@ def for_screen(
 
     # As Text, for rich would take brackets for markup.
     shown = Table(
-        title=Text(printable(title), "table.title"),
-        caption=Text(printable(caption), "table.caption") if caption else None,
+        title=Text(names.escaped(title), "table.title"),
+        caption=Text(names.escaped(caption), "table.caption") if caption else None,
     )
     for column in columns:
-        shown.add_column(Text(printable(column.heading)), justify="left" if column.is_text else "right")
+        shown.add_column(Text(names.escaped(column.heading)), justify="left" if column.is_text else "right")
     for section in sections:
         for row in section:
-            shown.add_row(*(Text(printable(str(column.cell(row)))) for column in columns))
+            shown.add_row(*(Text(names.escaped(str(column.cell(row)))) for column in columns))
         shown.add_section()
     return shown
 
@@ -136,9 +130,9 @@ def flat(record: Any) -> dict[str, Any]:
         if isinstance(value, Figure):
             cells |= {name: _known(part) for name, part in parts(field.name, value).items()}
             if value.reason:
-                cells[f"{field.name}_reason"] = value.reason
+                cells[f"{field.name}_reason"] = _known(value.reason)
         else:
-            cells[field.name] = " ".join(value) if isinstance(value, tuple) else _known(value)
+            cells[field.name] = _known(" ".join(value) if isinstance(value, tuple) else value)
     return cells
 
 
@@ -148,6 +142,8 @@ def parts(name: str, figure: Figure) -> dict[str, float]:
 
 
 def _known(value: Any) -> Any:
+    if isinstance(value, str):
+        return names.escaped(value)
     if not isinstance(value, float):
         return value
     return float(f"{value:.9g}") if math.isfinite(value) else None

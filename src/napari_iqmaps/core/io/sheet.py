@@ -30,8 +30,8 @@ from matplotlib.transforms import IdentityTransform
 
 from ... import __version__
 from ..kinds import Kind
+from ..names import escaped
 from ..score_columns import plain
-from ..tables import printable
 from .atomic import written_whole
 from .image_file import KEY, SOFTWARE
 
@@ -65,7 +65,7 @@ def new_figure(width: float, height: float, **options: Any) -> Any:
 def drawable(text: str) -> str:
     """Write a text with escapes for what would not be shown: no characters, and those that the font does not have."""
     known = _signs()
-    shown = printable(text)
+    shown = escaped(text)
     return "".join(sign if sign in known else sign.encode("unicode_escape").decode() for sign in shown)
 
 

@@ -104,13 +104,12 @@ def read_labels(path: str | Path) -> LabelTable:
             if unfinished
             else f"There are no labels {path}. Make them with 'iqmaps label'."
         )
-    record = _record_of(path)
     frame = read_frame(path)
     missing = [name for name in (*KEYS, *SUMMARY) if name not in frame]
     if missing:
         raise InputError(f"{path} has no column {' and no '.join(missing)}, so it is no table of labels.")
     _check_numbers(frame, path)
-    return LabelTable(frame, record, path)
+    return LabelTable(frame, _record_of(path), path)
 
 
 def _record_of(path: Path) -> dict[str, Any]:
