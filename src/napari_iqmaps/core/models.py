@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import os
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -196,7 +197,7 @@ def _registered(name: str, record: Mapping[str, Any]) -> WeightsRecord:
 
 
 def _from_path(path: Path) -> WeightsRecord:
-    if not path.is_file():
+    if not os.path.exists(path):  # noqa: PTH110 - which refuses no name
         names = ", ".join(registry())
         raise WeightsError(f"There are no weights {str(path)!r}: neither a registered name ({names}) nor a file.")
     details = header_of(path)
