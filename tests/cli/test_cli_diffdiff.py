@@ -11,7 +11,7 @@ from skimage import data
 
 import napari_iqmaps as iq
 from napari_iqmaps.cli.diffdiff import Question
-from napari_iqmaps.cli.engine import Job
+from napari_iqmaps.cli.jobs import Job
 from napari_iqmaps.core.diffdiff import diff_diff_assess
 from napari_iqmaps.core.io.map_file import read_record
 

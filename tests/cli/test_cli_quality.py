@@ -185,18 +185,20 @@ def test_the_table_is_written_while_it_grows(tmp_path, monkeypatch):
     monkeypatch.setattr(engine, "_SHARE", 0)
     path = tmp_path / "table.json"
     files = ["a", "b", "c"]
-    growing = Ledger(path, COLUMNS, {"model": "x"}, files, grows=True, resume=True)
+    growing = Ledger(path, COLUMNS, {"model": "x"}, files, vouches=True, resume=True)
     for number, file in enumerate(files, 1):
         growing.add({"file": file, "kind": "quality", "score": number, **growing.made_from({"source": file})})
         assert [row["score"] for row in json.loads(path.read_text())] == [1, 2, 3][:number]
+    growing.close()
     # The next one knows them, and keeps those that it has not come to.
-    following = Ledger(path, COLUMNS, {"model": "x"}, files, grows=True, resume=True)
+    following = Ledger(path, COLUMNS, {"model": "x"}, files, vouches=True, resume=True)
     cells = {"file": "a", **following.made_from({"source": "a"})}
     assert following.known(cells)["score"] == 1
     assert following.known({"file": "a", **following.made_from({"source": "changed"})}) is None
     following.add({**cells, "kind": "quality", "score": 9})
     assert [row["score"] for row in json.loads(path.read_text())] == [9, 2, 3]
-    other = Ledger(path, COLUMNS, {"model": "y"}, files, grows=True, resume=True)
+    following.close()
+    other = Ledger(path, COLUMNS, {"model": "y"}, files, vouches=True, resume=True)
     assert other.known({"file": "a", **other.made_from({"source": "a"})}) is None
     other.write()
     assert json.loads(path.read_text()) == []

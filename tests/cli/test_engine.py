@@ -9,7 +9,8 @@ from PIL import Image
 
 import napari_iqmaps as iq
 from napari_iqmaps.cli import engine, inputs
-from napari_iqmaps.cli.engine import Job, Plan, run
+from napari_iqmaps.cli.engine import Plan, run
+from napari_iqmaps.cli.jobs import Job
 from napari_iqmaps.cli.report import Layout, Report
 
 COMMANDS = {
@@ -39,10 +40,10 @@ def files(images, tmp_path):
 @pytest.mark.parametrize("raised", [ValueError("the tables\nof the codec are odd"), MemoryError(), ZeroDivisionError()])
 @pytest.mark.parametrize("words", COMMANDS.values(), ids=COMMANDS)
 def test_one_bad_file_never_stops_the_rest(rows, iqmaps, files, monkeypatch, words, raised):
-    def odd(path):
+    def odd(path, **options):
         if path.name == "b.png":
             raise raised
-        return iq.read_image(path)
+        return iq.read_image(path, **options)
 
     monkeypatch.setattr(inputs, "read_image", odd)
     status, found = rows(*words)

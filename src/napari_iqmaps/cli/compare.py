@@ -33,14 +33,17 @@ from ..core.comparison.preprocessing import REGISTRATIONS, STEPS, Frames, Method
 from ..core.comparison.summary import Paired, as_latex, as_markdown, extremes, figure_text, spread
 from ..core.errors import InputError
 from ..core.io.atomic import written_whole
+from ..core.io.image_file import ImageFile
 from ..core.names import escaped
 from ..core.registration.search import register
 from ..core.tables import as_csv, flat
-from .engine import Batch, Job, Plan, Turn, make_folder
+from .engine import Batch, Plan, Turn, make_folder
 from .inputs import SUFFIXES, found_inputs, read, request_of
+from .jobs import Job
 from .options import (
     PIXELS,
     core_options,
+    force_option,
     json_option,
     motion_options,
     out_option,
@@ -128,6 +131,7 @@ def _pairs(_ctx: click.Context, _param: click.Parameter, value: str) -> str | in
     help="Show the best and the worst pair of each method, on the images of the first --scoring.",
 )
 @click.option("--list", "lists", is_flag=True, help="Tell the steps of preprocessings.")
+@force_option
 @json_option
 @click.option("--strict", is_flag=True, help="Take a registration that is refused for a failure: exit status 1.")
 @resume_option("Keep what the same files and options gave, or compute all anew.")
@@ -145,7 +149,9 @@ def compare(
     out: Path | None,
     data_range: tuple[float, float] | None,
     channel_axis: int | str,
+    most_pixels: int,
     draws: bool,
+    force: bool,
     lists: bool,
     as_json: bool,
     strict: bool,
@@ -196,6 +202,8 @@ def compare(
         channel_axis=channel_axis,
         out=out,
         resume=resume,
+        force=force,
+        most_pixels=most_pixels,
         report=report,
     )
     batch = Batch(work.plan(), work.jobs(pairs), report)
@@ -281,11 +289,17 @@ class _Comparison:
     channel_axis: int | str
     out: Path
     resume: bool
+    force: bool
+    most_pixels: int
     report: Report
     outcomes: list[Outcome] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._frames = Frames(data_range=self.data_range, read=lambda path: read(path, self.channel_axis))
+        self._frames = Frames(data_range=self.data_range, read=self.read)
+
+    def read(self, path: Path) -> ImageFile:
+        """Read an image as the command line says."""
+        return read(path, self.channel_axis, self.most_pixels)
 
     @property
     def refused(self) -> int:
@@ -313,6 +327,7 @@ class _Comparison:
             out=self.out,
             table=self.out / ROWS,
             resume=self.resume,
+            force=self.force,
             files_vouch=False,
             each=len(self.scorings),
             names=lambda task: [(*map(str, task.pair), task.method.name, one.name) for one in self.scorings],

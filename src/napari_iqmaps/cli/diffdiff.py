@@ -19,14 +19,16 @@ from ..core.images import as_planes
 from ..core.io.reading import read_image
 from ..core.io.score_table import write_scores
 from ..core.maps import QualityMap
+from ..core.names import escaped, file_name
 from ..core.progress import Progress
 from ..core.registration import Registration
 from ..core.registration.matrix_file import load_matrix
 from ..core.registration.search import METHODS, register
 from ..core.registration.series import RegistrationSeries, register_series
 from ..core.score_columns import plain
-from .engine import Answer, Job, Plan, jobs_of, maps_plan, run
+from .engine import Answer, Plan, maps_plan, rows_there, run
 from .inputs import Images, Options, Reader, found_inputs, on_grid, partner, request_of, with_notes
+from .jobs import Job, jobs_of
 from .options import (
     MOTION,
     PIXELS,
@@ -187,6 +189,8 @@ def diffdiff(
         blocks=blocks,
         names_pictures=len(jobs) > 1,
     )
+    if blocks is not None:
+        rows_there(blocks, COLUMNS, force=chosen.force)  # refuses what is no table
     judge = Judge(question, chosen)
     status = run(judge.plan(), jobs, report).status
     judge.write_blocks()
@@ -252,7 +256,7 @@ class Question:
     def picture(self, what: str, job: Job) -> Path:
         """Name the file of a picture."""
         path = self.pictures[what]
-        return path.with_name(f"{path.stem}_{job.name}{path.suffix}") if self.names_pictures else path
+        return path.with_name(file_name(f"{path.stem}_{job.name}", path.suffix)) if self.names_pictures else path
 
 
 @dataclass(frozen=True, eq=False)
@@ -389,7 +393,7 @@ class Judge:
         """Give the pixels that a registered image has: a mask, "border", or None for all."""
         path = job.others.get("valid")
         if isinstance(path, Path):
-            file = read_image(path)
+            file = read_image(path, most_pixels=self.options.most_pixels)
             return np.asarray(file.array if file.channel_axis is None else file.array.max(axis=file.channel_axis)) > 0
         return "border" if self.question.finds_border else None
 
@@ -429,7 +433,7 @@ class Judge:
         for what, write in ((SHEET, write_diffdiff_sheet), (LADDER, write_ladder)):
             if what in self.question.pictures:
                 paths.append(write(shown, self.question.picture(what, job)))
-        return [_seen_from(self.options.out, path) for path in paths]
+        return [escaped(_seen_from(self.options.out, path)) for path in paths]
 
 
 def _black_edge(images: Images) -> float:
@@ -484,7 +488,7 @@ def _shown(job: Job, case: _Case, quality_map: QualityMap, score: DiffDiffScore)
     softs = [plane.soft for plane in score.planes]
     chosen = int(np.nanargmin(softs)) if np.isfinite(softs).any() else 0
     index = tuple(int(number) for number in np.unravel_index(chosen, lead)) if lead else ()
-    title = f"{job.path.name} on {Path(str(job.others['fixed'])).name}, {_how(case.how)}"
+    title = f"{escaped(job.path.name)} on {escaped(Path(str(job.others['fixed'])).name)}, {_how(case.how)}"
     if lead:
         title += f"; plane {', '.join(map(str, index))}, the worst of {len(score.planes)}"
     moving, registered, fixed = (

@@ -16,9 +16,9 @@ from ..core.distortions.record import HIGHEST, LOWEST
 from ..core.distortions.sheet import strength_words
 from ..core.errors import InputError
 from ..core.io.image_file import ImageFile
-from ..core.io.map_file import read_record
-from .engine import Job, Plan, Turn, jobs_of, message_of, refuse_overwriting, run, same_made
+from .engine import Plan, Turn, message_of, run
 from .inputs import found_inputs, is_grey, read, request_of
+from .jobs import Job, jobs_of, record_at, refuse_overwriting, same_made
 from .options import (
     PIXELS,
     Command,
@@ -184,8 +184,8 @@ def _without_copies(paths: Sequence[Path], out: Path, report: Report) -> list[Pa
 
 
 def _is_copy(path: Path) -> bool:
-    record = read_record(path)
-    return record is not None and "distortion" in record.get("info", {})
+    info = (record_at(path) or {}).get("info")
+    return isinstance(info, Mapping) and "distortion" in info
 
 
 # --- copies
@@ -223,6 +223,7 @@ class _Copies:
     seed: int
     data_range: tuple[float, float] | None
     channel_axis: int | str
+    most_pixels: int
     out: Path
     resume: bool
 
@@ -249,7 +250,7 @@ class _Copies:
 
     def paths(self, job: Job, row: Distortion, severity: float) -> list[Path]:
         """Name the files that a copy may go to; which one, the pixels decide."""
-        return [self.out / f"{job.name}_{row.name}_{severity:g}{suffix}" for suffix in _SUFFIXES]
+        return [job.output(self.out, f"_{row.name}_{severity:g}{suffix}") for suffix in _SUFFIXES]
 
     def make(self, job: Job, turn: Turn) -> Iterator[dict[str, Any]]:
         """Make and tell one copy after the other; nothing is told of one that is left out."""
@@ -271,7 +272,7 @@ class _Copies:
 
     def read(self, path: Path) -> ImageFile:
         """Read an image to be distorted; refuse linear light."""
-        file = read(path, self.channel_axis)
+        file = read(path, self.channel_axis, self.most_pixels)
         if file.luminance == "absolute":
             raise InputError(f"{path} holds linear light; distortions are of display codes. Tone-map it first.")
         return file

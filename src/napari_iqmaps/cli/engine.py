@@ -13,24 +13,25 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from dataclasses import dataclass, replace
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic
 
 import click
 
 from ..core import models
 from ..core.errors import InputError, IqmapsError, WeightsError
-from ..core.io.map_file import read_record, row_of_record, score_row
-from ..core.io.reading import read_image
-from ..core.io.score_table import read_scores, write_scores
+from ..core.io.atomic import Held
+from ..core.io.map_file import row_of_record, score_row
+from ..core.io.score_table import OwnText, read_scores, write_scores
 from ..core.maps import COLUMNS, QualityMap
+from ..core.names import escaped, unescaped
 from ..core.progress import Progress
 from ..core.score_columns import Column
 from .group import in_one_line
-from .inputs import Options, output_names, partner
+from .inputs import Options
+from .jobs import PLACE, Job, Places, Task, place_of, refuse_overwriting, same_made, settled
 from .report import Layout, Report, Row, layout_of
 from .streams import status_of
 
@@ -44,85 +45,6 @@ _SECONDS = 2.0
 _SHARE = 20  # the table may cost one part in this many of the time
 
 _log = logging.getLogger(__name__)
-
-
-# --- jobs
-
-
-@dataclass(frozen=True)
-class Job:
-    """One input of a batch.
-
-    `name`: what the names of its outputs begin with. `others`: further files that the result depends on, such as
-    ``{"reference": path}``. An error met while looking for them stands in their place, to be raised in the job's turn.
-    """
-
-    path: Path
-    name: str
-    others: Mapping[str, Path | InputError] = field(default_factory=dict)
-
-    @property
-    def paths(self) -> list[Path]:
-        """All files that are read."""
-        return [self.path, *(path for path in self.others.values() if isinstance(path, Path))]
-
-    @property
-    def named(self) -> dict[str, str]:
-        """Cells that name its files in a table."""
-        others = {role: str(path) for role, path in self.others.items() if isinstance(path, Path)}
-        return {"file": str(self.path), **others}
-
-    @property
-    def title(self) -> str:
-        """What messages call it that name none of its files."""
-        return str(self.path)
-
-    def sources(self) -> dict[str, dict[str, str]]:
-        """Tell its files by role and content; raises what was wrong with one."""
-        sources = {"source": identity(self.path)}
-        for role, path in self.others.items():
-            if isinstance(path, InputError):
-                raise path
-            sources[f"{role}_source"] = identity(path)
-        return sources
-
-
-Task = TypeVar("Task", bound=Job)
-
-
-def jobs_of(paths: Sequence[Path], reference: Path | None = None) -> list[Job]:
-    """Make a job of each image, with its reference where there are any.
-
-    `reference`: a file, the reference of all; or a folder with images of the same names.
-    """
-    return [
-        Job(path, name, {} if reference is None else {"reference": partner(path, reference, "reference")})
-        for path, name in zip(paths, output_names(paths), strict=True)
-    ]
-
-
-def identity(path: Path) -> dict[str, str]:
-    """Tell a file by its content, so that a changed file of the same name is another one."""
-    if not path.is_file():
-        read_image(path)  # says what is wrong
-    status = path.stat()
-    return {"file": path.name, "sha256": _sha256(path, status.st_size, status.st_mtime_ns)}
-
-
-@lru_cache(maxsize=4096)
-def _sha256(path: Path, _size: int, _modified: int) -> str:
-    return models.sha256_of(path)
-
-
-def same_made(paths: Sequence[Path], made_from: Mapping[str, Any]) -> list[dict[str, Any]] | None:
-    """Give the records of existing outputs if all of them were made from the same files by the same request."""
-    records = []
-    for path in paths:
-        record = read_record(path)
-        if record is None or any(record.get("info", {}).get(name) != value for name, value in made_from.items()):
-            return None
-        records.append(record)
-    return records
 
 
 # --- what is to be done
@@ -149,6 +71,8 @@ class Plan(Generic[Task]):
         Files that are written of the batch as a whole, beside the table.
     prepare : callable
         Called once before the first result is computed; raises what concerns all jobs.
+    force : bool
+        Whether a file in the place of the table is replaced that is no table of scores.
     files_vouch : bool
         Whether the files in `out`, where there is one, tell what is done; else the rows of the table do.
     each : int
@@ -169,6 +93,7 @@ class Plan(Generic[Task]):
     out: Path | None
     table: Path | None
     resume: bool
+    force: bool = False
     outputs: Callable[[Task], Iterable[Path]] = lambda _job: ()
     further: Sequence[Path] = ()
     prepare: Callable[[], object] = lambda: None
@@ -198,7 +123,7 @@ class Turn:
         self._batch = batch
         self._sources = job.sources()
         self.progress: Progress = batch.report.tiles
-        self.made_from = {"request": dict(batch.plan.request), **self._sources}
+        self.made_from = {"request": dict(batch.plan.request), **self._sources, PLACE: place_of(job.path)}
         """What the info of a file holds that was made by this request from these files."""
 
     def vouch(self, **about: Any) -> dict[str, str]:
@@ -243,6 +168,8 @@ class Batch(Generic[Task]):
     """
 
     def __init__(self, plan: Plan[Task], jobs: Sequence[Task], report: Report) -> None:
+        if plan.out is not None:
+            jobs = settled(jobs, plan.out, plan.outputs)
         _check_outputs(plan, jobs)
         if plan.out is not None:
             make_folder(plan.out)
@@ -251,10 +178,19 @@ class Batch(Generic[Task]):
         self.report = report
         names = (name for job in jobs for name in plan.names(job))
         self.ledger = Ledger(
-            plan.table, plan.columns, plan.request, names, grows=plan.rows_vouch, resume=plan.resume, named=plan.named
+            plan.table,
+            plan.columns,
+            plan.request,
+            names,
+            vouches=plan.rows_vouch,
+            resume=plan.resume,
+            kind=plan.kind,
+            named=plan.named,
+            force=plan.force,
         )
         self.kept = 0
         self.planned = len(jobs) * plan.each
+        self._is_wrong = False
         self._stopped: BaseException | None = None
         self._is_prepared = False
         self._complaints: set[str] = set()
@@ -283,20 +219,25 @@ class Batch(Generic[Task]):
 
     @property
     def status(self) -> int:
-        """Exit status: 0 all done, 1 some jobs failed, 130 interrupted, more if a signal other than Ctrl-C did it."""
+        """Exit status: 0 all done, 1 some jobs or the table failed, 130 interrupted, 143 or 129 ended by a signal."""
         if self._stopped is not None:
             return status_of(self._stopped)
-        return 1 if self.counts["failed"] else 0
+        return 1 if self.counts["failed"] or self.ledger.failure else 0
 
     def work(self) -> None:
-        """Do one job after the other."""
+        """Do one job after the other; whatever ends it, the table is written."""
         try:
             with self.report.bars(len(self.jobs)):
                 for job in self.jobs:
                     self._do(job)
         except KeyboardInterrupt as error:
             self._stopped = error
-        self.ledger.write()
+        finally:
+            if self.rows or not self._is_wrong:
+                self.ledger.write()
+            self.ledger.close()
+        if self.ledger.failure:
+            self.report.failure(self.plan.table, self.ledger.failure)
 
     def prepare(self) -> None:
         """Call the plan's `prepare`, if it was not."""
@@ -316,7 +257,7 @@ class Batch(Generic[Task]):
             parts.append(f"{counts['kept']} kept from before (same file, same options; --overwrite computes them anew)")
         if counts["failed"]:
             parts.append(f"{counts['failed']} failed")
-        if plan.table is not None:
+        if plan.table is not None and not self.ledger.failure:
             parts.append(f"scores in {plan.table}")
         self.report.say(", ".join(parts) + ".")
         if counts["not_reached"]:
@@ -339,11 +280,13 @@ class Batch(Generic[Task]):
         try:
             yield from self.plan.work(job, Turn(self, job))
         except WeightsError as error:
+            self._is_wrong = True
             raise WrongForAllError(in_one_line(error)) from None
         except click.ClickException:
+            self._is_wrong = True
             raise
         except Exception as error:
-            _log.debug("%s failed", job.title, exc_info=True)
+            _log.debug("%s failed", escaped(job.title), exc_info=True)
             yield from self.plan.failed_rows(job, message_of(error, job.path))
 
     def _complain(self, job: Task, message: str) -> None:
@@ -386,7 +329,7 @@ def make_folder(folder: Path) -> None:
 def _check_outputs(plan: Plan[Task], jobs: Sequence[Task]) -> None:
     """See to it that no file is written twice, and none that is read: kinds of maps may end names of images, too."""
     written: dict[str, Path] = {}
-    place = _Places()
+    place = Places()
     for job in jobs:
         for path in plan.outputs(job):
             other = written.setdefault(place(path), job.path)
@@ -397,34 +340,6 @@ def _check_outputs(plan: Plan[Task], jobs: Sequence[Task]) -> None:
     own = (path for job in jobs for path in plan.outputs(job))
     further = (*plan.further, *([] if plan.table is None else [plan.table]))
     refuse_overwriting([*own, *further], jobs, out=plan.out)
-
-
-def refuse_overwriting(outputs: Iterable[Path], jobs: Iterable[Job], *, out: Path | None = None) -> None:
-    """Refuse to write over a file that is read."""
-    place = _Places()
-    read = {place(path) for job in jobs for path in job.paths}
-    for path in outputs:
-        if place(path) in read:
-            other = "--out" if out is not None and path.parent == out else "name"
-            raise click.UsageError(f"{path} is an input and would be overwritten. Choose another {other}.")
-
-
-class _Places:
-    """Tells where paths lead to, links followed; looks into each folder once, for there may be many files in it."""
-
-    def __init__(self) -> None:
-        self._folders: dict[Path, tuple[str, set[str]]] = {}
-
-    def __call__(self, path: Path) -> str:
-        """Give the place, without case: some file systems do not tell "A" from "a"."""
-        folder = path.parent
-        if folder not in self._folders:
-            inside = folder.iterdir() if folder.is_dir() else ()
-            links = {item.name.lower() for item in inside if item.is_symlink()}
-            self._folders[folder] = (os.path.realpath(folder), links)
-        root, links = self._folders[folder]
-        place = os.path.realpath(path) if path.name.lower() in links else os.path.join(root, path.name)  # noqa: PTH118
-        return place.lower()
 
 
 # --- the table
@@ -438,9 +353,10 @@ def digest(value: Any) -> str:
 class Ledger:
     """The rows of a batch, and the file that they go to: written as it grows, and read back when a batch goes on.
 
-    `path`: ``.csv`` or ``.json``; None writes nothing. `names`: what there will be rows of; rows from before stand for
-    them until their turn has come. `grows`: write the file as it grows, with a cell in every row that vouches for it:
-    nothing else keeps what is done. `named`: from a row to what it stands for; by itself the file.
+    From when it is made until `close`, no other process writes the file. `path`: ``.csv`` or ``.json``; None writes
+    nothing. `names`: what there will be rows of; rows from before stand for them until their turn has come. `vouches`:
+    give every row a cell that vouches for it: nothing else tells what is done. `named`: from a row to what it stands
+    for; by itself the file. `force`: replace a file that is no table of scores.
     """
 
     def __init__(
@@ -450,27 +366,59 @@ class Ledger:
         request: Mapping[str, Any],
         names: Iterable[Any],
         *,
-        grows: bool,
+        vouches: bool,
         resume: bool,
+        kind: str = "",
         named: Callable[[Row], Any] = itemgetter("file"),
+        force: bool = False,
     ) -> None:
         self.rows: list[dict[str, Any]] = []
+        self.failure = ""
         self._path = path
         self._columns = columns
         self._request = digest(request)
-        self._grows = path is not None and grows
+        self._vouches = path is not None and vouches
         self._resume = resume
         self._named = named
         self._waiting = dict.fromkeys(names)
-        self._before = self._read() if self._grows else {}
+        self._before: list[dict[str, Any]] = []
+        self._known: dict[str | None, list[dict[str, Any]]] = {}
+        self._own: dict[Any, list[dict[str, Any]]] = {}
+        self._held = None if path is None else Held(path)
+        if path is not None:
+            try:
+                self._take(rows_there(path, columns, force=force), kind)
+            except BaseException:
+                self.close()
+                raise
         self._due = time.monotonic() + _SECONDS
+
+    def _take(self, rows: Sequence[Mapping[str, Any]], kind: str) -> None:
+        """Take over the rows of the table that is there, and what its user has added to them."""
+        for whole in rows:
+            row = {name: cell for name, cell in whole.items() if not isinstance(cell, OwnText)}
+            own = {name: cell for name, cell in whole.items() if isinstance(cell, OwnText)}
+            self._own.setdefault(self._named(row), []).append(own)
+            made = str(row.get(MADE_FROM, ""))
+            if row.get("error") or not _has_numbers(row):
+                continue
+            if self._vouches and made.startswith(f"{self._request}-"):
+                self._known.setdefault(made, []).append(row)
+                self._before.append(row)
+            elif not self._vouches and row["kind"] == kind:
+                self._before.append(row)
+
+    def close(self) -> None:
+        """Let other processes write the file."""
+        if self._held is not None:
+            self._held.release()
 
     def made_from(self, sources: Mapping[str, Any]) -> dict[str, str]:
         """Give the cell that vouches for a row: options and contents of files, each as a digest.
 
-        Returns dict: empty when the table does not grow.
+        Returns dict: empty where other files vouch.
         """
-        return {MADE_FROM: f"{self._request}-{digest(sources)}"} if self._grows else {}
+        return {MADE_FROM: f"{self._request}-{digest(sources)}"} if self._vouches else {}
 
     def known(self, cells: Mapping[str, Any]) -> dict[str, Any] | None:
         """Find the row that was made before by the same options from the same files."""
@@ -479,7 +427,7 @@ class Ledger:
 
     def known_rows(self, cells: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Find all rows that were made before by the same options from the same files; see `known`."""
-        rows = self._before.get(cells.get(MADE_FROM), []) if self._resume else []
+        rows = self._known.get(cells.get(MADE_FROM), []) if self._resume else []
         return [{**row, **cells} for row in rows]
 
     def add(self, row: dict[str, Any]) -> None:
@@ -487,28 +435,57 @@ class Ledger:
         self.rows.append(row)
         self._waiting.pop(self._named(row), None)
         begun = time.monotonic()
-        if self._grows and begun >= self._due:
+        if self._path is not None and begun >= self._due:
             self.write()
             done = time.monotonic()
             self._due = done + max(_SECONDS, _SHARE * (done - begun))
 
     def write(self) -> None:
-        """Write the table as it is; rows from before stand for the files whose turn has not come."""
-        if self._path is not None:
-            rest = (row for rows in self._before.values() for row in rows if self._named(row) in self._waiting)
-            write_scores([*self.rows, *rest], self._path, self._columns)
+        """Write the table as it is; rows from before stand for those whose turn has not come.
 
-    def _read(self) -> dict[str | None, list[dict[str, Any]]]:
-        assert self._path is not None
+        What the system refuses is kept as `failure`: the next time it may be possible.
+        """
+        if self._path is None:
+            return
+        rest = (row for row in self._before if self._named(row) in self._waiting)
         try:
-            rows: Sequence[dict[str, Any]] = read_scores(self._path, self._columns)
-        except InputError:
-            return {}  # none, or no table of ours: it will be replaced, as ever
-        found: dict[str | None, list[dict[str, Any]]] = {}
+            write_scores(self._with_own([*self.rows, *rest]), self._path, self._columns)
+            self.failure = ""
+        except InputError as error:
+            self.failure = in_one_line(error)
+
+    def _with_own(self, rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        """Give rows the cells of the columns that the user has added: of one name, in their order."""
+        given: dict[Any, int] = {}
         for row in rows:
-            if not row.get("error") and str(row.get(MADE_FROM, "")).startswith(f"{self._request}-"):
-                found.setdefault(row[MADE_FROM], []).append(row)
-        return found
+            name = self._named(row)
+            number = given[name] = given.get(name, -1) + 1
+            own = self._own.get(name, [])
+            yield {**own[number], **row} if number < len(own) else row
+
+
+def rows_there(path: Path, columns: Sequence[Column], *, force: bool) -> list[dict[str, Any]]:
+    """Read the table that is to be replaced, if it is one; refuse to replace another file unless forced to."""
+    if not os.path.lexists(path):
+        return []
+    try:
+        return read_scores(path, columns, keeps_own=True)
+    except InputError as error:
+        if force and path.is_file():
+            return []
+        if not path.exists():  # a link to nothing
+            return []
+        raise InputError(
+            f"{path} is there and no whole table of this program, so it is not replaced: {in_one_line(error)} Give "
+            "another name, or --force."
+        ) from error
+
+
+def _has_numbers(row: Mapping[str, Any]) -> bool:
+    """Say whether a row of a table, which people may have edited, has numbers where there are some."""
+    values = (row.get(name) for name in ("score", "uncertainty"))
+    lists = (row.get(name, ()) for name in ("planes", "planes_uncertainty"))
+    return all(isinstance(value, int | float | None) for value in (*values, *(item for part in lists for item in part)))
 
 
 # --- batches of maps
@@ -544,7 +521,7 @@ class _Maps:
     def output(self, job: Job, kind: str, suffix: str) -> Path:
         """Name the file of a map; for a batch with a folder."""
         assert self.out is not None
-        return self.out / f"{job.name}_{kind}{suffix}"
+        return job.output(self.out, f"_{kind}{suffix}")
 
     def outputs(self, job: Job) -> list[Path]:
         """Name the maps of a job, kind by kind; none without a folder."""
@@ -577,10 +554,14 @@ class _Maps:
         records = same_made(paths, turn.made_from)
         if records is None:
             return None
-        beside = self._beside([record["info"] for record in records])
+        try:
+            beside = self._beside([record["info"] for record in records])
+            row = self.kept_row(records[:: len(self.suffixes)])
+        except (LookupError, TypeError, ValueError, AttributeError):
+            return None  # a record that lacks something: the map is made anew
         if not all(path.is_file() for path in beside):
             return None
-        return {**cells, **_outputs([*beside, *paths]), **self.kept_row(records[:: len(self.suffixes)])}
+        return {**cells, **_outputs([*beside, *paths]), **row}
 
     def _beside(self, infos: Sequence[Mapping[str, Any]]) -> list[Path]:
         """Name the files that were written beside the maps, as the maps' infos tell."""
@@ -589,7 +570,7 @@ class _Maps:
         # Once each: of one map, picture and values name the same files.
         names = dict.fromkeys(name for info in infos for name in info.get("beside", ()))
         # Some lie elsewhere: ".." is resolved for the eye.
-        return [Path(os.path.normpath(self.out / name)) for name in names]
+        return [Path(os.path.normpath(self.out / unescaped(name))) for name in names]
 
 
 def _outputs(paths: Sequence[Path]) -> dict[str, list[str]]:
@@ -642,6 +623,7 @@ def maps_plan(
         out=options.out,
         table=options.table,
         resume=options.resume,
+        force=options.force,
         outputs=lambda job: [*made.outputs(job), *beside(job)],
         further=further,
         prepare=lambda: None if options.model is None else models.resolve(options.device),

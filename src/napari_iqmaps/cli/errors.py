@@ -15,8 +15,9 @@ from ..core.io.map_file import record_of, row_of_record
 from ..core.maps import QualityMap
 from ..core.progress import Progress
 from ..core.quality_score import quality_row
-from .engine import Answer, Job, jobs_of, maps_plan, run
-from .inputs import Options, alike, found_inputs, read, with_notes
+from .engine import Answer, maps_plan, run
+from .inputs import Options, alike, found_inputs, with_notes
+from .jobs import Job, jobs_of
 from .options import NETWORK, PIXELS, core_options, output_options, words_of
 from .report import Column, Report, layout_of_scores, shown_outputs
 
@@ -70,10 +71,10 @@ def errors(
     report = Report("errors", as_json=as_json)
     wanted = _wanted(kinds, chosen.model, has_reference=reference is not None)
     # A batch often has one reference: it is decoded once.
-    read_reference = lru_cache(maxsize=1)(lambda path: read(path, chosen.channel_axis))
+    read_reference = lru_cache(maxsize=1)(chosen.read)
 
     def compute(job: Job, progress: Progress) -> Answer:
-        files = [read(job.path, chosen.channel_axis)]
+        files = [chosen.read(job.path)]
         image, other, channel_axis = files[0].array, None, files[0].channel_axis
         if "reference" in job.others:
             files.append(read_reference(job.others["reference"]))

@@ -17,10 +17,12 @@ from ..core.io.image_file import ImageFile
 from ..core.io.reading import read_image
 from ..core.maps import QualityMap
 from ..core.marks import PLACEMENTS, text_mark
+from ..core.names import escaped
 from ..core.progress import Progress
 from ..core.visibility import ThresholdOptions, visibility_map
-from .engine import SUFFIXES, Answer, Job, maps_plan, run
-from .inputs import Options, found_inputs, output_names, read, with_notes
+from .engine import SUFFIXES, Answer, maps_plan, run
+from .inputs import Options, found_inputs, output_names, with_notes
+from .jobs import Job
 from .options import PIXELS, THRESHOLDS, core_options, output_options
 from .report import Report
 
@@ -108,14 +110,14 @@ def hide(
     paths = found_inputs(images, report, further=(_IMAGE,))
     others = {} if mark_file is None else {"mark": mark_file}
     jobs = [Job(path, name, others) for path, name in zip(paths, output_names(paths), strict=True)]
-    mark: Any = text if mark_file is None else _read_mark(mark_file)
+    mark: Any = text if mark_file is None else _read_mark(mark_file, chosen)
     model: Any = {"model": chosen.model, "weights": chosen.weights, "stride": chosen.stride}
     thresholds = ThresholdOptions(**looking, **model)
     if text_height is not None:
         mark = text_mark(mark, height=text_height)
 
     def compute(job: Job, progress: Progress) -> Answer:
-        file = read(job.path, chosen.channel_axis)
+        file = chosen.read(job.path)
         if file.luminance == "absolute":
             raise InputError(f"{job.path} holds linear light; a mark is hidden in display codes. Tone-map it first.")
         hidden = hiding.hide(
@@ -157,12 +159,12 @@ def _check_words(chosen: Options, mark_file: Path | None, text: str | None, text
 def _beside(chosen: Options, job: Job, suffixes: Sequence[str]) -> list[Path]:
     """Name the marked image, which may have any of some suffixes, and the files of the mark."""
     assert chosen.out is not None
-    images = [chosen.out / f"{job.name}_{_IMAGE}{suffix}" for suffix in suffixes]
-    return images + [chosen.out / f"{job.name}_mark{suffix}" for suffix in SUFFIXES[chosen.formats]]
+    images = [job.output(chosen.out, f"_{_IMAGE}{suffix}") for suffix in suffixes]
+    return images + [job.output(chosen.out, f"_mark{suffix}") for suffix in SUFFIXES[chosen.formats]]
 
 
-def _read_mark(path: Path) -> Any:
-    file = read_image(path)
+def _read_mark(path: Path, chosen: Options) -> Any:
+    file = read_image(path, most_pixels=chosen.most_pixels)
     return file.array if file.channel_axis is None else np.moveaxis(file.array, file.channel_axis, -1)
 
 
@@ -179,5 +181,9 @@ def _written(hidden: HiddenMark, file: ImageFile, job: Job, chosen: Options) -> 
         write_map(drawn, path)
     quality_map = with_notes(hidden.visibility, file)
     notes = [*quality_map.info.get("notes", ()), *filter(None, (reason, hidden.info.get("remark")))]
-    info = {**quality_map.info, "beside": [path.name for path in pictures], **({"notes": notes} if notes else {})}
+    info = {
+        **quality_map.info,
+        "beside": [escaped(path.name) for path in pictures],
+        **({"notes": notes} if notes else {}),
+    }
     return replace(quality_map, info=info)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +12,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
-import click
 import numpy as np
 
 from .. import __version__
@@ -21,8 +21,10 @@ from ..core.errors import InputError
 from ..core.io.image_file import RELATIVE_LIGHT, ImageFile
 from ..core.io.map_file import read_record
 from ..core.io.reading import read_image
+from ..core.io.source import MOST_PIXELS
 from ..core.kinds import KINDS
 from ..core.maps import QualityMap
+from ..core.names import composed, entry_of, folded, mark_of
 from ..core.quality_score import QualityScore
 from ..core.score_columns import plain
 from .report import Report
@@ -34,6 +36,8 @@ SUFFIXES = (
     *(".exr", ".hdr", ".j2k", ".jp2", ".pbm", ".pfm", ".pgm", ".pnm", ".ppm"),
 )
 """Which files of a folder are taken for images; a file named by itself may have any name."""
+
+_BRACKET = re.compile(r"\[")
 
 
 # --- files
@@ -62,7 +66,7 @@ def expand(words: Iterable[str], kinds: Sequence[str]) -> tuple[list[Path], list
     found: dict[str, Path] = {}
     for word in words:
         for path in _files(word):
-            found.setdefault(os.path.realpath(path), path)
+            found.setdefault(entry_of(path), path)
     images: list[Path] = []
     maps: list[Path] = []
     for path in found.values():
@@ -71,42 +75,78 @@ def expand(words: Iterable[str], kinds: Sequence[str]) -> tuple[list[Path], list
 
 
 def _files(word: str) -> list[Path]:
+    """Find what a word stands for; what cannot be looked at stands for itself, and reading it says what is wrong."""
     path = Path(word)
-    if path.is_dir():
-        inside = sorted(item for item in path.iterdir() if item.is_file() and item.suffix.lower() in SUFFIXES)
-        return [item for item in inside if not item.name.startswith(".")] or [path]
-    if path.exists():
-        return [path]  # before the pattern: a name may have brackets in it
-    matches = sorted(map(Path, glob.glob(word, recursive=True)))  # noqa: PTH207 - the pattern may be absolute
-    return [match for match in matches if match.is_file()] or [path]
+    try:
+        if os.path.isdir(path):  # noqa: PTH112 - of any text, where Path raises for some
+            inside = sorted(item for item in path.iterdir() if item.suffix.lower() in SUFFIXES)
+            return [item for item in inside if not item.name.startswith(".") and not item.is_dir()] or [path]
+        if os.path.lexists(path):
+            return [path]  # before the pattern: a name may have brackets in it
+        return _matches(word) or [_other_form(path) or path]
+    except (OSError, ValueError):
+        return [path]
+
+
+def _matches(word: str) -> list[Path]:
+    """Find the files of a pattern; brackets in the names of folders that there are mean themselves."""
+    folder = next((parent for parent in Path(word).parents if parent.is_dir()), None)
+    patterns = [word, _BRACKET.sub("[[]", word)]
+    if folder is not None and folder != Path():
+        inside = Path(word).relative_to(folder)
+        patterns.insert(0, os.path.join(glob.escape(str(folder)), str(inside)))  # noqa: PTH118 - a pattern
+    for pattern in patterns:
+        found = map(Path, glob.glob(pattern, recursive=True))  # noqa: PTH207 - the pattern may be absolute
+        if matches := sorted(path for path in found if not path.is_dir()):
+            return matches
+    return []
+
+
+def _other_form(path: Path) -> Path | None:
+    """Find the file whose name is the same but for how its accents are written."""
+    if path.name.isascii() or not path.parent.is_dir():
+        return None
+    wanted = composed(path.name)
+    return next((item for item in sorted(path.parent.iterdir()) if composed(item.name) == wanted), None)
 
 
 def _is_map(path: Path, kinds: Sequence[str]) -> bool:
-    return path.stem.endswith(tuple(f"_{kind}" for kind in kinds)) and read_record(path) is not None
+    """Say whether a file is a map of ours; what is no regular file is not opened, for a pipe would be waited for."""
+    return (
+        path.stem.endswith(tuple(f"_{kind}" for kind in kinds))
+        and os.path.isfile(path)  # noqa: PTH113 - of any text, where Path raises for some
+        and read_record(path) is not None
+    )
 
 
 def output_names(paths: Sequence[Path]) -> list[str]:
-    """Name each input's outputs, without an ending.
+    """Name each input's outputs, without an ending, so that no file system takes two of them for one.
 
-    Returns the stem of the file; where two inputs share it, also the suffix and the folders below their common one.
+    Returns the stem of the file; where two inputs share it, also the suffix and the folders below their common one;
+    and where these are shared as well, the stem with a digest of the whole path.
     """
-    # Compared without case: some file systems do not tell "A" from "a".
-    stems = Counter(path.stem.lower() for path in paths)
-    shared = [path for path in paths if stems[path.stem.lower()] > 1]
-    root = os.path.commonpath([path.absolute().parent for path in shared]) if shared else ""
+    stems = Counter(folded(path.stem) for path in paths)
+    shared = [path for path in paths if stems[folded(path.stem)] > 1]
+    root = _common_folder(shared)
     names = []
     for path in paths:
-        if stems[path.stem.lower()] == 1:
+        if stems[folded(path.stem)] == 1:
             names.append(path.stem)
         else:
-            folders = path.absolute().parent.relative_to(root).parts
+            folders = path.absolute().parent.relative_to(root).parts if root else path.absolute().parent.parts[-1:]
             names.append("_".join([*folders, path.name.replace(".", "-")]))
-    clashes = [name for name, count in Counter(name.lower() for name in names).items() if count > 1]
-    if clashes:
-        raise click.UsageError(
-            f"Several inputs would be written as {clashes[0]!r}. Rename one of them, or run one folder at a time."
-        )
-    return names
+    counts = Counter(folded(name) for name in names)
+    return [
+        name if counts[folded(name)] == 1 else f"{path.stem}-{mark_of(entry_of(path))}"
+        for name, path in zip(names, paths, strict=True)
+    ]
+
+
+def _common_folder(paths: Sequence[Path]) -> str:
+    try:
+        return os.path.commonpath([path.absolute().parent for path in paths])
+    except ValueError:  # of none, or of several drives
+        return ""
 
 
 def partner(
@@ -119,6 +159,16 @@ def partner(
     or of its name without a suffix and this ending, or of its name without a suffix; the first of these that there is.
     If there is none, or there are several, the error, to be raised in the image's turn.
     """
+    try:
+        return _partner(image, given, what, ending, suffixes, other=other)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        return InputError(f"{given} cannot be searched for the {what} of {image.name} ({reason}).")
+
+
+def _partner(
+    image: Path, given: Path, what: str, ending: str, suffixes: Sequence[str], *, other: bool
+) -> Path | InputError:
     if not given.is_dir():
         return given
     if not ending and (given / image.name).is_file():
@@ -127,7 +177,7 @@ def partner(
         return given / image.name
     stems = [f"{image.stem}_{ending}", image.stem] if ending else [image.stem]
     for stem in stems:
-        alike = sorted(item for item in given.iterdir() if item.stem == stem and item.suffix.lower() in suffixes)
+        alike = _called(given, stem, suffixes)
         if len(alike) == 1:
             return alike[0]
         if alike:
@@ -138,6 +188,13 @@ def partner(
         return InputError(f"{given} holds no {what} for {image.name}: no file of that name or stem.")
     wanted = " or ".join(f"{stem}{suffixes[0] if len(suffixes) == 1 else '.*'}" for stem in stems)
     return InputError(f"{given} holds no {what} for {image.name}: no {wanted}.")
+
+
+def _called(folder: Path, stem: str, suffixes: Sequence[str]) -> list[Path]:
+    """Find the files of a stem; if there is none, those whose stem differs in how its accents are written."""
+    inside = sorted(item for item in folder.iterdir() if item.suffix.lower() in suffixes)
+    exactly = [item for item in inside if item.stem == stem]
+    return exactly or [item for item in inside if composed(item.stem) == composed(stem)]
 
 
 # --- what the command line says of all files
@@ -154,6 +211,8 @@ class Options:
     channel_axis: int | str
     table: Path | None
     resume: bool
+    force: bool = False
+    most_pixels: int = MOST_PIXELS
     model: Any = None
     weights: str | None = None
     device: str = "cpu"
@@ -165,6 +224,10 @@ class Options:
     peak_luminance: float | None = None
     black_level: float = 0.0
     encoding: Any = "pu21"
+
+    def read(self, path: Path) -> ImageFile:
+        """Read an image as the command line says."""
+        return read(path, self.channel_axis, self.most_pixels)
 
     def for_light(self, *files: ImageFile) -> dict[str, Any]:
         """Give the arguments that say what the values of some files, which go into one map, mean as light.
@@ -234,12 +297,12 @@ def _stated_range(files: Sequence[ImageFile]) -> tuple[float, float] | None:
 # --- pixels
 
 
-def read(path: Path, channel_axis: int | str) -> ImageFile:
+def read(path: Path, channel_axis: int | str, most_pixels: int = MOST_PIXELS) -> ImageFile:
     """Read an image, with its channel axis as the command line says.
 
     `channel_axis`: ``"auto"`` for what the file says, ``"none"`` for grey, or a number.
     """
-    file = read_image(path)
+    file = read_image(path, most_pixels=most_pixels)
     if channel_axis == "auto":
         return file
     return replace(file, channel_axis=None if isinstance(channel_axis, str) else channel_axis)
@@ -315,14 +378,14 @@ class Reader:
     def __init__(self, options: Options) -> None:
         self._options = options
         # A batch often has one fixed image: it is decoded once.
-        self._fixed = lru_cache(maxsize=1)(lambda path: read(path, options.channel_axis))
+        self._fixed = lru_cache(maxsize=1)(options.read)
 
     def images(self, moving: Path, fixed: Path | None = None, *others: Path) -> Images:
         """Read images, and give them the same axes: a grey image beside one in colours has one channel."""
         axis = self._options.channel_axis
-        first = read(moving, axis)
+        first = self._options.read(moving)
         second = [] if fixed is None else [self._fixed(fixed)]
-        files = (first, *second, *(read(path, axis) for path in others))
+        files = (first, *second, *map(self._options.read, others))
         known = _common_range(self._options, files)
         coloured = next((file for file in files if file.channel_axis is not None), None)
         if axis != "auto" or coloured is None:

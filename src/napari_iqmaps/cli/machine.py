@@ -21,8 +21,9 @@ from ..core.maps import QualityMap
 from ..core.progress import Progress
 from ..core.quality_score import QualityScore, quality_row
 from .distort import ALL, chosen_rows, names_callback, severity_option
-from .engine import Answer, Batch, Job, Plan, Turn, jobs_of, maps_plan, run
-from .inputs import Options, found_inputs, is_grey, read, with_notes
+from .engine import Answer, Batch, Plan, Turn, maps_plan, run
+from .inputs import Options, found_inputs, is_grey, with_notes
+from .jobs import Job, jobs_of
 from .options import PIXELS, core_options, given_only_with, output_options, picture_file
 from .report import FILE, OUTPUTS, Column, Layout, Report, Row, layout_of_scores, points
 
@@ -118,7 +119,7 @@ def machine(
 
 def _plan(chosen: Options) -> Plan[Job]:
     def compute(job: Job, progress: Progress) -> Answer:
-        file = read(job.path, chosen.channel_axis)
+        file = chosen.read(job.path)
         known: dict[str, Any] = {
             "channel_axis": file.channel_axis,
             "data_range": chosen.for_codes(file),
@@ -188,6 +189,7 @@ class _Curves:
             out=options.out,
             table=options.table,
             resume=options.resume,
+            force=options.force,
             outputs=lambda job: [] if options.out is None else [_plot_of(job, options.out)],
             further=[] if self.plot is None else [self.plot],
             prepare=lambda: models.resolve(options.device),
@@ -226,12 +228,13 @@ class _Curves:
         for number, row in enumerate(self.rows):
             named = {"file": str(job.path), "kind": _CURVE, "distortion": row.name}
             cells = {**named, **turn.vouch(distortion=row.name)}
-            known = turn.known(cells)
+            # People may have sorted the table.
+            known = sorted(turn.known(cells), key=lambda one: self.severities.index(one["severity"]))
             if len(known) == len(self.severities):
                 yield [turn.keep({**one, **{name: None for name in _MAY_BE_NONE if name not in one}}) for one in known]
                 continue
             turn.prepare()
-            file = file or read(job.path, self.options.channel_axis)
+            file = file or self.options.read(job.path)
             if not row.needs_colour or not is_grey(file):
                 yield self._rows(file, row, number, cells, turn.progress)
             elif not self.leaves_out:
@@ -285,7 +288,7 @@ def _named(row: Row) -> tuple[str, str]:
 
 
 def _plot_of(job: Job, out: Path) -> Path:
-    return out / f"{job.name}_{_CURVE}.png"
+    return job.output(out, f"_{_CURVE}.png")
 
 
 def curve_of(rows: Sequence[Row]) -> MachineCurve:

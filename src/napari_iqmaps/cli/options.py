@@ -14,14 +14,17 @@ from typing import Any, Literal, get_args, get_origin
 
 import click
 
+from ..core.errors import InputError
+from ..core.io.reading import read_image
+from ..core.io.source import check_regular
 from ..core.models import DEVICES
 from ..core.signatures import Parameter, parameters_of
 
 Command = Callable[..., Any]
 Said = dict[str, Any]
 
-PIXELS = ("data_range", "channel_axis")
-"""Parameters that say how pixels are meant."""
+PIXELS = ("data_range", "channel_axis", "most_pixels")
+"""Parameters that say how pixels are meant, and how many a file may have."""
 
 LIGHT = ("luminance", "peak_luminance", "black_level", "encoding")
 """Parameters that say what values mean as light: codes or cd/m2, and the display."""
@@ -45,13 +48,14 @@ MOTION = ("transform", "max_shift", "min_overlap", "min_inliers", "seed")
 def core_options(function: Callable[..., Any], *names: str, **said: Said) -> Callable[[Command], Command]:
     """Add options for parameters of a function of the core.
 
-    `names`: parameters, in the order of the help. `said`: for a parameter, what this command says beside the core and
-    beside what all commands say: attributes of `click.option`; ``flags``; ``help``, in the place of the core's
-    sentence, or ``sentences``, how many of the core's, and ``more``, which follows them.
+    `names`: parameters, in the order of the help; those of `napari_iqmaps.read_image` as well. `said`: for a parameter,
+    what this command says beside the core and beside what all commands say: attributes of `click.option`; ``flags``;
+    ``help``, in the place of the core's sentence, or ``sentences``, how many of the core's, and ``more``, which follows
+    them.
     """
 
     def decorate(command: Command) -> Command:
-        parameters = parameters_of(function)
+        parameters = {**parameters_of(read_image), **parameters_of(function)}
         return _stacked(command, [core_option(parameters[name], said.get(name, {})) for name in names])
 
     return decorate
@@ -202,6 +206,11 @@ _SAID: dict[str, Said | Callable[[], Said]] = {
         "default": "auto",
         "help": "Axis of the colours: a number, 'none' for grey, 'auto' for what the file says.",
     },
+    "most_pixels": {
+        "type": click.IntRange(min=1),
+        "metavar": "NUMBER",
+        "help": "Refuse a file that states more pixels, all planes together, before it takes memory.",
+    },
     "luminance": _luminance,
     "peak_luminance": _peak_luminance,
     "black_level": {
@@ -290,6 +299,7 @@ def table_file(ctx: click.Context, _param: click.Parameter, path: Path | None) -
     if path is not None and path.suffix.lower() not in (".csv", ".json"):
         raise click.BadParameter(f"{path.name!r} should end in .csv or .json.")
     _refuse_without_folder(ctx, path)
+    _refuse_irregular(path)
     return path
 
 
@@ -298,12 +308,22 @@ def picture_file(ctx: click.Context, _param: click.Parameter, path: Path | None)
     if path is not None and path.suffix.lower() != ".png":
         raise click.BadParameter(f"{path.name!r} should end in .png.")
     _refuse_without_folder(ctx, path)
+    _refuse_irregular(path)
     return path
+
+
+def _refuse_irregular(path: Path | None) -> None:
+    """Refuse to write to a pipe or a device, or to read a table from it."""
+    if path is not None and os.path.exists(path):  # noqa: PTH110 - of any text, where Path raises for some
+        try:
+            check_regular(path)
+        except InputError as error:
+            raise click.BadParameter(str(error)) from None
 
 
 def _refuse_without_folder(ctx: click.Context, path: Path | None) -> None:
     """Refuse a file in a folder that is not there and will not be made: --out, where it is read first, is made."""
-    if path is None or path.parent.is_dir():
+    if path is None or os.path.isdir(path.parent):  # noqa: PTH112 - of any text, where Path raises for some
         return
     out = ctx.params.get("out")
     if out is None or os.path.realpath(out) != os.path.realpath(path.parent):
@@ -369,6 +389,7 @@ def table_options(command: Command) -> Command:
             callback=table_file,
             help="Write the table of scores (.csv or .json).",
         ),
+        force_option,
         json_option,
         resume_option(
             "Keep what the same files and options made: maps in --out or, where none are written, rows of the "
@@ -376,6 +397,12 @@ def table_options(command: Command) -> Command:
         ),
     ]
     return _stacked(command, decorators)
+
+
+def force_option(command: Command) -> Command:
+    """Add ``--force``."""
+    said = "Replace a file in the place of a table even if it is no table of this program."
+    return click.option("--force", is_flag=True, help=said)(command)
 
 
 def resume_option(says: str) -> Callable[[Command], Command]:

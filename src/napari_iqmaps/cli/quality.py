@@ -9,8 +9,9 @@ import click
 from ..core import blind
 from ..core.progress import Progress
 from ..core.quality_score import quality_row
-from .engine import Answer, Job, jobs_of, maps_plan, run
-from .inputs import Options, found_inputs, read, with_notes
+from .engine import Answer, maps_plan, run
+from .inputs import Options, found_inputs, with_notes
+from .jobs import Job, jobs_of
 from .options import NETWORK, PIXELS, core_options, table_options
 from .report import Report, layout_of_scores
 
@@ -31,7 +32,7 @@ def quality(ctx: click.Context, /, images: tuple[str, ...], as_json: bool, **opt
     report = Report("quality", as_json=as_json)
 
     def compute(job: Job, progress: Progress) -> Answer:
-        file = read(job.path, chosen.channel_axis)
+        file = chosen.read(job.path)
         score = blind.quality(
             file.array,
             channel_axis=file.channel_axis,

@@ -12,15 +12,16 @@ import numpy as np
 
 from ..core.errors import InputError
 from ..core.io.image_file import ImageFile
-from ..core.io.map_file import read_record
 from ..core.io.score_table import write_scores
+from ..core.names import escaped, unescaped
 from ..core.registration import Registration, search
 from ..core.registration.external import check_installed
 from ..core.registration.record import COLUMNS
 from ..core.registration.series import RegistrationSeries, register_series
 from ..core.score_columns import plain
-from .engine import Job, Plan, Turn, run, same_made
-from .inputs import Images, Options, Reader, found_inputs, on_grid, output_names, partner, read, request_of
+from .engine import Plan, Turn, rows_there, run
+from .inputs import Images, Options, Reader, found_inputs, on_grid, output_names, partner, request_of
+from .jobs import Job, is_made, record_at, same_made
 from .options import MOTION, PIXELS, core_options, default_of, motion_options, out_option, table_options
 from .report import FILE, Column, Layout, Report, Row, correlation, shown_by_folder
 
@@ -150,7 +151,7 @@ def _refuse_planes(paths: Sequence[Path], options: Options) -> None:
     planes = []
     for path in paths:
         try:
-            file = read(path, options.channel_axis)
+            file = options.read(path)
         except Exception:
             continue  # to be told in its turn
         if np.ndim(file.array) - (file.channel_axis is not None) > 2:
@@ -224,6 +225,7 @@ class _Registrations:
             out=options.out,
             table=options.table,
             resume=options.resume,
+            force=options.force,
             outputs=lambda job: [] if options.out is None else _outputs(job, options.out),
             product="image",
         )
@@ -246,12 +248,12 @@ class _Registrations:
         if out is None or not self.options.resume:
             rows = turn.known(cells)
             return rows[-1] if rows else None
-        infos = [_matrix_info(out / f"{job.name}_{MATRIX}.json", turn.made_from)]
+        infos = [_matrix_info(job.output(out, f"_{MATRIX}.json"), turn.made_from)]
         for suffix in (".png", ".tif"):
-            records = same_made([out / f"{job.name}_{REGISTERED}{suffix}"], turn.made_from)
-            infos += [record["info"] for record in records or () if FRAMES in record["info"]["row"]]
+            records = same_made([job.output(out, f"_{REGISTERED}{suffix}")], turn.made_from)
+            infos += [record["info"] for record in records or () if FRAMES in (record["info"].get("row") or ())]
         for info in infos:
-            outputs = [out / name for name in info["beside"]] if info else []
+            outputs = [out / unescaped(name) for name in info["beside"]] if info else []
             if info and all(path.is_file() for path in outputs):
                 return {**cells, **info["row"], "outputs": [str(path) for path in outputs]}
         return None
@@ -287,8 +289,8 @@ class _Registrations:
                 paths.append(_write_overlay(job, out, images, found))
         else:
             _remove_images(job, out)  # of an earlier run that this one replaces
-        path = out / f"{job.name}_{MATRIX}.json"
-        beside = [item.name for item in (*paths, path)]
+        path = job.output(out, f"_{MATRIX}.json")
+        beside = [escaped(item.name) for item in (*paths, path)]
         info = {**found.info, **turn.made_from, "row": plain(row), "beside": beside}
         save_matrix(path, replace(found, info=info))
         return {**row, "outputs": [str(item) for item in (*paths, path)]}
@@ -303,10 +305,11 @@ class _Registrations:
         row = _series_row(series, frames, images)
         if (out := self.options.out) is None:
             return row
-        table = out / f"{job.name}_{FRAMES}.csv"
+        table = job.output(out, f"_{FRAMES}.csv")
+        rows_there(table, COLUMNS, force=self.options.force)  # refuses what is no table
         write_scores([_frame_row(job.path, frame) for frame in frames], table, COLUMNS)
         paths = [table, *_image_paths(job, out, images, is_stack=True)]
-        info = {**turn.made_from, "row": plain(row), "beside": [path.name for path in paths]}
+        info = {**turn.made_from, "row": plain(row), "beside": [escaped(path.name) for path in paths]}
         _write_images(job, out, images, series.registered, series.valid, info)
         return {**row, "outputs": [str(path) for path in paths]}
 
@@ -324,8 +327,7 @@ def _matrix_info(path: Path, made_from: Mapping[str, Any]) -> Mapping[str, Any] 
         info: Mapping[str, Any] = plain(load_matrix(path).info)
     except InputError:
         return None
-    same = all(info.get(name) == value for name, value in made_from.items())
-    return info if same and {"row", "beside"} <= info.keys() else None
+    return info if is_made(info, made_from) and {"row", "beside"} <= info.keys() else None
 
 
 # --- files
@@ -333,7 +335,7 @@ def _matrix_info(path: Path, made_from: Mapping[str, Any]) -> Mapping[str, Any] 
 
 def _outputs(job: Job, out: Path) -> list[Path]:
     """Name all files that a registration may write."""
-    return [out / f"{job.name}_{name}" for name in (*_IMAGES, f"{MATRIX}.json", f"{FRAMES}.csv")]
+    return [job.output(out, f"_{name}") for name in (*_IMAGES, f"{MATRIX}.json", f"{FRAMES}.csv")]
 
 
 def _image_paths(job: Job, out: Path, images: Images, *, is_stack: bool) -> list[Path]:
@@ -341,7 +343,7 @@ def _image_paths(job: Job, out: Path, images: Images, *, is_stack: bool) -> list
     from ..core.io.image_file import lossless_suffix
 
     suffix, _ = lossless_suffix(images.files[0])
-    return [out / f"{job.name}_{VALID}{'.tif' if is_stack else '.png'}", out / f"{job.name}_{REGISTERED}{suffix}"]
+    return [job.output(out, f"_{VALID}{'.tif' if is_stack else '.png'}"), job.output(out, f"_{REGISTERED}{suffix}")]
 
 
 def _write_images(
@@ -358,7 +360,7 @@ def _write_images(
     paths = _image_paths(job, out, images, is_stack=valid.ndim > 2)
     pixels = np.where(valid, np.uint8(255), np.uint8(0))
     mask = ImageFile(paths[0], pixels, None, "T" * (valid.ndim - 2) + "YX")
-    write_picture(pixels, paths[0], mask, {"mask": VALID, "of": job.path.name})
+    write_picture(pixels, paths[0], mask, {"mask": VALID, "of": escaped(job.path.name)})
     source = images.files[0]
     if images.channel_axis is not None and source.channel_axis is None:
         registered = np.take(registered, 0, axis=images.channel_axis)  # grey, beside a fixed image in colours
@@ -379,15 +381,15 @@ def _write_overlay(job: Job, out: Path, images: Images, found: Registration) -> 
         "Before: moving (red) on fixed (green)": overlay(before, fixed, **images.known),
         "After: registered (red) on fixed (green)": overlay(found.registered, fixed, **images.known),
     }
-    title = f"{job.path.name} on {images.files[1].path.name}, registered by {found.method}"
-    return write_overlays(pictures, out / f"{job.name}_{OVERLAY}.png", title)
+    title = f"{escaped(job.path.name)} on {escaped(images.files[1].path.name)}, registered by {found.method}"
+    return write_overlays(pictures, job.output(out, f"_{OVERLAY}.png"), title)
 
 
 def _remove_images(job: Job, out: Path) -> None:
     """Remove the images of an earlier registration that the present one refuses; only what this package wrote."""
     for name in _IMAGES:
-        path = out / f"{job.name}_{name}"
-        if path.is_file() and read_record(path) is not None:
+        path = job.output(out, f"_{name}")
+        if record_at(path) is not None:
             path.unlink()
 
 

@@ -8,8 +8,9 @@ import click
 
 from ..core import visibility as subject
 from ..core.progress import Progress
-from .engine import Answer, Job, jobs_of, maps_plan, run
-from .inputs import Options, found_inputs, read, with_notes
+from .engine import Answer, maps_plan, run
+from .inputs import Options, found_inputs, with_notes
+from .jobs import Job, jobs_of
 from .options import LIGHT, PIXELS, THRESHOLDS, core_options, output_options
 from .report import Report
 
@@ -30,7 +31,7 @@ def threshold(ctx: click.Context, /, images: tuple[str, ...], observer: Any, as_
     jobs = jobs_of(found_inputs(images, report))
 
     def compute(job: Job, progress: Progress) -> Answer:
-        file = read(job.path, chosen.channel_axis)
+        file = chosen.read(job.path)
         quality_map = subject.threshold_map(
             file.array,
             channel_axis=file.channel_axis,

@@ -10,8 +10,9 @@ import click
 
 from ..core import visibility as subject
 from ..core.progress import Progress
-from .engine import Answer, Job, jobs_of, maps_plan, run
-from .inputs import Options, alike, found_inputs, read, with_notes
+from .engine import Answer, maps_plan, run
+from .inputs import Options, alike, found_inputs, with_notes
+from .jobs import Job, jobs_of
 from .options import LIGHT, PIXELS, THRESHOLDS, core_options, output_options
 from .report import Report
 
@@ -41,10 +42,10 @@ def visibility(ctx: click.Context, /, tests: tuple[str, ...], reference: Path, a
     report = Report("visibility", as_json=as_json)
     jobs = jobs_of(found_inputs(tests, report), reference)
     # A batch often has one reference: it is decoded once.
-    read_reference = lru_cache(maxsize=1)(lambda path: read(path, chosen.channel_axis))
+    read_reference = lru_cache(maxsize=1)(chosen.read)
 
     def compute(job: Job, progress: Progress) -> Answer:
-        test, other = read(job.path, chosen.channel_axis), read_reference(job.others["reference"])
+        test, other = chosen.read(job.path), read_reference(job.others["reference"])
         first, second, channel_axis = alike(test, other, forced=chosen.channel_axis != "auto")
         quality_map = subject.visibility_map(
             first,

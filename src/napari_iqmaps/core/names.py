@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import unicodedata
@@ -61,17 +62,19 @@ def composed(text: str) -> str:
     return unicodedata.normalize("NFC", text)
 
 
-def file_name(name: str, ending: str, mark: str) -> str:
-    """Join a name and an ending to the name of a file, the name cut where they would be too long for one.
+def mark_of(text: str) -> str:
+    """Give eight hexadecimal digits that tell a text from others."""
+    return hashlib.sha256(os.fsencode(text)).hexdigest()[:8]
 
-    `mark`: what tells a name that is cut from others that begin alike.
-    """
+
+def file_name(name: str, ending: str) -> str:
+    """Join a name and an ending to the name of a file; a name that would be too long is cut, and gets its mark."""
     room = LONGEST - len(os.fsencode(ending))
     code = os.fsencode(name)
     if len(code) <= room:
         return name + ending
-    kept = code[: max(0, room - len(mark) - 1)].decode("utf-8", "ignore")
-    return f"{kept}-{mark}{ending}"
+    mark = f"-{mark_of(name)}"
+    return code[: max(0, room - len(mark))].decode("utf-8", "ignore") + mark + ending
 
 
 def entry_of(path: Path) -> str:
