@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -97,8 +98,8 @@ def read_labels(path: str | Path) -> LabelTable:
     `path`: CSV or Parquet, as ``iqmaps label`` has written it, with its record (``.json``) beside it.
     """
     path = Path(path)
-    if not path.is_file():
-        unfinished = part_path(path).is_file()
+    if not os.path.exists(path):  # noqa: PTH110 - which refuses no name
+        unfinished = os.path.isfile(part_path(path))  # noqa: PTH113
         raise InputError(
             f"The labels {path} are not finished. Give 'iqmaps label' once more to go on."
             if unfinished

@@ -14,6 +14,7 @@ A worker that says little of itself is described by a small TOML file, which is 
 from __future__ import annotations
 
 import importlib.util
+import os
 import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -290,11 +291,12 @@ def _preprocessing(said: Fields) -> Preprocessing:
 
 
 def _there(path: Path) -> Path:
-    if not path.is_file():
+    if not os.path.exists(path):  # noqa: PTH110 - which refuses no name
         raise InputError(
             f"There is no worker {path}. Give a .safetensors, .pt, .ts, .onnx or .toml file, FILE.py:function@WEIGHTS, "
             f"or {' or '.join(f'{zoo}:NAME' for zoo in ZOOS)}."
         )
+    check_regular(path)
     return path
 
 
