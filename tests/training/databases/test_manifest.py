@@ -41,7 +41,10 @@ def test_what_is_optional_has_defaults(images, write_manifest):
         ("# best: 0\n# worst: 9\nfile,score\na.png,1\n", "lacks the column reference; its first line has file, score"),
         ("# best: 0\n# worst: 9\nfile,reference,score\n", "no rows"),
         ("# best: 0\n# worst: 9\nfile,reference,score\na.png,c.png,10\n", "1 scores .* lie outside 0 .* such as 10"),
-        ("# best: 0\n# worst: 9\nfile,reference,score\na.png,c.png,high\n", "line 4: score is 'high'; it must be a finite number"),
+        (
+            "# best: 0\n# worst: 9\nfile,reference,score\na.png,c.png,high\n",
+            "line 4: score is 'high'; it must be a finite number",
+        ),
         ("# best: 0\n# worst: 9\nfile,reference,score\na.png,,1\n", "line 4: reference is empty"),
         (
             "# best: 0\n# worst: 9\nfile,reference,score\na.png,c.png,1\nx.png,y.png,2\n",

@@ -6,10 +6,12 @@ programs read the values as they are and this package reads the whole map back; 
 
 from __future__ import annotations
 
-import warnings
+import os
+import struct
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +23,7 @@ from ..maps import COLUMNS, QualityMap
 from ..score_columns import Column, origin, plain
 from .atomic import written_whole
 from .image_file import CLASSIC_LIMIT, KEY, SOFTWARE, TIFF_SUFFIXES
-from .records import Fields, fields_of, is_number, parse_json, short
+from .records import MOST_BYTES, Fields, fields_of, is_number, parse_json, short
 from .score_table import NO_PIXEL
 from .source import Source
 
@@ -30,6 +32,9 @@ MAP_SUFFIXES = (*TIFF_SUFFIXES, ".png")
 
 _FORMAT = 1
 _DESCRIPTION = 270  # the tag of a TIFF
+_PNG = b"\x89PNG\r\n\x1a\n"
+_TEXT_CHUNKS = (b"tEXt", b"zTXt", b"iTXt")
+_OURS = KEY.encode() + b"\0"
 
 _NUMBERS = ("pixels_per_degree", "peak_luminance", "black_level", "smooth")
 _TEXTS = ("not_enough_evidence", "observer", "luminance", "encoding", "illumination")
@@ -177,24 +182,52 @@ def _descriptions(source: Source) -> list[str]:
 
     try:
         with tifffile.TiffFile(source.path) as file:
-            tags = file.pages[0].tags.values()  # type: ignore[union-attr]
-            return [tag.value for tag in tags if tag.code == _DESCRIPTION and isinstance(tag.value, str)]
+            tags = file.pages[0].tags.getall(_DESCRIPTION, ())  # type: ignore[union-attr]
+            return [tag.value for tag in tags or () if isinstance(tag.value, str)]
     except Exception:  # of a damaged TIFF tifffile raises anything; what is no TIFF has no record
         return []
 
 
 def _png_texts(source: Source) -> list[str]:
     """Give what a PNG says under our name, as the text of an object that has it."""
-    from PIL import Image
-
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # no pixel is decoded
-            with Image.open(source.path) as picture:
-                text = picture.info.get(KEY)
-    except Exception:  # of a damaged PNG Pillow raises anything; what is no PNG has no record
+        with source.path.open("rb") as file:
+            texts = [_text_of(kind, body) for kind, body in _chunks(file) if body.startswith(_OURS)]
+    except (OSError, struct.error):
         return []
-    return [f'{{"{KEY}": {text}}}'] if isinstance(text, str) else []
+    return [f'{{"{KEY}": {text}}}' for text in texts if text is not None]
+
+
+def _chunks(file: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
+    """Give the kind and the body of each chunk of a PNG that holds a text; pixels are passed over."""
+    if file.read(len(_PNG)) != _PNG:
+        return
+    while len(head := file.read(8)) == 8:
+        length, kind = struct.unpack(">I4s", head)
+        if kind in _TEXT_CHUNKS and length <= MOST_BYTES:
+            yield kind, file.read(length)
+            file.seek(4, os.SEEK_CUR)  # the check sum
+        else:
+            file.seek(length + 4, os.SEEK_CUR)
+
+
+def _text_of(kind: bytes, body: bytes) -> str | None:
+    """Read the text of a chunk under our name; None if it is damaged or unpacks to more than a record has."""
+    code, is_packed = body[len(_OURS) :], kind == b"zTXt"
+    if is_packed:
+        code = code[1:]  # the method of compression, of which there is one
+    elif kind == b"iTXt":
+        is_packed = code[:1] == b"\1"
+        code = code[2:].partition(b"\0")[2].partition(b"\0")[2]  # language, and name in that language
+    try:
+        if is_packed:
+            unpacker = zlib.decompressobj()
+            code = unpacker.decompress(code, MOST_BYTES)
+            if unpacker.unconsumed_tail or not unpacker.eof:
+                return None
+        return code.decode("utf-8" if kind == b"iTXt" else "latin-1")
+    except (zlib.error, UnicodeDecodeError):
+        return None
 
 
 def _checked(stated: Mapping[str, Any], path: Path) -> dict[str, Any]:
