@@ -93,10 +93,10 @@ def test_scores_come_with_their_uncertainty(weights, tmp_path):
 
 
 def test_what_cannot_be_used_is_named(weights, tmp_path):
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match="There is no file"):
         set_uncertainty(weights, tmp_path / "none.csv")
     pd.DataFrame({"score": [1.0]}).to_csv(tmp_path / "short.csv")
-    with pytest.raises(InputError, match="has no column target"):
+    with pytest.raises(InputError, match="lacks the column target"):
         set_uncertainty(weights, tmp_path / "short.csv")
     with pytest.raises(InputError, match="has 19 images of first that count; at least 20"):
         set_uncertainty(weights, residuals(tmp_path / "few.csv", rows=19))
@@ -104,7 +104,7 @@ def test_what_cannot_be_used_is_named(weights, tmp_path):
     with pytest.raises(InputError, match="has 0 images of first that count"):
         set_uncertainty(weights, other)
     set_uncertainty(weights, other, database="other")
-    with pytest.raises(WeightsError, match="cannot be read"):
+    with pytest.raises(WeightsError, match="There is no file"):
         set_uncertainty(tmp_path / "none.safetensors", other)
     write_weights(weights, "pnet", torch.nn.Linear(1, 1), {})
     with pytest.raises(WeightsError, match="a network that gives no scores. Give those of diqa, deepbqa or metrifier"):

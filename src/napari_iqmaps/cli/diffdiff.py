@@ -17,6 +17,7 @@ from ..core.diffdiff.verdict import COLUMNS
 from ..core.errors import InputError
 from ..core.images import as_planes
 from ..core.io.reading import read_image
+from ..core.io.records import Fields
 from ..core.io.score_table import write_scores
 from ..core.maps import QualityMap
 from ..core.names import escaped, file_name
@@ -338,9 +339,12 @@ class Judge:
 
     def kept_row(self, records: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
         """Give the row of a map that was made before; the `kept_row` of `maps_plan`."""
-        info = records[0]["info"]
-        self.blocks += info.get(_BLOCKS, [])
-        row: Mapping[str, Any] = info[_ROW]
+        info = Fields(records[0]["info"], "The record of a map")
+        blocks = info.values.get(_BLOCKS, [])
+        row: Mapping[str, Any] = info.record(_ROW).values
+        if not isinstance(blocks, list) or not all(isinstance(block, Mapping) for block in blocks):
+            info.refuse(_BLOCKS, "a list of rows")
+        self.blocks += blocks
         return row
 
     def write_blocks(self) -> None:

@@ -124,6 +124,7 @@ class Turn:
 
     def __init__(self, batch: Batch[Any], job: Job) -> None:
         self._batch = batch
+        self._job = job
         self._sources = job.sources()
         self.progress: Progress = batch.report.tiles
         self.made_from = {"request": dict(batch.plan.request), **self._sources, PLACE: place_of(job.path)}
@@ -134,8 +135,15 @@ class Turn:
         return self._batch.ledger.made_from({**self._sources, **about})
 
     def known(self, cells: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """Find the rows of the table that have the same such cell, and give them with these cells."""
-        return self._batch.ledger.known_rows(cells)
+        """Find the rows of the table that have the same such cell and can be shown; give them with these cells."""
+        can_show = self._batch.plan.layout.can_show
+        return [row for row in self._batch.ledger.known_rows(cells) if can_show(row)]
+
+    def is_sound(self, row: Row, files: Iterable[Path]) -> bool:
+        """Tell whether a row that outputs tell of can be shown, and whether the files that it names are of this job."""
+        own = {os.path.abspath(path) for path in self._batch.plan.outputs(self._job)}  # noqa: PTH100 - texts
+        named = {os.path.abspath(path) for path in files}  # noqa: PTH100
+        return named <= own and all(map(os.path.isfile, named)) and self._batch.plan.layout.can_show(row)
 
     def keep(self, row: dict[str, Any]) -> dict[str, Any]:
         """Count a row that was there before."""
@@ -563,12 +571,10 @@ class _Maps:
             return None
         try:
             beside = self._beside([record["info"] for record in records])
-            row = self.kept_row(records[:: len(self.suffixes)])
+            row = {**cells, **_outputs([*beside, *paths]), **self.kept_row(records[:: len(self.suffixes)])}
         except (LookupError, TypeError, ValueError, AttributeError):
             return None  # a record that lacks something: the map is made anew
-        if not all(path.is_file() for path in beside):
-            return None
-        return {**cells, **_outputs([*beside, *paths]), **row}
+        return row if turn.is_sound(row, beside) else None
 
     def _beside(self, infos: Sequence[Mapping[str, Any]]) -> list[Path]:
         """Name the files that were written beside the maps, as the maps' infos tell."""

@@ -21,12 +21,15 @@ import click
 from ..core import models
 from ..core.errors import InputError
 from ..core.io.map_file import read_record
+from ..core.io.reading import read_image
 from ..core.io.source import check_regular
 from ..core.names import entry_of, escaped, file_name, folded, mark_of
 from .inputs import output_names, partner
 
 PLACE = "place"
 """Key by which the record of an output tells where its input lay: it says no name of a folder."""
+
+_ANY = 2**62  # pixels: how large an image may be, is told where it is read for itself
 
 _CERTAIN = 40  # characters of a name that are never cut
 
@@ -68,6 +71,8 @@ class Job:
         sources = {"source": identity(self.path)}
         for role, path in self.others.items():
             if isinstance(path, InputError):
+                # What belongs to an image that cannot be read is missing for that reason.
+                read_image(self.path, most_pixels=_ANY)
                 raise path
             sources[f"{role}_source"] = identity(path)
         return sources

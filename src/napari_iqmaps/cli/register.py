@@ -253,9 +253,15 @@ class _Registrations:
             records = same_made([job.output(out, f"_{REGISTERED}{suffix}")], turn.made_from)
             infos += [record["info"] for record in records or () if FRAMES in (record["info"].get("row") or ())]
         for info in infos:
-            outputs = [out / unescaped(name) for name in info["beside"]] if info else []
-            if info and all(path.is_file() for path in outputs):
-                return {**cells, **info["row"], "outputs": [str(path) for path in outputs]}
+            if not info:
+                continue
+            try:
+                outputs = [out / unescaped(name) for name in info["beside"]]
+                row = {**cells, **info["row"], "outputs": [str(path) for path in outputs]}
+            except (TypeError, LookupError):
+                continue  # a record that lacks something: the image is registered anew
+            if turn.is_sound(row, outputs):
+                return row
         return None
 
     def _matches(self, job: Job, images: Images, turn: Turn) -> Any:

@@ -70,6 +70,14 @@ class Layout:
     gathered: Callable[[Sequence[Row]], Sequence[Row]] = list
     said: Callable[[Sequence[Row]], str] = _score_of_first
 
+    def can_show(self, row: Row) -> bool:
+        """Tell whether a row that comes from a file, which people may have edited, has what is shown of it."""
+        try:
+            told = [column.cell(row) for column in self.columns], self.sentence(row), self.said([row])
+        except (LookupError, TypeError, ValueError, AttributeError):
+            return False
+        return all(isinstance(text, str) for text in (*told[0], *told[1:]))
+
 
 FILE = Column("file", lambda row: str(row["file"]))
 SCORE = Column("score", lambda row: number(row["score"]), is_number=True)

@@ -435,12 +435,12 @@ def register(
     the sources.
     """
     require_extra()
-    from ..core.models import sha256_of
+    from ..core.models import read_state, sha256_of
     from ..training.limits import set_uncertainty
-    from ..training.weights import held_out_figures, read_tensors
+    from ..training.weights import held_out_figures
     from ..training.weights import register as put
 
-    network = read_tensors(trained)[1].get("network", "")
+    network = read_state(trained)[1].get("network", "")
     found = held_out_figures(figures, network)
     if residuals is not None:
         set_uncertainty(trained, residuals)

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from .errors import InputError
 from .images import REC709_WEIGHTS
+from .io.source import check_regular
 
 Placement = Literal["centre", "tile", "stretch"] | tuple[int, int]
 MarkRange = tuple[float, float] | None
@@ -254,8 +255,9 @@ def _font(path: str | Path | None, height: int) -> Any:
         import matplotlib
 
         path = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
+    check_regular(Path(path))
     try:
         box = ImageFont.truetype(str(path), 1000).getbbox("H")
         return ImageFont.truetype(str(path), max(1, round(height * 1000 / (box[3] - box[1]))))
-    except OSError as error:
-        raise InputError(f"The font {path} cannot be read ({error}). Give a TrueType or OpenType file.") from None
+    except Exception as error:  # of a damaged font FreeType's errors are of many kinds
+        raise InputError(f"The font {path} cannot be read ({error}). Give a TrueType or OpenType file.") from error

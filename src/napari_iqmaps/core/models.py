@@ -6,16 +6,20 @@ Importing this module imports no torch: what needs it imports it when it is call
 from __future__ import annotations
 
 import hashlib
-import tomllib
+import math
+import os
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib import resources
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from .errors import InputError, WeightsError
+from .io.records import fields_of, parse_toml, read_text
+from .io.source import check_regular
 
 if TYPE_CHECKING:
     import torch
@@ -51,6 +55,11 @@ def resolve(device: str) -> torch.device:
 
 _FOLDER = "_weights"
 
+_DIGITS = 64  # of a sha256
+
+_UNKNOWN: Mapping[str, float] = MappingProxyType({"evidence.limit": math.inf, "uncertainty.deviations": math.nan})
+"""Tensors that may say that nothing is known yet, and by what; no other may hold anything but finite numbers."""
+
 
 @dataclass(frozen=True)
 class WeightsRecord:
@@ -70,8 +79,22 @@ class WeightsRecord:
 @cache
 def registry() -> dict[str, dict[str, Any]]:
     """Read the registry that ships with the package: name to record, in the order of the file."""
-    text = _folder().joinpath("registry.toml").read_text(encoding="utf-8")
-    return tomllib.loads(text)["weights"]  # type: ignore[no-any-return]
+    path = _folder() / "registry.toml"
+    return parse_registry(read_text(path, WeightsError), str(path))
+
+
+def parse_registry(text: str, where: str) -> dict[str, dict[str, Any]]:
+    """Read a registry from its text: name to record, with what is needed of each; `where` is what messages call it."""
+    entries = fields_of(parse_toml(text, where, WeightsError), where, WeightsError).record("weights")
+    for name in entries.values:
+        entry = entries.record(name)
+        entry.text("network")
+        entry.file_name("file")  # beside the registry, and nowhere else
+        if len(entry.text("sha256")) != _DIGITS:
+            entry.refuse("sha256", f"a text of {_DIGITS} hexadecimal digits")
+        entry.truth("default", False)
+        entry.record("figures", {})
+    return {name: dict(entry) for name, entry in entries.values.items()}
 
 
 def default_name(network: str) -> str:
@@ -96,13 +119,50 @@ def find(name_or_path: str | Path, network: str) -> WeightsRecord:
 
 def load_into(network: nn.Module, path: str | Path) -> None:
     """Read the tensors of a verified file into a network, as float32 whatever precision they are stored in."""
-    from safetensors.torch import load_file
+    tensors = {name: tensor.float() for name, tensor in read_state(path)[0].items()}
+    if misfits := misfits_of(network.state_dict(), tensors):
+        raise WeightsError(f"The tensors in {path} do not fit {type(network).__name__}: {misfits}.")
+    network.load_state_dict(tensors)
 
-    tensors = {name: tensor.float() for name, tensor in load_file(path).items()}
-    try:
-        network.load_state_dict(tensors)
-    except RuntimeError as error:
-        raise WeightsError(f"The tensors in {path} do not fit {type(network).__name__}: {error}") from None
+
+def misfits_of(wanted: Mapping[str, torch.Tensor], tensors: Mapping[str, torch.Tensor]) -> str:
+    """Say how tensors differ from those that a network has, in names and shapes; empty if they do not."""
+    missing = [name for name in wanted if name not in tensors]
+    unknown = [name for name in tensors if name not in wanted]
+    other = [name for name in wanted if name in tensors and tensors[name].shape != wanted[name].shape]
+    said = [
+        *([f"{len(missing)} of {len(wanted)} are missing, such as {missing[0]}"] if missing else []),
+        *([f"{len(unknown)} are unknown, such as {unknown[0]}"] if unknown else []),
+        *(f"{name} is {tuple(tensors[name].shape)} instead of {tuple(wanted[name].shape)}" for name in other[:1]),
+    ]
+    return "; ".join(said)
+
+
+def read_state(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+    """Read all tensors of a safetensors file as they are stored, and its header.
+
+    A tensor that is not of finite real numbers is refused, but for those that say so that nothing is known yet.
+    """
+    header, tensors = _opened(path, framework="pt", with_tensors=True)
+    for name, tensor in tensors.items():
+        if tensor.is_complex():
+            raise WeightsError(f"{path} holds complex numbers in the tensor {name}; networks are of real ones.")
+        numbers = tensor.float()
+        wrong = int((~numbers.isfinite()).sum())
+        if wrong and not _is_unknown(name, numbers):
+            raise WeightsError(
+                f"{path} holds NaN or infinity in {wrong} of the {numbers.numel()} numbers of the tensor {name}. Its "
+                "training went astray, or the file is damaged: take other weights."
+            )
+    return tensors, header
+
+
+def _is_unknown(name: str, numbers: torch.Tensor) -> bool:
+    """Tell whether a tensor says that nothing is known yet."""
+    if name not in _UNKNOWN:
+        return False
+    unknown = _UNKNOWN[name]
+    return bool((numbers.isnan() if math.isnan(unknown) else numbers == unknown).all())
 
 
 def verify() -> list[WeightsRecord]:
@@ -137,10 +197,10 @@ def _registered(name: str, record: Mapping[str, Any]) -> WeightsRecord:
 
 
 def _from_path(path: Path) -> WeightsRecord:
-    if not path.is_file():
+    if not os.path.exists(path):  # noqa: PTH110 - which refuses no name
         names = ", ".join(registry())
         raise WeightsError(f"There are no weights {str(path)!r}: neither a registered name ({names}) nor a file.")
-    details = _header(path)
+    details = header_of(path)
     if "network" not in details:
         raise WeightsError(
             f"{path} does not say which network it belongs to (no 'network' in its header). "
@@ -149,17 +209,28 @@ def _from_path(path: Path) -> WeightsRecord:
     return WeightsRecord(str(path), details["network"], path, sha256_of(path), details)
 
 
-def _header(path: Path) -> dict[str, str]:
-    from safetensors import SafetensorError, safe_open
+def header_of(path: Path) -> dict[str, str]:
+    """Read what a safetensors file says of itself."""
+    return _opened(path, framework="numpy")[0]
+
+
+def _opened(path: str | Path, *, framework: str, with_tensors: bool = False) -> tuple[dict[str, str], dict[str, Any]]:
+    """Read the header of a safetensors file, and its tensors if they are wanted."""
+    from safetensors import safe_open
 
     try:
-        with safe_open(path, framework="numpy") as file:
-            return dict(file.metadata() or {})
-    except SafetensorError as error:
+        check_regular(Path(path))
+        with safe_open(path, framework=framework) as file:
+            header = dict(file.metadata() or {})
+            names = file.keys() if with_tensors else ()
+            return header, {name: file.get_tensor(name) for name in names}
+    except InputError as error:
+        raise WeightsError(str(error)) from error
+    except Exception as error:  # on a damaged file the library raises many kinds
         raise WeightsError(
             f"{path} is not a whole safetensors file ({error}). Weights in other formats are not read, for they can "
             "run code."
-        ) from None
+        ) from error
 
 
 def read_network(network: str, path: str | Path) -> Any:

@@ -1,4 +1,7 @@
-"""Tables for people and for files: columns are declared once, and written as Markdown, LaTeX, CSV or for a terminal."""
+"""Tables for people and for files: columns are declared once, and written as Markdown, LaTeX, CSV or for a terminal.
+
+What stands in a cell is printed as it is, whatever it holds: names of files may have any sign in them.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from . import names
 from .bootstrap import Figure
 
 if TYPE_CHECKING:
@@ -22,9 +26,14 @@ NO_DATA = "--"
 
 _LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
-    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
+    "|": r"\textbar{}", "`": r"\textasciigrave{}",
 }  # fmt: skip
 _SPECIAL = re.compile("|".join(map(re.escape, _LATEX)))
+_JOINED = re.compile(r"(['-])(?=\1)")  # which LaTeX makes one sign of
+
+# An underscore between letters or digits is no sign of Markdown; an ampersand is one where an entity may begin.
+_IN_MARKDOWN = re.compile(r"[\\`*<>\[\]|~$]|&(?=[#\w])|(?<![^\W_])_|_(?![^\W_])")
 
 
 @dataclass(frozen=True)
@@ -53,13 +62,20 @@ def markdown_head(headings: Sequence[str]) -> str:
 
 def markdown_line(cells: Iterable[object]) -> str:
     """Write one line of a table."""
-    return "| " + " | ".join(str(cell).replace("|", r"\|") for cell in cells) + " |"
+    return "| " + " | ".join(markdown_text(str(cell)) for cell in cells) + " |"
+
+
+def markdown_text(text: str) -> str:
+    """Write a text so that Markdown shows it as it is."""
+    return _IN_MARKDOWN.sub(lambda found: f"\\{found.group()}", names.escaped(text))
 
 
 def latex(columns: Sequence[Column[Row]], rows: Iterable[Row]) -> str:
     """Write a table as a LaTeX ``tabular``, which needs no package; headings and cells are LaTeX already."""
     layout = "".join("l" if column.is_text else "r" for column in columns)
     lines = [" & ".join(str(column.cell(row)) for column in columns) for row in rows]
+    # A bracket or a star that begins a line would belong to the line break before it.
+    lines = [f"{{}}{line}" if line.startswith(("[", "*")) else line for line in lines]
     headings = " & ".join(column.heading for column in columns)
     inside = [r"\hline", rf"{headings} \\", r"\hline", *(rf"{line} \\" for line in lines), r"\hline"]
     return "\n".join([rf"\begin{{tabular}}{{{layout}}}", *inside, r"\end{tabular}"])
@@ -67,7 +83,8 @@ def latex(columns: Sequence[Column[Row]], rows: Iterable[Row]) -> str:
 
 def escaped(text: str) -> str:
     """Write a text so that LaTeX prints it as it is."""
-    return _SPECIAL.sub(lambda found: _LATEX[found.group()], text)
+    single = _SPECIAL.sub(lambda found: _LATEX[found.group()], names.escaped(text))
+    return _JOINED.sub(r"\1{}", single)
 
 
 def for_screen(
@@ -75,13 +92,18 @@ def for_screen(
 ) -> Table:
     """Lay a table out for a terminal, with a line after each section."""
     from rich.table import Table
+    from rich.text import Text
 
-    shown = Table(title=title, caption=caption or None)
+    # As Text, for rich would take brackets for markup.
+    shown = Table(
+        title=Text(names.escaped(title), "table.title"),
+        caption=Text(names.escaped(caption), "table.caption") if caption else None,
+    )
     for column in columns:
-        shown.add_column(column.heading, justify="left" if column.is_text else "right")
+        shown.add_column(Text(names.escaped(column.heading)), justify="left" if column.is_text else "right")
     for section in sections:
         for row in section:
-            shown.add_row(*(str(column.cell(row)) for column in columns))
+            shown.add_row(*(Text(names.escaped(str(column.cell(row)))) for column in columns))
         shown.add_section()
     return shown
 
@@ -108,9 +130,9 @@ def flat(record: Any) -> dict[str, Any]:
         if isinstance(value, Figure):
             cells |= {name: _known(part) for name, part in parts(field.name, value).items()}
             if value.reason:
-                cells[f"{field.name}_reason"] = value.reason
+                cells[f"{field.name}_reason"] = _known(value.reason)
         else:
-            cells[field.name] = " ".join(value) if isinstance(value, tuple) else _known(value)
+            cells[field.name] = _known(" ".join(value) if isinstance(value, tuple) else value)
     return cells
 
 
@@ -120,6 +142,8 @@ def parts(name: str, figure: Figure) -> dict[str, float]:
 
 
 def _known(value: Any) -> Any:
+    if isinstance(value, str):
+        return names.escaped(value)
     if not isinstance(value, float):
         return value
     return float(f"{value:.9g}") if math.isfinite(value) else None

@@ -21,6 +21,7 @@ def button(text: str, tooltip: str = "") -> QPushButton:
 def wrapped(*, selectable: bool = False) -> QLabel:
     """Make a label for sentences, which the user may be able to copy."""
     label = QLabel()
+    label.setTextFormat(Qt.TextFormat.PlainText)  # names of layers and files may look like HTML
     label.setWordWrap(True)
     if selectable:
         label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)

@@ -29,12 +29,17 @@ from torch.utils import deterministic as torch_deterministic
 from ..core import models
 from ..core.errors import Cancelled, InputError
 from ..core.io.atomic import written_whole
+from ..core.io.records import is_whole, short
+from ..core.io.source import check_regular
 from ..core.progress import Progress
 from . import runs
 from .draws import Draws
 from .hardware import SINGLE, keep_freed_memory, resolved_precision, versions
 from .runs import Run, is_main_process
 from .weights import write_weights
+
+_NEEDED = ("global_step", "state_dict", "optimizer_states", "lr_schedulers", "loops", "epoch")
+"""What a checkpoint holds that a run goes on from."""
 
 _LOGGERS = ("lightning.pytorch", "lightning.fabric")
 _ADVICE = (
@@ -168,10 +173,13 @@ def run_training(
     precision = resolved_precision(config.precision, device)
     runs.write_json(run.folder / runs.VERSIONS, versions(device, precision))
     keep_freed_memory()
-    first = _steps_of(run.checkpoint) if run.checkpoint.is_file() else 0
+    kept = _checkpoint(run.checkpoint) if run.checkpoint.is_file() else None
+    first = 0 if kept is None else kept["global_step"]
     with _quiet_lightning(), _reproducible():
         torch.manual_seed(config.seed)
         made = module(precision != SINGLE)
+        if kept is not None and (misfits := models.misfits_of(made.state_dict(), kept["state_dict"])):
+            raise _unusable(run.checkpoint, f"it is of another network: {misfits}")
         if first < steps:
             data = draws()
             data.first = first
@@ -181,7 +189,8 @@ def run_training(
             with keeper.listening():
                 trainer.fit(made, data, ckpt_path=run.checkpoint if first else None, weights_only=True)
         else:
-            made.load_state_dict(torch.load(run.checkpoint, map_location="cpu", weights_only=True)["state_dict"])
+            assert kept is not None
+            made.load_state_dict(kept["state_dict"])
         if finish is not None:
             finish(made.cpu())
     finished = run.folder / file
@@ -322,12 +331,25 @@ def _trainer(
     )
 
 
-def _steps_of(checkpoint: Path) -> int:
-    """Read how many steps a checkpoint has behind it."""
+def _checkpoint(path: Path) -> dict[str, Any]:
+    """Read a checkpoint, and see to it that it holds what a run goes on from."""
     try:
-        return int(torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)["global_step"])
+        check_regular(path)
+        kept: Any = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except Exception as error:  # torch's reader raises many kinds on a damaged file
-        raise InputError(f"{checkpoint} cannot be read ({error}). Remove it to begin this run anew.") from None
+        raise _unusable(path, error) from error
+    if not isinstance(kept, dict) or (missing := [name for name in _NEEDED if name not in kept]):
+        raise _unusable(path, "it is no checkpoint" if not isinstance(kept, dict) else f"it lacks {missing[0]}")
+    if not is_whole(kept["global_step"]) or kept["global_step"] < 0:
+        raise _unusable(path, f"it is of step {short(kept['global_step'])}")
+    state = kept["state_dict"]
+    if not isinstance(state, dict) or not all(isinstance(tensor, Tensor) for tensor in state.values()):
+        raise _unusable(path, "it holds no tensors")
+    return kept
+
+
+def _unusable(path: Path, reason: object) -> InputError:
+    return InputError(f"{path} cannot be read ({reason}). Remove it to begin this run anew.")
 
 
 @contextmanager

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import torch
 from torch import Tensor
 
 from ..core.errors import InputError, WeightsError
+from ..core.io.records import Row, TextTable, read_table
+from ..core.models import read_state
 from ..core.networks.blind import Evidence
-from .weights import read_tensors, write_tensors
+from .weights import write_tensors
 
 Floats = npt.NDArray[np.float64]
 
@@ -28,6 +29,8 @@ _FEWEST = 20
 
 _POINTS = 100.0
 """The scale on which deviations are smoothed, whatever that of the scores."""
+
+_TRUTHS = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}
 
 _AIMS = {"diqa": "target", "deepbqa": "target", "metrifier": "label"}
 """Network to the column of what its scores should have been, in the files that ``iqmaps evaluate`` writes."""
@@ -71,7 +74,7 @@ def set_uncertainty(weights: str | Path, residuals: str | Path, *, database: str
     Images without a score, or without enough evidence for it, do not count. See `deviations_at` for the numbers.
     """
     weights = Path(weights)
-    tensors, header = read_tensors(weights)
+    tensors, header = read_state(weights)
     aim = _AIMS.get(header.get("network", ""), "")
     if not aim or "uncertainty.knots" not in tensors:
         raise WeightsError(f"{weights} are weights of a network that gives no scores. Give those of {_listed()}.")
@@ -99,26 +102,30 @@ def deviations_at(knots: Floats, scores: Floats, targets: Floats) -> Floats:
 
 
 def _read_residuals(path: Path, aim: str, database: str) -> tuple[Floats, Floats]:
-    try:
-        table = pd.read_csv(path)
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"{path} cannot be read ({error}). Give a CSV file with the columns score and {aim}."
-        ) from None
-    missing = [name for name in ("score", aim) if name not in table]
-    if missing:
-        raise InputError(f"{path} has no column {' and no '.join(missing)}. It needs score and {aim}.")
-    if database and "database" in table:
-        table = table[table["database"] == database]
-    if "enough_evidence" in table:
-        table = table[table["enough_evidence"].astype(bool)]
-    table = table.dropna(subset=["score", aim])
-    if len(table) < _FEWEST:
+    table = read_table(path, ("score", aim))
+    pairs = [
+        (table.number(row, "score"), table.number(row, aim))
+        for row in table.rows
+        if _counts(table, row, database) and row.cells["score"] and row.cells[aim]
+    ]
+    if len(pairs) < _FEWEST:
         of = f" of {database}" if database else ""
-        raise InputError(f"{path} has {len(table)} images{of} that count; at least {_FEWEST} are needed.")
-    if aim == "label" and not (table["score"].between(0, 1).all() and table[aim].between(0, 1).all()):
+        raise InputError(f"{path} has {len(pairs)} images{of} that count; at least {_FEWEST} are needed.")
+    scores, aims = np.array(pairs, dtype=np.float64).T
+    both = np.concatenate([scores, aims])
+    if aim == "label" and not ((both >= 0) & (both <= 1)).all():
         raise InputError(f"{path} has scores or labels outside 0 to 1. Give both on that scale.")
-    return table["score"].to_numpy(dtype=float), table[aim].to_numpy(dtype=float)
+    return scores, aims
+
+
+def _counts(table: TextTable, row: Row, database: str) -> bool:
+    """Tell whether a row is of the database that counts, with enough evidence, where the table says so."""
+    if database and row.cells.get("database", database) != database:
+        return False
+    said = row.cells.get("enough_evidence", "true").lower()
+    if said not in _TRUTHS:
+        table.refuse(row, "enough_evidence", "True or False")
+    return _TRUTHS[said]
 
 
 def _listed() -> str:

@@ -11,7 +11,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from typing import Any, TypedDict
 
 from ..core.errors import InputError
 from ..core.io.atomic import written_whole
+from ..core.io.records import parse_table, read_json, read_text
 from ..core.progress import Progress
 
 CONFIG = "config.json"
@@ -107,7 +107,7 @@ def prepare(folder: Path, record: Mapping[str, Any], *, resume: bool) -> bool:
         return False
     if not resume:
         raise InputError(f"{folder} holds a run already. Give a new folder, or continue it with resume.")
-    changes = differences(json.loads(path.read_text(encoding="utf-8")), json.loads(json.dumps(record)))
+    changes = differences(read_json(path), json.loads(json.dumps(record)))
     if changes:
         listed = "; ".join(f"{'.'.join(keys)} was {old}, is {new}" for keys, old, new in changes[:5])
         raise InputError(
@@ -128,13 +128,25 @@ def metrics_until(folder: Path, step: int) -> list[dict[str, Any]]:
     path = folder / METRICS
     if not path.is_file():
         return []
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = [{name: _number(text) for name, text in row.items() if text} for row in csv.DictReader(file)]
+    text = read_text(path)
+    # What a killed run has left of its last line is behind its checkpoint.
+    whole = text[: text.rfind("\n") + 1]
+    if not whole:
+        return []
+    rows = []
+    try:
+        table = parse_table(whole, str(path), ("step",))
+        for row in table.rows:
+            rows.append({name: _plainly(table.number(row, name)) for name, cell in row.cells.items() if cell})
+            if "step" not in rows[-1]:
+                table.refuse(row, "step", "the number of a step")
+    except InputError as error:
+        raise InputError(f"{error} Remove the file to go on without what was logged before.") from error
     return [row for row in rows if row["step"] < step]
 
 
-def _number(text: str) -> int | float:
-    return int(text) if text.lstrip("-").isdigit() else float(text)
+def _plainly(number: float) -> int | float:
+    return int(number) if number.is_integer() else number
 
 
 def differences(old: Any, new: Any, *keys: str) -> list[tuple[tuple[str, ...], str, str]]:

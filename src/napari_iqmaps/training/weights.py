@@ -6,19 +6,19 @@ The registry is ``registry.toml`` in the folder of the weights that ship; `napar
 from __future__ import annotations
 
 import json
-import tomllib
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from .. import __version__
 from ..core.errors import InputError, WeightsError
 from ..core.io.atomic import written_whole
-from ..core.models import sha256_of
+from ..core.io.records import fields_of, is_plain_name, read_json, read_text, short
+from ..core.models import parse_registry, read_state, sha256_of
 
 REGISTRY = "registry.toml"
 
@@ -48,16 +48,6 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str
         part.write_bytes(_with_sorted_header(content))
 
 
-def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Read all tensors of a file, and its header."""
-    try:
-        with safe_open(path, framework="pt") as file:
-            header: dict[str, str] = file.metadata() or {}
-        return load_file(path), header
-    except (OSError, SafetensorError) as error:
-        raise WeightsError(f"{path} cannot be read ({error}). Give weights that 'iqmaps train' made.") from None
-
-
 def register(
     trained: Path, folder: Path, name: str, *, half: bool, figures: Mapping[str, float], data: str, licence: str
 ) -> Path:
@@ -72,16 +62,20 @@ def register(
     data, licence : str
         What they were trained on, and under what licence they ship, in words.
     """
-    tensors, header = read_tensors(trained)
+    tensors, header = read_state(trained)
     for key in ("network", "version", "trained_by", "seed"):
         if key not in header:
             raise WeightsError(f"The header of {trained} has no {key}. Give weights that 'iqmaps train' made.")
+    if not header["seed"].isdecimal():
+        raise WeightsError(f"The header of {trained} has the seed {short(header['seed'])}, which is no number.")
+    if not is_plain_name(name):
+        raise InputError(f"{name!r} cannot be the name of a file in {folder}. Give a name without signs of folders.")
     rounded = {
         key: value.half() if half and value.numel() > _LARGE and not key.startswith(_EXACT) else value
         for key, value in tensors.items()
     }
     target, registry = folder / f"{name}.safetensors", folder / REGISTRY
-    records = tomllib.loads(registry.read_text(encoding="utf-8"))["weights"] if registry.is_file() else {}
+    records = parse_registry(read_text(registry, WeightsError), str(registry)) if registry.is_file() else {}
     write_tensors(target, rounded, header)
     records[name] = {
         "network": header["network"],
@@ -106,11 +100,15 @@ def held_out_figures(table: Path, network: str) -> dict[str, float]:
     """Take the rank correlations of unseen pictures from the JSON file that ``iqmaps evaluate`` wrote."""
     # Whom a score is compared with: the people of a database, or the labels of a table.
     judge, method = ("target", f"machine quality ({network})") if network == _METRIFIER else ("database", network)
-    try:
-        rows = [row for row in json.loads(table.read_text(encoding="utf-8")) if row["type"] == "all"]
-        found = {f"srcc_{row[judge]}": round(row["srcc"], 3) for row in rows if row["method"] == method}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{table} cannot be read ({error}). Give what 'iqmaps evaluate --json' wrote.") from None
+    records = read_json(table)
+    if not isinstance(records, list):
+        raise InputError(f"{table} holds no list of figures. Give what 'iqmaps evaluate --json' wrote.")
+    rows = [fields_of(record, f"Row {number} of {table}") for number, record in enumerate(records, 1)]
+    found = {
+        f"srcc_{row.text(judge)}": round(row.number("srcc"), 3)
+        for row in rows
+        if row.text("type") == "all" and row.text("method") == method
+    }
     if not found:
         raise InputError(f"{table} has no figures of {method} over all types. Give those of the same network.")
     return found
@@ -120,14 +118,22 @@ def _as_toml(records: Mapping[str, Mapping[str, Any]]) -> str:
     """Write the registry. TOML's basic strings, booleans and numbers are JSON's."""
     text = _HEAD
     for name, entry in records.items():
-        for table, values in ((f"weights.{name}", entry), (f"weights.{name}.figures", entry["figures"])):
+        for table, values in (
+            (f"weights.{_key(name)}", entry),
+            (f"weights.{_key(name)}.figures", entry.get("figures", {})),
+        ):
             text += f"\n[{table}]\n"
             text += "".join(
-                f"{key} = {json.dumps(value, ensure_ascii=False)}\n"
+                f"{_key(key)} = {json.dumps(value, ensure_ascii=False)}\n"
                 for key, value in values.items()
                 if not isinstance(value, dict)
             )
     return text
+
+
+def _key(name: str) -> str:
+    """Write a key of TOML, in quotes where it has other signs than a bare one may have."""
+    return name if re.fullmatch("[A-Za-z0-9_-]+", name) else json.dumps(name, ensure_ascii=False)
 
 
 def _with_sorted_header(content: bytes) -> bytes:

@@ -79,10 +79,10 @@ def test_a_list_is_read_relative_to_its_folder(tmp_path):
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("", "names no pair"),
+        ("", "is empty. Its first line should name the columns moving, fixed"),
         ("moving,fixed\n", "names no pair"),
-        ("a,b\n1,2\n", "no column moving and none fixed; its first line reads a, b"),
-        ("moving,fixed\na.png\n", "Line 2 of .* lacks"),
+        ("a,b\n1,2\n", "lacks the columns moving, fixed; its first line has a, b"),
+        ("moving,fixed\na.png\n", "line 2, has 1 cells instead of 2"),
         ("moving,fixed\na.png,b.png\na.png,b.png\n", r"Lines 2 and 3 .* the same pair \(a.png to b.png\)"),
     ],
 )
@@ -94,8 +94,8 @@ def test_a_list_that_is_none(tmp_path, text, says):
 
 
 def test_a_list_that_is_not_there_or_no_text(tmp_path):
-    with pytest.raises(InputError, match=r"none\.csv cannot be read as a list of pairs"):
+    with pytest.raises(InputError, match=r"There is no file .*none\.csv"):
         read_pairs(tmp_path / "none.csv")
     (tmp_path / "image.csv").write_bytes(b"\x89PNG\xff\xfe\x00")
-    with pytest.raises(InputError, match="cannot be read as a list of pairs"):
+    with pytest.raises(InputError, match="is no text in UTF-8"):
         read_pairs(tmp_path / "image.csv")

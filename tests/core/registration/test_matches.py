@@ -87,7 +87,7 @@ def test_a_line_that_cannot_be_read_is_named(text, message, tmp_path):
 
 
 def test_files_that_are_none(tmp_path):
-    with pytest.raises(iq.InputError, match="could not be read"):
+    with pytest.raises(iq.InputError, match="There is no file"):
         iq.read_deepmatching(tmp_path / "missing.csv", **SIZES)
     (tmp_path / "picture.png").write_bytes(b"\x89PNG\xff\xfe\x00")
     with pytest.raises(iq.InputError, match="is no text"):

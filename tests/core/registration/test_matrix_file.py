@@ -78,11 +78,11 @@ def test_sizes_are_checked(tmp_path):
         ("{", "is not JSON"),
         ("[1]", 'its "format" is not "iqmaps-matrix"'),
         ('{"format": "iqmaps-matrix", "version": 2}', "of version 2; this version of napari-iqmaps reads 1"),
-        ('{"format": "iqmaps-matrix", "version": 1}', "m.json: The matrix"),
+        ('{"format": "iqmaps-matrix", "version": 1}', r"m.json lacks matrix; it holds format, version"),
         ('{"format": "iqmaps-matrix", "version": 1, "matrix": [[1,0,0],[0,1,0],[0,0,0]]}', "m.json: The matrix sends"),
         (
             '{"format": "iqmaps-matrix", "version": 1, "matrix": [[1,0,0],[0,1,0],[0,0,1]], "moving_shape": [0, 5]}',
-            r"has \[0, 5\] for the size",
+            r"moving_shape is \[0, 5\]; it must be \[height, width\]",
         ),
     ],
 )
@@ -94,7 +94,7 @@ def test_files_that_are_none_are_refused(content, message, tmp_path):
 
 
 def test_a_missing_file_and_a_missing_folder(tmp_path):
-    with pytest.raises(iq.InputError, match="could not be read"):
+    with pytest.raises(iq.InputError, match="There is no file"):
         iq.load_matrix(tmp_path / "none.json")
     with pytest.raises(iq.InputError, match="does not exist. Create it first"):
         iq.save_matrix(tmp_path / "none" / "m.json", MATRIX)

@@ -40,7 +40,7 @@ def test_pristine_rows_are_dropped(kadid10k):
         ("I01_01_03.png,,3,0", "the first is line 20"),
         ("I01_01_01.png,I01.png,3,0", "more than one score or reference: I01_01_01.png"),
         ("I01_01_03.png,I01.png,0.5,0", "1 scores .* lie outside 5 .* 1 .*such as 0.5"),
-        ("a,b,c,d,e,f", "is not a CSV table"),
+        ("a,b,c,d,e,f", "line 20, has 6 cells instead of 4"),
     ],
 )
 def test_bad_lines_are_named(line, message, kadid10k):
@@ -53,5 +53,5 @@ def test_bad_lines_are_named(line, message, kadid10k):
 def test_a_missing_column(kadid10k):
     path = kadid10k / "dmos.csv"
     path.write_text(path.read_text().replace("ref_img", "reference"))
-    with pytest.raises(InputError, match="lacks the columns ref_img; it has dist_img, reference, dmos, var"):
+    with pytest.raises(InputError, match="lacks the column ref_img; its first line has dist_img, reference, dmos, var"):
         list_database(kadid10k)

@@ -38,17 +38,20 @@ def test_what_is_optional_has_defaults(images, write_manifest):
         ("# best: 0\nfile,reference,score\na.png,c.png,1\n", "which score is worst"),
         ("# best: high\n# worst: 1\nfile,reference,score\n", "gives no number"),
         ("# best: 1\n# worst: 1\nfile,reference,score\na.png,c.png,1\n", "best is 1 and worst 1"),
-        ("# best: 0\n# worst: 9\nfile,score\na.png,1\n", "lacks the columns reference; it has file, score"),
+        ("# best: 0\n# worst: 9\nfile,score\na.png,1\n", "lacks the column reference; its first line has file, score"),
         ("# best: 0\n# worst: 9\nfile,reference,score\n", "no rows"),
         ("# best: 0\n# worst: 9\nfile,reference,score\na.png,c.png,10\n", "1 scores .* lie outside 0 .* such as 10"),
-        ("# best: 0\n# worst: 9\nfile,reference,score\na.png,c.png,high\n", "the first is row 1"),
-        ("# best: 0\n# worst: 9\nfile,reference,score\na.png,,1\n", "the first is row 1"),
+        (
+            "# best: 0\n# worst: 9\nfile,reference,score\na.png,c.png,high\n",
+            "line 4: score is 'high'; it must be a finite number",
+        ),
+        ("# best: 0\n# worst: 9\nfile,reference,score\na.png,,1\n", "line 4: reference is empty"),
         (
             "# best: 0\n# worst: 9\nfile,reference,score\na.png,c.png,1\nx.png,y.png,2\n",
             "2 of the 4 .* missing: .*x.png",
         ),
         ("# best: 0\n# worst: 9\nfile,reference,score\nc.png,c.png,1\n", "its own reference"),
-        ("", "does not say"),
+        ("", "is empty. Its first line should name"),
     ],
 )
 def test_errors_say_what_is_wrong(images, text, message):

@@ -46,10 +46,10 @@ def test_deviations_by_score(weights, tmp_path):
 
 def test_what_cannot_be_used_is_named(weights, tmp_path):
     content = weights.read_bytes()
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match="There is no file"):
         set_uncertainty(weights, tmp_path / "none.csv")
     pd.DataFrame({"score": [1.0]}).to_csv(tmp_path / "short.csv")
-    with pytest.raises(InputError, match="has no column label"):
+    with pytest.raises(InputError, match="lacks the column label"):
         set_uncertainty(weights, tmp_path / "short.csv")
     with pytest.raises(InputError, match="has 19 images that count; at least 20"):
         set_uncertainty(weights, residuals(tmp_path / "few.csv", np.zeros(19), np.zeros(19)))
@@ -57,7 +57,7 @@ def test_what_cannot_be_used_is_named(weights, tmp_path):
         set_uncertainty(weights, residuals(tmp_path / "hundred.csv", np.arange(30), np.arange(30)))
     assert weights.read_bytes() == content
     good = residuals(tmp_path / "good.csv", np.linspace(0, 1, 30), np.linspace(0, 1, 30))
-    with pytest.raises(WeightsError, match="cannot be read"):
+    with pytest.raises(WeightsError, match="There is no file"):
         set_uncertainty(tmp_path / "none.safetensors", good)
     write_weights(weights, "pnet", torch.nn.Linear(1, 1), {})
     with pytest.raises(WeightsError, match="a network that gives no scores. Give those of diqa, deepbqa or metrifier"):

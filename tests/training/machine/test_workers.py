@@ -143,7 +143,10 @@ def test_a_toml_file_describes_a_worker(tmp_path, colours):
         ('classes = ["a"]', "does not name a worker"),
         ('worker = "w"\ncolour = 1', "unknown key colour"),
         ("worker = ", "cannot be read as TOML"),
-        ('worker = "mine.py:make@w.safetensors"\nmean = "grey"', "no numbers"),
+        (
+            'worker = "mine.py:make@w.safetensors"\nmean = "grey"',
+            "mean is 'grey'; it must be a list of 3 finite numbers",
+        ),
         ('worker = "mine.py:make@w.safetensors"\nstd = [0, 1, 1]', "three numbers each, of std above 0"),
         ('worker = "mine.py:make@w.safetensors"\ngives = "ranks"', "choose logits or probabilities"),
     ):

@@ -100,7 +100,7 @@ def test_one_networks_errors_can_start_the_other(first_stage, scored, score_reci
         ScoreBank(score_recipe(), tmp_path / "none.safetensors", scored)
     wrong = tmp_path / "wrong.safetensors"
     wrong.write_text("no weights")
-    with pytest.raises(WeightsError, match="no safetensors file"):
+    with pytest.raises(WeightsError, match="not a whole safetensors file"):
         ScoreBank(score_recipe(), wrong, scored)
 
 

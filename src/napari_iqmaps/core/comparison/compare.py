@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import itertools
 import random
 import re
@@ -17,6 +15,7 @@ from ... import __version__
 from ..diffdiff.options import Illumination
 from ..errors import InputError
 from ..images import DataRange
+from ..io.records import read_table
 from ..progress import Progress, Steps
 from .outcome import Outcome, Rules, judged
 from .preprocessing import Frames, Method, Preprocessing, method, preprocessing
@@ -83,25 +82,17 @@ def read_pairs(path: str | Path) -> list[FilePair]:
     Names of files are relative to its folder; whether the images are there is seen when they are read.
     """
     path = Path(path)
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-        rows = list(csv.DictReader(io.StringIO(text, newline=""), skipinitialspace=True, strict=True))
-    except (OSError, ValueError, csv.Error) as error:
-        raise InputError(f"{path} cannot be read as a list of pairs ({error}). Give CSV with moving,fixed.") from None
-    if not rows:
+    table = read_table(path, ("moving", "fixed"))
+    if not table.rows:
         raise InputError(f"{path} names no pair. Give a line 'moving,fixed' and a line a pair below it.")
-    missing = [name for name in ("moving", "fixed") if name not in rows[0]]
-    if missing:
-        there = ", ".join(str(name) for name in rows[0])
-        raise InputError(f"{path} has no column {' and none '.join(missing)}; its first line reads {there}.")
     pairs: dict[FilePair, int] = {}
-    for number, row in enumerate(rows, 2):
-        words = [(row[name] or "").strip() for name in ("moving", "fixed")]
-        if not all(words):
-            raise InputError(f"Line {number} of {path} lacks the name of an image. Name two, moving and fixed.")
-        pair = FilePair(*(path.parent / word for word in words))
-        if (before := pairs.setdefault(pair, number)) != number:
-            raise InputError(f"Lines {before} and {number} of {path} name the same pair ({pair}). Keep one.")
+    for row in table.rows:
+        for name in ("moving", "fixed"):
+            if not row.cells[name]:
+                table.refuse(row, name, "the name of an image")
+        pair = FilePair(*(path.parent / row.cells[name] for name in ("moving", "fixed")))
+        if (before := pairs.setdefault(pair, row.line)) != row.line:
+            raise InputError(f"Lines {before} and {row.line} of {path} name the same pair ({pair}). Keep one.")
     return list(pairs)
 
 

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from .. import tables
 from ..bootstrap import Counts, Figure, Floats, draws, interval
 from ..errors import InputError
+from ..names import escaped
 from ..tables import NO_DATA, Column
 from .outcome import Outcome
 
@@ -379,7 +380,7 @@ def as_markdown(summaries: Sequence[Summary], names: Mapping[str, str] | None = 
 
     columns = [Column("method", method), *_MARKDOWN]
     texts = [
-        f"Judged on images preprocessed by `{scoring}`:\n\n{tables.markdown(columns, group)}"
+        f"Judged on images preprocessed by `{escaped(scoring)}`:\n\n{tables.markdown(columns, group)}"
         for scoring, group in _by_scoring(summaries)
     ]
     texts.append(
@@ -402,7 +403,7 @@ def as_latex(summaries: Sequence[Summary], names: Mapping[str, str] | None = Non
 
     columns = [Column("", method, is_text=True), *_LATEX]
     texts = [
-        f"% judged on images preprocessed by {scoring}\n{tables.latex(columns, group)}"
+        f"% judged on images preprocessed by {escaped(scoring)}\n{tables.latex(columns, group)}"
         for scoring, group in _by_scoring(summaries)
     ]
     return "\n\n".join(texts) + "\n"

@@ -16,7 +16,7 @@ from matplotlib.patches import Rectangle
 
 from ... import __version__
 from ..errors import InputError
-from ..io.sheet import HOLE_GREY, INK, PALE_INK, Panel, Sheet, mappable, new_plot, reduced, write_figure
+from ..io.sheet import HOLE_GREY, INK, PALE_INK, Panel, Sheet, drawable, mappable, new_plot, reduced, write_figure
 from ..kinds import KINDS
 from .pictures import ladder_tolerances, marks, overlay
 from .verdict import BlockScore, DiffDiffScore
@@ -107,7 +107,7 @@ def write_diffdiff_sheet(shown: Shown, path: str | Path) -> Path:
         draw_map(axes["map"], shown.values, score.tol, "Diff-diff: green better, pink worse")
         draw_histogram(axes["counts"], shown.values, score.tol, "How far pixels changed, and the tolerance")
         _write_words(axes["words"], score)
-        figure.suptitle(shown.title, fontsize="large")
+        figure.suptitle(drawable(shown.title), fontsize="large")
         if score.blocks:
             draw_blocks(axes["blocks"], shown.fixed, score.blocks, "Blocks: evidence, and share that got better")
         else:

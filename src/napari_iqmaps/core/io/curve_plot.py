@@ -11,7 +11,7 @@ import numpy as np
 
 from ..distortions import distortion
 from ..machine_curve import MachineCurve
-from .sheet import new_plot, write_figure
+from .sheet import drawable, new_plot, write_figure
 
 KIND = "machine_curve"
 """What ends the name of such a picture, and what its record says it is."""
@@ -59,7 +59,7 @@ def write_curves(curves: Sequence[NamedCurve], path: str | Path, kept: Sequence[
         figure.supxlabel("severity (0: as it is)" if severities[0] == 0 else "severity", fontsize="medium")
         figure.supylabel("machine-perceived quality", fontsize="medium")
         if len({image for image, _ in curves}) == 1 < len(panels):
-            figure.suptitle(curves[0].image)
+            figure.suptitle(drawable(curves[0].image))
         record = _record(curves)
         return write_figure(figure, path, {**record, "info": {**record["info"], **({"rows": kept} if kept else {})}})
 
@@ -90,7 +90,10 @@ def _draw(axes: Any, panel: _Panel) -> None:
             _draw_line(axes, line, colour, marker, has_band=len(lines) <= _MOST_BANDS)
     severities = lines[0].curve.severities
     axes.set(
-        title=panel.title, ylim=(0, 1), xticks=severities, xticklabels=[f"{severity:g}" for severity in severities]
+        title=drawable(panel.title),
+        ylim=(0, 1),
+        xticks=severities,
+        xticklabels=[f"{severity:g}" for severity in severities],
     )
     axes.spines[["top", "right"]].set_visible(False)
     if axes.get_legend_handles_labels()[1]:
@@ -128,7 +131,8 @@ def _draw_mean(axes: Any, lines: Sequence[NamedCurve]) -> None:
 def _label(line: NamedCurve) -> str:
     fails = f"fails at {line.curve.fails_at:.2g}" if math.isfinite(line.curve.fails_at) else ""
     # Of a name that begins with an underscore, matplotlib's legend is silent.
-    image = f" {line.image}" if line.image.startswith("_") else line.image
+    name = drawable(line.image)
+    image = f" {name}" if name.startswith("_") else name
     return f"{image} ({fails})" if image and fails else image or fails
 
 

@@ -6,12 +6,15 @@ programs read the values as they are and this package reads the whole map back; 
 
 from __future__ import annotations
 
-import json
+import os
+import struct
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
+import numpy.typing as npt
 
 from ... import __version__
 from ..errors import InputError
@@ -20,6 +23,7 @@ from ..maps import COLUMNS, QualityMap
 from ..score_columns import Column, origin, plain
 from .atomic import written_whole
 from .image_file import CLASSIC_LIMIT, KEY, SOFTWARE, TIFF_SUFFIXES
+from .records import MOST_BYTES, Fields, fields_of, is_number, parse_json, short
 from .score_table import NO_PIXEL
 from .source import Source
 
@@ -27,6 +31,14 @@ MAP_SUFFIXES = (*TIFF_SUFFIXES, ".png")
 """What `write_map` writes: values to go on with (TIFF), and a picture to look at (PNG)."""
 
 _FORMAT = 1
+_DESCRIPTION = 270  # the tag of a TIFF
+_PNG = b"\x89PNG\r\n\x1a\n"
+_TEXT_CHUNKS = (b"tEXt", b"zTXt", b"iTXt")
+_OURS = KEY.encode() + b"\0"
+
+_NUMBERS = ("pixels_per_degree", "peak_luminance", "black_level", "smooth")
+_TEXTS = ("not_enough_evidence", "observer", "luminance", "encoding", "illumination")
+"""Of an info, what is put into sentences, where it is there."""
 
 
 def write_map(quality_map: QualityMap, path: str | Path) -> Path:
@@ -89,24 +101,32 @@ def read_map(path: str | Path) -> QualityMap:
     source = Source.of(path)
     if path.suffix.lower() == ".png":
         raise InputError(f"{path} is a picture of a map; its values are in the TIFF. Write .tif to read it back.")
-    record = read_record(path)
-    if record is None:
+    stated = _stated(source)
+    if stated is None or not {"kind", "format"} & stated.keys():
         raise InputError(
             f"{path} is not a map that napari-iqmaps wrote as TIFF: it holds no record of kind and score. "
             "Use read_image for pictures."
         )
-    if record.get("kind") not in KINDS or record.get("format") != _FORMAT:
-        raise InputError(
-            f"{path} holds a map of kind {record.get('kind')!r} in format {record.get('format')!r}, written by version "
-            f"{record.get('version')}; this is version {__version__}. Install the newer of the two."
-        )
+    record = _checked(stated, path)
     from ._tiff import read_tiff_image
 
     with source.decoding():
-        values = read_tiff_image(source).array
-    score = np.asarray(record["score"], dtype=float)  # null becomes NaN
+        file = read_tiff_image(source)
+    values = file.array
+    if values.dtype != np.float32 or file.channel_axis is not None:
+        colours = "" if file.channel_axis is None else " in colours"
+        raise InputError(
+            f"{path} holds {values.dtype} pixels{colours}; a map holds float32. It was changed by another program: "
+            "compute the map anew."
+        )
+    score = record["score"]
+    if score.shape != values.shape[:-2]:
+        raise InputError(
+            f"{path} holds a map of shape {values.shape}, and its record scores of shape {score.shape}; one is needed "
+            "for each plane. It was changed by another program: compute the map anew."
+        )
     return QualityMap(
-        np.asarray(values, dtype=np.float32),
+        np.asarray(values),
         record["kind"],
         float(score) if score.ndim == 0 else score,
         {name: _tuples(value) for name, value in record["info"].items()},
@@ -126,24 +146,133 @@ def record_of(quality_map: QualityMap) -> dict[str, Any]:
 
 
 def read_record(path: Path) -> dict[str, Any] | None:
-    """Read what a file says of the map in it, as made by `record_of`, without its pixels; None if there is nothing."""
+    """Read what a file says of the map or picture in it, without its pixels; None if that is nothing, or damaged."""
+    if path.suffix.lower() not in MAP_SUFFIXES:
+        return None
+    try:
+        record = _stated(Source.of(path))
+        if record is None:
+            return None
+        if "format" in record:
+            _checked(record, path)
+        else:
+            fields_of(record, str(path)).record("info", {})
+    except InputError:
+        return None
+    return record
+
+
+def _stated(source: Source) -> dict[str, Any] | None:
+    """Give the record of a file as it stands there; None if there is none."""
+    texts = _descriptions(source) if source.path.suffix.lower() in TIFF_SUFFIXES else _png_texts(source)
+    for text in texts:
+        if not text.lstrip().startswith("{") or KEY not in text:
+            continue
+        described = parse_json(text, f"What {source.path} says of itself")
+        record = described.get(KEY) if isinstance(described, dict) else None
+        if record is not None:
+            found: dict[str, Any] = dict(fields_of(record, f"The record in {source.path}").values)
+            return found
+    return None
+
+
+def _descriptions(source: Source) -> list[str]:
+    """Give all descriptions of a TIFF's first page: other programs add their own."""
     import tifffile
 
-    suffix = path.suffix.lower()
     try:
-        if suffix in TIFF_SUFFIXES:
-            with tifffile.TiffFile(path) as file:
-                record = json.loads(file.pages[0].tags["ImageDescription"].value)[KEY]  # type: ignore[union-attr]
-        elif suffix == ".png":
-            from PIL import Image
+        with tifffile.TiffFile(source.path) as file:
+            tags = file.pages[0].tags.getall(_DESCRIPTION, ())  # type: ignore[union-attr]
+            return [tag.value for tag in tags or () if isinstance(tag.value, str)]
+    except Exception:  # of a damaged TIFF tifffile raises anything; what is no TIFF has no record
+        return []
 
-            with Image.open(path) as picture:
-                record = json.loads(picture.info[KEY])
+
+def _png_texts(source: Source) -> list[str]:
+    """Give what a PNG says under our name, as the text of an object that has it."""
+    try:
+        with source.path.open("rb") as file:
+            texts = [_text_of(kind, body) for kind, body in _chunks(file) if body.startswith(_OURS)]
+    except (OSError, struct.error):
+        return []
+    return [f'{{"{KEY}": {text}}}' for text in texts if text is not None]
+
+
+def _chunks(file: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
+    """Give the kind and the body of each chunk of a PNG that holds a text; pixels are passed over."""
+    if file.read(len(_PNG)) != _PNG:
+        return
+    while len(head := file.read(8)) == 8:
+        length, kind = struct.unpack(">I4s", head)
+        if kind in _TEXT_CHUNKS and length <= MOST_BYTES:
+            yield kind, file.read(length)
+            file.seek(4, os.SEEK_CUR)  # the check sum
         else:
-            return None
-    except (OSError, ValueError, LookupError, TypeError, SyntaxError, tifffile.TiffFileError):
+            file.seek(length + 4, os.SEEK_CUR)
+
+
+def _text_of(kind: bytes, body: bytes) -> str | None:
+    """Read the text of a chunk under our name; None if it is damaged or unpacks to more than a record has."""
+    code, is_packed = body[len(_OURS) :], kind == b"zTXt"
+    if is_packed:
+        code = code[1:]  # the method of compression, of which there is one
+    elif kind == b"iTXt":
+        is_packed = code[:1] == b"\1"
+        code = code[2:].partition(b"\0")[2].partition(b"\0")[2]  # language, and name in that language
+    try:
+        if is_packed:
+            unpacker = zlib.decompressobj()
+            code = unpacker.decompress(code, MOST_BYTES)
+            if unpacker.unconsumed_tail or not unpacker.eof:
+                return None
+        return code.decode("utf-8" if kind == b"iTXt" else "latin-1")
+    except (zlib.error, UnicodeDecodeError):
         return None
-    return record if isinstance(record, dict) else None
+
+
+def _checked(stated: Mapping[str, Any], path: Path) -> dict[str, Any]:
+    """Give kind, score and info of a map's record, of the right types; see `record_of`."""
+    fields = fields_of(stated, f"The record of the map in {path}")
+    number, kind = stated.get("format"), fields.text("kind")
+    if number is not True and number == _FORMAT and kind in KINDS:
+        info = fields.record("info")
+        _check_info(info)
+        fields.text("unit")
+        return {"kind": kind, "score": _score(fields), "info": info.values}
+    raise InputError(
+        f"{path} holds a map of kind {short(kind)} in format {short(number)}, written by version "
+        f"{short(stated.get('version'))}; this is version {__version__}. Install the newer of the two."
+    )
+
+
+def _score(fields: Fields) -> npt.NDArray[np.float64]:
+    """Give the scores of a record: numbers, null becomes NaN."""
+    value = fields.values.get("score")
+    flat = [value]
+    while any(isinstance(item, list) for item in flat):
+        flat = [one for item in flat for one in (item if isinstance(item, list) else [item])]
+    if "score" not in fields.values or not all(item is None or is_number(item) for item in flat):
+        fields.refuse("score", "a number, or null, for each plane")
+    try:
+        return np.asarray(value, dtype=float)
+    except ValueError:  # lists of different lengths
+        fields.refuse("score", "as many numbers for each plane of a stack")
+
+
+def _check_info(info: Fields) -> None:
+    """Refuse an info of which sentences and pictures could not be made."""
+    for name in _NUMBERS:
+        info.number(name, None)
+    for name in _TEXTS:
+        info.text(name, None)
+    info.texts("notes", ())
+    info.whole("median", 0)
+    if isinstance(info.values.get("data_range"), list):
+        info.numbers("data_range", count=2)
+    if "encoding" in info:
+        info.text("luminance")
+        for name in ("black_level", "peak_luminance"):
+            info.number(name)
 
 
 def score_row(quality_map: QualityMap, columns: Sequence[Column] = (), **more: Any) -> dict[str, Any]:

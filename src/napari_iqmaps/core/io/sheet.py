@@ -12,6 +12,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +24,13 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties
+from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.patches import Rectangle
 from matplotlib.transforms import IdentityTransform
 
 from ... import __version__
 from ..kinds import Kind
+from ..names import escaped
 from ..score_columns import plain
 from .atomic import written_whole
 from .image_file import KEY, SOFTWARE
@@ -42,6 +44,7 @@ INK = "#1a1a1a"
 PALE_INK = "#666666"
 
 _DPI = 100
+_FONT = "DejaVu Sans"  # which comes with matplotlib
 _SMALL_SIDE = 480  # smaller maps are enlarged towards this
 _ROWS = 256
 # These in the size of the text.
@@ -57,6 +60,20 @@ def new_figure(width: float, height: float, **options: Any) -> Any:
     figure = Figure(figsize=(width, height), facecolor="white", **options)
     FigureCanvasAgg(figure)
     return figure
+
+
+def drawable(text: str) -> str:
+    """Write a text with escapes for what would not be shown: no characters, and those that the font does not have."""
+    known = _signs()
+    shown = escaped(text)
+    return "".join(sign if sign in known else sign.encode("unicode_escape").decode() for sign in shown)
+
+
+@cache
+def _signs() -> frozenset[str]:
+    """Give the characters that the font of all pictures has, plain and bold."""
+    fonts = (get_font(findfont(FontProperties(family=_FONT, weight=weight))) for weight in ("normal", "bold"))
+    return frozenset(map(chr, set.intersection(*(set(font.get_charmap()) for font in fonts))))
 
 
 @contextmanager
@@ -309,7 +326,7 @@ class Sheet:
         bar.ax.tick_params(labelsize=self._points(0.9), width=em / 16, length=em / 4, pad=em / 6, colors=INK)
         bar.outline.set_linewidth(em / 20)
         for label in bar.ax.get_yticklabels():
-            label.set_fontfamily("DejaVu Sans")
+            label.set_fontfamily(_FONT)
         bar.set_label(scale.kind.unit, fontproperties=self._font(0.9), color=INK, labelpad=em / 3)
 
     def _swatch(self, figure: Any, left: float, top: float, text: str) -> None:
@@ -326,7 +343,7 @@ class Sheet:
         font = self._font(size, bold=bold)
         measure = figure.canvas.get_renderer().get_text_width_height_descent
         lines: list[str] = []
-        for word in text.split():
+        for word in map(drawable, text.split()):
             longer = f"{lines[-1]} {word}" if lines else word
             if lines and measure(longer, font, False)[0] <= width:
                 lines[-1] = longer
@@ -354,7 +371,7 @@ class Sheet:
 
     def _font(self, size: float, *, bold: bool = False) -> FontProperties:
         # The font that comes with matplotlib: the same picture on every machine, whatever its settings.
-        return FontProperties(family="DejaVu Sans", size=self._points(size), weight="bold" if bold else "normal")
+        return FontProperties(family=_FONT, size=self._points(size), weight="bold" if bold else "normal")
 
     def _points(self, size: float) -> float:
         return size * self.em * 72 / _DPI

@@ -34,9 +34,13 @@ def identity() -> Matrix:
 def as_matrix(matrix: Any) -> Matrix:
     """Check a matrix, 3x3 or 2x3 for an affine motion, and scale it so that its last entry is 1."""
     try:
-        array = np.array(matrix, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise InputError(f"The matrix is not of numbers ({matrix!r}). Give 3x3 numbers.") from None
+        given = np.asarray(matrix)
+        # Not text, which numpy would read as numbers, nor truths, nor complex numbers, half of which it would drop.
+        if given.dtype.kind not in "iufO" or any(isinstance(item, bool | str) for item in given.ravel()[:9]):
+            raise TypeError(f"it is of {given.dtype.name}")
+        array = np.array(given, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise InputError(f"The matrix is not of numbers ({error}). Give 3x3 numbers.") from error
     if array.shape == (2, 3):
         array = np.vstack([array, [0.0, 0.0, 1.0]])
     if array.shape != (3, 3):
@@ -45,8 +49,12 @@ def as_matrix(matrix: Any) -> Matrix:
         raise InputError("The matrix holds NaN or infinity; give finite numbers.")
     if abs(array[2, 2]) < _HIDDEN * max(1.0, float(np.abs(array).max())):
         raise InputError("The matrix sends the pixel (0, 0) to infinity (its last entry is 0); it cannot be a motion.")
-    array /= array[2, 2]
-    if abs(np.linalg.det(array)) < _HIDDEN:
+    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+        array /= array[2, 2]
+        determinant = abs(np.linalg.det(array))
+    if not np.isfinite(array).all() or not math.isfinite(determinant):
+        raise InputError("The matrix holds numbers too large to reckon with; it cannot be a motion between images.")
+    if determinant < _HIDDEN:
         raise InputError("The matrix is not invertible (determinant 0): it flattens the image to a line.")
     return array
 

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from ..errors import InputError
 from ..io.atomic import written_whole
+from ..io.records import lines_of, read_text, short
 from .candidates import Candidate, Options
 from .geometry import Points, fit_matrix, resized_points
 from .images import Pair
@@ -26,6 +27,8 @@ SIZE_COLUMNS = ("height_1", "width_1", "height_2", "width_2")
 
 _ASPECT = 0.02
 """How far the scales of the two axes may be apart before an image is taken for another one."""
+
+_LARGEST_INDEX = 2.0**53
 
 
 @dataclass(frozen=True, eq=False)
@@ -245,31 +248,29 @@ def read_deepmatching(
         If there is no such file, if a line cannot be read (its number is named), or if sizes are missing or contradict
         those in the file.
     """
-    path = Path(path)
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise InputError(f"{path} could not be read ({error.strerror or error}).") from error
-    except UnicodeDecodeError:
-        raise InputError(f"{path} is no text. Give the rows that DeepMatching printed, or a CSV table.") from None
-    return parse_matches(text, str(path), moving_shape=moving_shape, fixed_shape=fixed_shape)
+    return parse_matches(read_text(path), str(path), moving_shape=moving_shape, fixed_shape=fixed_shape)
 
 
 def parse_matches(
     text: str, name: str, *, moving_shape: tuple[int, int] | None = None, fixed_shape: tuple[int, int] | None = None
 ) -> MatchTable:
     """Read matched points from text; see `read_deepmatching`."""
-    lines = [(number, _fields(line)) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+    lines = _lines(text, name)
+    if not lines:
+        raise InputError(f"{name} is empty. Give rows of {' '.join(COLUMNS)}, or the header alone if nothing matches.")
     header = lines.pop(0)[1] if lines and not all(_is_number(field) for field in lines[0][1]) else None
     if header is not None and not set(POINT_COLUMNS) <= set(header):
         raise InputError(
-            f"{name}, line 1, is neither numbers nor a header with {', '.join(POINT_COLUMNS)}: {' '.join(header)!r}."
+            f"{name}, line 1, is neither numbers nor a header with {', '.join(POINT_COLUMNS)}: "
+            f"{short(' '.join(header))}."
         )
+    if header is not None and (repeated := [one for one in header if header.count(one) > 1]):
+        raise InputError(f"{name} has more than one column {repeated[0]!r}. Keep one.")
     width = len(header) if header is not None else (len(lines[0][1]) if lines else len(COLUMNS))
     names = header if header is not None else _unnamed(width, name)
     values = np.full((len(lines), width), np.nan)
     for row, (number, fields) in enumerate(lines):
-        values[row] = _numbers(fields, width, f"{name}, line {number},")
+        values[row] = _numbers(fields, names, f"{name}, line {number},")
     columns = dict(zip(names, values.T, strict=True))
     points = np.stack([columns[column] for column in POINT_COLUMNS], axis=1)
     incomplete = np.flatnonzero(~np.isfinite(points).all(axis=1))
@@ -278,21 +279,45 @@ def parse_matches(
             f"{name}, line {lines[incomplete[0]][0]}, has a point without a number. Mend or remove the line."
         )
     sizes = _sizes(columns, name, moving_shape, fixed_shape)
+    beyond = np.flatnonzero(_is_beyond(points[:, :2], sizes[0]) | _is_beyond(points[:, 2:], sizes[1]))
+    if len(beyond):
+        shown = ", ".join(f"{value:g}" for value in points[beyond[0]])
+        (height, width), (high, wide) = sizes
+        raise InputError(
+            f"{name}, line {lines[beyond[0]][0]}, has the points {shown}, which lie far outside of images of "
+            f"{height}x{width} and {high}x{wide} pixels (height x width). Are these the images that were matched?"
+        )
+    index = np.nan_to_num(columns["index"], nan=-1) if "index" in columns else None
+    if index is not None and not (np.abs(index) < _LARGEST_INDEX).all():
+        raise InputError(f"{name} has numbers in the column index that are too large to number matches.")
     return MatchTable.of(
         points[:, :2],
         points[:, 2:],
         moving_shape=sizes[0],
         fixed_shape=sizes[1],
         score=columns.get("score"),
-        index=np.nan_to_num(columns["index"], nan=-1) if "index" in columns else None,
+        index=index,
     )
 
 
-def _fields(line: str) -> list[str]:
-    for separator in ",;":
-        if separator in line:
-            return [field.strip() for field in line.split(separator)]
-    return line.split()
+def _lines(text: str, name: str) -> list[tuple[int, list[str]]]:
+    """Give the fields of each line that has any, with its number; lines that begin with ``#`` say nothing."""
+    sign = _separator(text)
+    if sign:
+        lines = list(lines_of(text, sign, name))
+    else:
+        lines = [(number, line.split()) for number, line in enumerate(io.StringIO(text), 1) if line.strip()]
+    if lines and (head := [field for field in (lines[0][1][0].lstrip("# "), *lines[0][1][1:]) if field]):
+        # numpy marks the names of its columns so.
+        lines[0] = (lines[0][0], head) if set(POINT_COLUMNS) <= set(head) and lines[0][1][0][:1] == "#" else lines[0]
+    return [(number, fields) for number, fields in lines if not fields[0].startswith("#")]
+
+
+def _separator(text: str) -> str:
+    """Tell what is between the values: the first of these signs in the first line of values; empty for blanks."""
+    said = (line for line in io.StringIO(text) if line.strip() and not line.lstrip().startswith("#"))
+    first = next(said, "")
+    return next((sign for sign in ";\t," if sign in first.strip()), "")
 
 
 def _is_number(field: str) -> bool:
@@ -303,13 +328,22 @@ def _is_number(field: str) -> bool:
     return True
 
 
-def _numbers(fields: list[str], width: int, where: str) -> list[float]:
-    if len(fields) != width:
-        raise InputError(f"{where} has {len(fields)} values instead of {width}. Is the file complete?")
+def _numbers(fields: list[str], names: list[str], where: str) -> list[float]:
+    if len(fields) != len(names):
+        raise InputError(f"{where} has {len(fields)} values instead of {len(names)}. Is the file complete?")
     try:
+        if "_" in "".join(fields):
+            raise ValueError("a number has no underscore")
         return [float(field) if field else np.nan for field in fields]
     except ValueError as error:
-        raise InputError(f"{where} holds what is no number ({error}).") from None
+        point = " Write decimals with a point." if any("," in field for field in fields) else ""
+        raise InputError(f"{where} holds what is no number ({error}).{point}") from error
+
+
+def _is_beyond(points: Points, shape: tuple[int, int]) -> npt.NDArray[np.bool_]:
+    """Tell which points lie further outside of an image than it is large: they are of another one."""
+    sides = np.array([shape[1], shape[0]], np.float64)
+    return np.asarray(((points < -sides) | (points > 2 * sides)).any(axis=1))
 
 
 def _unnamed(width: int, name: str) -> list[str]:
@@ -337,6 +371,8 @@ def _sizes(
             rows = np.unique(np.stack([columns[height], columns[width]], axis=1), axis=0)
             if len(rows) > 1 or not np.isfinite(rows).all():
                 raise InputError(f"{name} names more than one size for the {image} image. Keep one pair to a file.")
+            if not ((rows >= 1) & (rows < _LARGEST_INDEX) & (rows == np.floor(rows))).all():
+                raise InputError(f"{name} says that its {image} image has {rows[0, 0]:g}x{rows[0, 1]:g} pixels.")
             stated = int(rows[0, 0]), int(rows[0, 1])
         if stated is not None and given is not None and stated != tuple(given):
             raise InputError(

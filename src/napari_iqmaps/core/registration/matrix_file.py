@@ -13,6 +13,7 @@ import numpy as np
 from ... import __version__
 from ..errors import InputError
 from ..io.atomic import written_whole
+from ..io.records import Fields, is_number, read_json
 from ..score_columns import plain
 from .geometry import Matrix, as_matrix
 from .images import plane_channel_axis
@@ -154,7 +155,9 @@ def save_matrix(
         "written_by": f"napari-iqmaps {__version__}",
     }
     with written_whole(path) as part:
-        part.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+        # What is no character, as in names of files that are not UTF-8, becomes the escape that JSON has for it.
+        part.write_text(text, encoding="utf-8", errors="backslashreplace")
     return Path(path)
 
 
@@ -176,37 +179,46 @@ def load_matrix(path: str | Path) -> MatrixRecord:
     InputError
         If there is no such file, it is not a matrix file, of a newer version, or its matrix is unusable.
     """
-    path = Path(path)
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path} could not be read ({error.strerror or error}).") from error
-    except ValueError as error:
-        raise InputError(f"{path} is not JSON ({error}). Give a file that save_matrix wrote.") from None
+    content = read_json(path)
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise InputError(
             f'{path} is not a matrix file: its "format" is not "{FORMAT}". Give one that save_matrix wrote.'
         )
-    if content.get("version") != VERSION:
+    fields = Fields(content, str(path))
+    if fields.whole("version") != VERSION:
         raise InputError(
-            f"{path} is a matrix file of version {content.get('version')!r}; this version of napari-iqmaps reads "
+            f"{path} is a matrix file of version {fields.whole('version')}; this version of napari-iqmaps reads "
             f"{VERSION}. Install the newer of the two."
         )
+    rows = content.get("matrix")
+    if not isinstance(rows, list) or not all(isinstance(row, list) and all(map(is_number, row)) for row in rows):
+        fields.refuse("matrix", "3x3 finite numbers")
     try:
-        matrix = as_matrix(content.get("matrix"))
+        matrix = as_matrix(rows)
     except InputError as error:
-        raise InputError(f"{path}: {error}") from None
-    info = content.get("info")
+        raise InputError(f"{path}: {error}") from error
     return MatrixRecord(
         matrix=matrix,
-        moving_shape=_read_shape(content.get("moving_shape"), path),
-        fixed_shape=_read_shape(content.get("fixed_shape"), path),
-        method=str(content.get("method") or ""),
-        transform=str(content.get("transform") or ""),
-        accepted=bool(content.get("accepted", True)),
-        reason=str(content.get("reason") or ""),
-        info=info if isinstance(info, dict) else {},
+        moving_shape=fields.sides("moving_shape", None),
+        fixed_shape=fields.sides("fixed_shape", None),
+        method=fields.text("method", ""),
+        transform=fields.text("transform", ""),
+        accepted=fields.truth("accepted", True),
+        reason=fields.text("reason", ""),
+        info=_read_info(fields),
     )
+
+
+def _read_info(fields: Fields) -> Mapping[str, Any]:
+    """Give the info of a file, in which what a `Registration` shows is of the right types."""
+    info = fields.record("info", None)
+    if info is None:
+        return {}
+    info.whole("inliers", None, least=0)
+    for name in ("local_ncc_before", "local_ncc_after"):
+        info.number(name, None)
+    found: Mapping[str, Any] = info.values
+    return found
 
 
 def _record(
@@ -242,14 +254,6 @@ def _holds_array(value: Any) -> bool:
     if isinstance(value, Mapping):
         return any(_holds_array(item) for item in value.values())
     return isinstance(value, np.ndarray) and value.size > 16
-
-
-def _read_shape(value: Any, path: Path) -> tuple[int, int] | None:
-    if value is None:
-        return None
-    if not (isinstance(value, list) and len(value) == 2 and all(isinstance(side, int) and side > 0 for side in value)):
-        raise InputError(f"{path} has {value!r} for the size of an image; it must be [height, width].")
-    return value[0], value[1]
 
 
 def _agreed(name: str, stated: tuple[int, int] | None, given: tuple[int, int] | None) -> tuple[int, int]:

@@ -5,13 +5,14 @@ A module for each layout gives a `Listing`; a fifth layout is one more module an
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ...core.errors import InputError
 from . import csiq, kadid10k, live, plain, tid2013
-from .listing import Folder, Listing
+from .listing import Folder, Listing, entries_of
 
 __all__ = ["LAYOUTS", "Folder", "Layout", "Listing", "list_database"]
 
@@ -55,16 +56,16 @@ def list_database(path: str | Path) -> Listing:
     The folder may also be one that holds the database's folder alone.
     """
     path = Path(path)
-    if path.is_file():
+    if os.path.exists(path) and not os.path.isdir(path):  # noqa: PTH110, PTH112 - which refuse no name
         return plain.read(path)
-    if not path.is_dir():
+    if not os.path.isdir(path):  # noqa: PTH112
         raise InputError(
             f"There is no manifest {path}. Give a CSV file with the columns {', '.join(plain.REQUIRED)}, or the "
             f"folder of a database ({', '.join(layout.title for layout in LAYOUTS)})."
         )
     path = path.resolve()  # a folder is recorded by its name, and "." has none
     # Many archives unpack into a folder of their own.
-    inner = sorted(entry for entry in path.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+    inner = [entry for entry in entries_of(path) if entry.is_dir() and not entry.name.startswith(".")]
     for folders in ([path], inner):
         found = [(layout, folder) for folder in folders for layout in LAYOUTS if all(layout.has(Folder(folder)))]
         if len(found) == 1:

@@ -11,7 +11,7 @@ The table has the columns image, dst_type, dst_lev and dmos (0 best .. 1 worst),
 
 from __future__ import annotations
 
-import csv
+import zipfile
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,7 +20,9 @@ from types import MappingProxyType
 import pandas as pd
 
 from ...core.errors import InputError
-from .listing import Folder, Listing, listed, number, unreadable, without_repeats
+from ...core.io.records import is_plain_name, lines_of, number, read_text
+from ...core.io.source import check_regular
+from .listing import Folder, Listing, listed, unreadable, without_repeats
 
 TITLE = "CSIQ"
 PARTS = ("src_imgs/", "dst_imgs/", "csiq*.xlsx, csiq*.csv or csiq*.txt")
@@ -44,7 +46,10 @@ SCORES = (".xlsx", ".csv", ".txt")
 _COLUMNS = ("image", "dst_type", "dst_lev", "dmos")
 _EXAMPLE = "1600,noise,1,0.062"
 
-Row = Sequence[str]
+Row = tuple[int, Sequence[str]]
+"""The number of a line, and its cells."""
+
+_MOST_UNPACKED = 2**28
 
 
 def read(folder: Path) -> Listing:
@@ -57,7 +62,7 @@ def read(folder: Path) -> Listing:
     for line, (image, kind, level, dmos) in _records(path):
         strength, score = number(level), number(dmos)
         words = TYPES.get(kind.lower().replace(" ", "").replace("_", ""))
-        if not image or words is None or score is None or strength is None or strength != int(strength):
+        if not is_plain_name(image) or words is None or score is None or strength is None or strength != int(strength):
             wrong.append((line, ",".join((image, kind, level, dmos))))
             continue
         label, ours = words
@@ -91,36 +96,42 @@ def _records(path: Path) -> list[tuple[int, tuple[str, ...]]]:
 
 
 def _under_header(rows: Sequence[Row]) -> list[tuple[int, tuple[str, ...]]]:
-    for start, row in enumerate(rows):
+    for start, (_, row) in enumerate(rows):
         words = [cell.strip().lower() for cell in row]
         if set(_COLUMNS) <= set(words):
             places = [words.index(name) for name in _COLUMNS]
-            below = enumerate(rows[start + 1 :], start=start + 2)
-            cells = ((line, tuple(_cell(row, place) for place in places)) for line, row in below)
+            cells = ((line, tuple(_cell(below, place) for place in places)) for line, below in rows[start + 1 :])
             # A line with neither image nor type is empty or a sum.
             return [(line, found) for line, found in cells if found[0] or found[1]]
     return []
 
 
-def _cell(row: Row, place: int) -> str:
+def _cell(row: Sequence[str], place: int) -> str:
     return row[place].strip() if place < len(row) else ""
 
 
 def _sheets(path: Path) -> list[list[Row]]:
     if path.suffix.lower() != ".xlsx":
-        text = path.read_text(encoding="utf-8-sig", errors="replace")
-        delimiter = max(",;\t", key=text.count)
-        return [list(csv.reader(text.splitlines(), delimiter=delimiter))]
+        text = read_text(path)
+        return [list(lines_of(text, max(",;\t", key=text.count), str(path)))]
     if find_spec("openpyxl") is None:
         raise InputError(
             f"Reading {path} needs openpyxl, which is not installed. Install it (pip install openpyxl), or save the "
             f"sheet with all images as {path.with_suffix('.csv').name} beside it."
         )
+    check_regular(path)
     try:
+        with zipfile.ZipFile(path) as archive:
+            unpacked = sum(part.file_size for part in archive.infolist())
+        if unpacked > _MOST_UNPACKED:
+            raise ValueError(f"it unpacks to {unpacked / 2**20:.0f} MiB")
         sheets = pd.read_excel(path, sheet_name=None, header=None, dtype=object, engine="openpyxl")
     except Exception as error:  # openpyxl's reader raises many kinds on a damaged file
-        raise InputError(f"{path} is not a workbook that can be read ({error}). Unpack it again.") from None
-    return [[[_text(cell) for cell in row] for row in sheet.itertuples(index=False)] for sheet in sheets.values()]
+        raise InputError(f"{path} is not a workbook that can be read ({error}). Unpack it again.") from error
+    return [
+        [(line, [_text(cell) for cell in row]) for line, row in enumerate(sheet.itertuples(index=False), 1)]
+        for sheet in sheets.values()
+    ]
 
 
 def _text(cell: object) -> str:

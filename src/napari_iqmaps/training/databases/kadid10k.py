@@ -13,10 +13,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import pandas as pd
-
-from ...core.errors import InputError
-from .listing import Folder, Listing, listed, number, unreadable, without_repeats
+from ...core.io.records import is_plain_name, number, read_table
+from .listing import Folder, Listing, listed, unreadable, without_repeats
 
 TITLE = "KADID-10k"
 PARTS = ("images/", "dmos.csv")
@@ -60,14 +58,14 @@ def read(folder: Path) -> Listing:
     """List the images of KADID-10k; scenes are called kadid10k_I01 and so on."""
     inside = Folder(folder)
     images, path = Folder(inside.where("images")), inside.where("dmos.csv")
-    table = _read_table(path)
     rows, wrong, pristine = [], [], 0
-    for row, file, reference, text in table[list(_COLUMNS)].itertuples(name=None):
+    for row in read_table(path, _COLUMNS, lower=True).rows:
+        file, reference, text = (row.cells[column] for column in _COLUMNS)
         score, name = number(text), _NAME.fullmatch(file)
         if score is not None and file.lower() == reference.lower():
             pristine += 1
-        elif score is None or name is None or not reference or not 1 <= int(name[2]) <= len(TYPES):
-            wrong.append((row + 2, f"{file},{reference},{text}"))
+        elif score is None or name is None or not is_plain_name(reference) or not 1 <= int(name[2]) <= len(TYPES):
+            wrong.append((row.line, f"{file},{reference},{text}"))
         else:
             kind, scene = TYPES[int(name[2]) - 1], f"kadid10k_{Path(reference).stem.upper()}"
             rows.append((images.where(file), images.where(reference), score, kind, scene))
@@ -75,17 +73,3 @@ def read(folder: Path) -> Listing:
         raise unreadable(path, wrong, "I01_01_01.png,I01.png,4.57")
     found, notes = without_repeats(listed(rows), path)
     return Listing(TITLE, "kadid10k", folder, (path,), "DMOS", BEST, WORST, (WORST, BEST), found, pristine, notes)
-
-
-def _read_table(path: Path) -> pd.DataFrame:
-    try:
-        table = pd.read_csv(path, dtype=str, encoding="utf-8-sig", keep_default_na=False, skip_blank_lines=False)
-    except ValueError as error:  # pandas' parser errors are of this kind
-        raise InputError(f"{path} is not a CSV table ({error}).") from None
-    table = table.rename(columns=lambda name: str(name).strip().lower())
-    missing = [name for name in _COLUMNS if name not in table]
-    if missing:
-        raise InputError(f"{path} lacks the columns {', '.join(missing)}; it has {', '.join(table.columns)}.")
-    # An empty last line is no image; an incomplete one is an error.
-    table = table[table.ne("").any(axis=1)]
-    return table.apply(lambda column: column.str.strip())

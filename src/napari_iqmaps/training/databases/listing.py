@@ -7,6 +7,7 @@ renamed and partly reduced, TID2013 cropped and in Kodak's order. The name of th
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -154,7 +155,15 @@ class Listing:
 
     def missing(self) -> list[str]:
         """Name the image files that are not there."""
-        return [name for name in self.images() if not Path(name).is_file()]
+        return [name for name in self.images() if not os.path.isfile(name)]  # noqa: PTH113 - which refuses no name
+
+
+def entries_of(folder: Path) -> list[Path]:
+    """List what is in a folder, sorted."""
+    try:
+        return sorted(folder.iterdir())
+    except OSError as error:
+        raise InputError(f"The folder {folder} cannot be read ({error.strerror}). Check its permissions.") from error
 
 
 class Folder:
@@ -169,7 +178,7 @@ class Folder:
         self._add(path, depth)
 
     def _add(self, folder: Path, depth: int) -> None:
-        for entry in sorted(folder.iterdir()) if folder.is_dir() else []:
+        for entry in entries_of(folder) if folder.is_dir() else []:
             self._entries.setdefault(entry.name.lower(), entry)
             if depth and entry.is_dir():
                 self._add(entry, depth - 1)
@@ -192,7 +201,8 @@ def listed(rows: Iterable[tuple[Path, Path, float, str, str]]) -> pd.DataFrame:
     """Make a listing's table, with all weights 1."""
     columns = ["file", "reference", "score", "type", "scene"]
     table = pd.DataFrame(
-        [(str(file.resolve()), str(reference.resolve()), *rest) for file, reference, *rest in rows], columns=columns
+        [(os.path.realpath(file), os.path.realpath(reference), *rest) for file, reference, *rest in rows],
+        columns=columns,
     )
     return table.assign(weight=1.0)
 
@@ -206,15 +216,6 @@ def without_repeats(table: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, tupl
         raise InputError(f"{path} gives {several.nunique()} images more than one score or reference: {names}.")
     dropped = len(table) - len(once)
     return once, (f"{dropped} rows of {path.name} repeat another row and were dropped",) if dropped else ()
-
-
-def number(text: str) -> float | None:
-    """Read a finite number; None where there is none."""
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if abs(value) < float("inf") else None
 
 
 def unreadable(path: Path, lines: Sequence[tuple[int, str]], form: str) -> InputError:

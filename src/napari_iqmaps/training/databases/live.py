@@ -14,6 +14,7 @@ which were shown among the others and are no distorted images.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -24,6 +25,8 @@ import numpy.typing as npt
 from scipy import io
 
 from ...core.errors import InputError
+from ...core.io.records import is_plain_name, read_text, short
+from ...core.io.source import check_regular
 from .listing import Folder, Listing, listed, live_scene, unreadable
 
 TITLE = "LIVE release 2"
@@ -52,6 +55,11 @@ TYPES: Mapping[str, str] = MappingProxyType(
 COUNTS = (227, 233, 174, 174, 174)
 """Images in each folder, references among them."""
 
+_MOST_BYTES = 2**20
+"""Of a file of scores, and numbers of an array in it: the published ones have some thousands."""
+
+_DIGITS = 6
+
 _Image = tuple[str, int]  # folder and number
 
 
@@ -65,8 +73,8 @@ def read(folder: Path) -> Listing:
     path = inside.get(REALIGNED) or inside.where(PLAIN)
     realigned = path.name.lower() == REALIGNED
     variables = _matlab(path)
-    scores = _row(variables, "dmos_new" if realigned else "dmos", path).astype(float)
-    pristine = _row(variables, "orgs", path).astype(bool)
+    scores = _numbers(variables, "dmos_new" if realigned else "dmos", path)
+    pristine = _numbers(variables, "orgs", path).astype(bool)
     if len(pristine) != len(scores) or not np.isfinite(scores).all():
         raise InputError(
             f"{path} has {len(scores)} scores, {int((~np.isfinite(scores)).sum())} of them no numbers, and "
@@ -123,6 +131,8 @@ def _references(
         sources = tuple(Folder(inside.where(name)).where("info.txt") for name in TYPES)
         return by_info, tuple(source for source in sources if source.is_file()), ()
     names = [str(name) for name in _row(_matlab(path), "refnames_all", path)]
+    if outside := [name for name in names if not is_plain_name(name)]:
+        raise InputError(f"{path} names {short(outside[0])}, which is no file of a folder. Unpack the database again.")
     if len(names) != len(images):
         raise InputError(f"{path} names {len(names)} references for {len(images)} scores. Unpack the database again.")
     different = sum(bool(info) and info.lower() != name.lower() for info, name in zip(by_info, names, strict=True))
@@ -135,13 +145,13 @@ def _info(folder: Folder, *, needed: bool) -> dict[int, str]:
     path = folder.get("info.txt")
     found: dict[int, str] = {}
     wrong = []
-    lines = path.read_text(encoding="utf-8-sig", errors="replace").splitlines() if path else []
+    lines = read_text(path).split("\n") if path else []
     for line, text in enumerate(lines, start=1):
         words = text.split()
         if not words:
             continue
         number = words[1].lower().removeprefix("img").removesuffix(".bmp") if len(words) > 1 else ""
-        if number.isdecimal():
+        if number.isdecimal() and len(number) <= _DIGITS and is_plain_name(words[0]):
             found[int(number)] = words[0]
         else:
             wrong.append((line, text))
@@ -151,11 +161,21 @@ def _info(folder: Folder, *, needed: bool) -> dict[int, str]:
 
 
 def _matlab(path: Path) -> dict[str, Any]:
+    check_regular(path)
     try:
+        if path.stat().st_size > _MOST_BYTES or any(math.prod(shape) > _MOST_BYTES for _, shape, _ in io.whosmat(path)):
+            raise ValueError("it holds far more than the scores of LIVE")
         variables: dict[str, Any] = io.loadmat(path, squeeze_me=True)
     except Exception as error:  # scipy's reader raises many kinds on a damaged file
-        raise InputError(f"{path} is not a MATLAB file that can be read ({error}). Unpack it again.") from None
+        raise InputError(f"{path} is not a MATLAB file that can be read ({error}). Unpack it again.") from error
     return variables
+
+
+def _numbers(variables: dict[str, Any], name: str, path: Path) -> npt.NDArray[np.float64]:
+    found = _row(variables, name, path)
+    if found.dtype.kind not in "biuf":
+        raise InputError(f"{path} has a variable {name} of {found.dtype}, not of numbers. Unpack the database again.")
+    return found.astype(float)
 
 
 def _row(variables: dict[str, Any], name: str, path: Path) -> npt.NDArray[Any]:

@@ -13,7 +13,8 @@ import re
 from pathlib import Path
 
 from ...core.errors import InputError
-from .listing import Folder, Listing, few, listed, number, tid_scene, unreadable, without_repeats
+from ...core.io.records import number, read_text
+from .listing import Folder, Listing, few, listed, tid_scene, unreadable, without_repeats
 
 TITLE = "TID2013"
 PARTS = ("reference_images/", "distorted_images/", "mos_with_names.txt")
@@ -60,7 +61,7 @@ def read(folder: Path) -> Listing:
     distorted = Folder(inside.where("distorted_images"))
     path = inside.where("mos_with_names.txt")
     rows, wrong, unknown = [], [], []
-    for line, text in enumerate(path.read_text(encoding="utf-8-sig", errors="replace").splitlines(), start=1):
+    for line, text in enumerate(read_text(path).split("\n"), start=1):
         if not text.strip():
             continue
         score, name = _parts(text)

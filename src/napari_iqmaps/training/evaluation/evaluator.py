@@ -6,6 +6,7 @@ them; a `Learner` says how one network is trained on a fold and scores the image
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,8 +20,9 @@ import pandas as pd
 
 from ... import __version__
 from ...core.bootstrap import Floats
-from ...core.errors import WeightsError
+from ...core.errors import InputError, WeightsError
 from ...core.io.atomic import written_whole
+from ...core.io.records import read_table
 from ...core.models import default_name, find
 from ...core.progress import Progress
 from .. import runs
@@ -262,12 +264,16 @@ def kept_scores(
 def _read(
     path: Path, table: pd.DataFrame, origin: str, columns: Sequence[str], values: Floats, done: npt.NDArray[np.bool_]
 ) -> tuple[Floats, npt.NDArray[np.bool_]]:
-    old = pd.read_csv(path)
-    known = {"origin", "file", *columns} <= set(old)
-    if not known or list(old["file"]) != image_names(table) or set(old["origin"]) != {origin}:
-        return values, done
-    finished = np.array(old["done"], dtype=bool) if "done" in old else np.ones(len(old), dtype=bool)
-    return np.array(old[list(columns)], dtype=float), finished
+    try:
+        old = read_table(path, ("origin", "file", *columns))
+        names = [row.cells["file"] for row in old.rows]
+        if names != image_names(table) or {row.cells["origin"] for row in old.rows} != {origin}:
+            return values, done
+        numbers = [[old.number(row, name) if row.cells[name] else math.nan for name in columns] for row in old.rows]
+        finished = [row.cells.get("done", "True") == "True" for row in old.rows]
+    except InputError:
+        return values, done  # damaged: to be made anew
+    return np.array(numbers, dtype=float).reshape(values.shape), np.array(finished, dtype=bool)
 
 
 def _write(

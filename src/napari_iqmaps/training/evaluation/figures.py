@@ -174,7 +174,13 @@ def as_markdown(table: pd.DataFrame, by: str = "database") -> str:
     names = {by: by, "type": "type", **HEADINGS, **over_splits}
     columns = _columns({name: word for name, word in names.items() if name in table})
     return (
-        "\n".join([tables.markdown(columns, table.to_dict("records")), *(f"\n{note}" for note in _notes(table))]) + "\n"
+        "\n".join(
+            [
+                tables.markdown(columns, table.to_dict("records")),
+                *(f"\n{tables.markdown_text(note)}" for note in _notes(table)),
+            ]
+        )
+        + "\n"
     )
 
 

@@ -187,7 +187,10 @@ def write_csv(path: Path, table: pd.DataFrame) -> None:
 def write_markdown(path: Path, table: pd.DataFrame, others: Mapping[str, pd.DataFrame]) -> None:
     """Write the figures over groups, and tables of words below them."""
     parts = [as_markdown(table[table["type"].isin(GROUPS)], "target")]
-    parts += [f"\n{title}\n\n{tables.markdown(_columns(words), words.to_numpy())}\n" for title, words in others.items()]
+    parts += [
+        f"\n{tables.markdown_text(title)}\n\n{tables.markdown(_columns(words), words.to_numpy())}\n"
+        for title, words in others.items()
+    ]
     with written_whole(path) as part:
         part.write_text("".join(parts), encoding="utf-8")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,6 +23,8 @@ import torch
 
 from ...core.errors import InputError
 from ...core.io.atomic import written_whole
+from ...core.io.records import fields_of, read_json, short
+from ...core.io.source import check_regular
 from ...core.progress import Progress
 from ..runs import differences, write_json
 from .pictures import LabelledPictures, read_pictures
@@ -49,6 +52,8 @@ _ROWS = 1800
 
 _PIXELS = 1 << 18
 """Shown to a worker at once: 256 pictures of 32x32, 5 of 224x224."""
+
+_BLOCK = 1 << 20
 
 _WAIT = 0.1
 """Seconds between two looks at whether to stop."""
@@ -93,33 +98,78 @@ def read_labels(path: str | Path) -> LabelTable:
     `path`: CSV or Parquet, as ``iqmaps label`` has written it, with its record (``.json``) beside it.
     """
     path = Path(path)
-    if not path.is_file():
-        unfinished = part_path(path).is_file()
+    if not os.path.exists(path):  # noqa: PTH110 - which refuses no name
+        unfinished = os.path.isfile(part_path(path))  # noqa: PTH113
         raise InputError(
             f"The labels {path} are not finished. Give 'iqmaps label' once more to go on."
             if unfinished
             else f"There are no labels {path}. Make them with 'iqmaps label'."
         )
-    try:
-        record = json.loads(record_path(path).read_text(encoding="utf-8"))
-        frame = read_frame(path)
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"The labels {path} or their record {record_path(path).name} cannot be read: {error}"
-        ) from None
+    frame = read_frame(path)
     missing = [name for name in (*KEYS, *SUMMARY) if name not in frame]
     if missing:
         raise InputError(f"{path} has no column {' and no '.join(missing)}, so it is no table of labels.")
-    return LabelTable(frame, record, path)
+    _check_numbers(frame, path)
+    return LabelTable(frame, _record_of(path), path)
+
+
+def _record_of(path: Path) -> dict[str, Any]:
+    """Read the record beside a table, with what is needed of it."""
+    beside = record_path(path)
+    record = fields_of(read_json(beside), str(beside))
+    made = record.record("pictures")
+    made.text("sha256")
+    made.text("data")
+    made.whole("pictures", least=0)
+    made.numbers("part", count=2)
+    made.whole("asked_size", None, least=1)
+    return dict(record.values)
+
+
+def _check_numbers(frame: pd.DataFrame, path: Path) -> None:
+    """Refuse labels that are no numbers from 0 to 1, and severities and seeds that are none."""
+    for name in frame:
+        if name not in (*KEYS[3:], *SUMMARY) and not str(name).startswith((PROBABILITY, CONSISTENCY, ANSWER)):
+            continue
+        values = pd.to_numeric(frame[name], errors="coerce").to_numpy(dtype=float)
+        most = np.inf if name in KEYS else 1.0
+        wrong = ~(np.isfinite(values) & (values >= 0) & (values <= most))
+        if name == "seed":
+            wrong |= values != np.floor(values)
+        if wrong.any():
+            first = int(np.flatnonzero(wrong)[0])
+            said = f"from 0 to {most:g}" if np.isfinite(most) else "of at least 0"
+            raise InputError(
+                f"{path}, row {first + 1}: {name} is {short(frame[name].iloc[first])}; it must be a "
+                f"{'whole ' if name == 'seed' else ''}number {said}."
+            )
 
 
 def read_frame(path: Path) -> pd.DataFrame:
     """Read the columns of a table with their types; text as it is, since a class may be called "nan"."""
+    check_regular(path)
     if path.suffix == PARQUET:
         need_parquet(path)
-        return pd.read_parquet(path)
+    else:
+        _refuse_binary(path)
     text = dict.fromkeys(("image", "class", "distortion"), str)
-    return pd.read_csv(path, dtype={**text, "severity": float}, keep_default_na=False)
+    try:
+        if path.suffix == PARQUET:
+            return pd.read_parquet(path)
+        return pd.read_csv(path, dtype={**text, "severity": float}, keep_default_na=False, low_memory=False)
+    except Exception as error:  # pandas and pyarrow raise many kinds on a damaged file
+        raise InputError(f"The labels {path} cannot be read ({error}).") from error
+
+
+def _refuse_binary(path: Path) -> None:
+    """Refuse a file with a NUL character, at which pandas would end a cell."""
+    try:
+        with path.open("rb") as file:
+            while block := file.read(_BLOCK):
+                if b"\0" in block:
+                    raise InputError(f"The labels {path} hold a NUL character, so they are no text in UTF-8.")
+    except OSError as error:
+        raise InputError(f"The labels {path} cannot be read ({error.strerror}). Check the permissions.") from error
 
 
 def write_frame(frame: pd.DataFrame, path: Path) -> None:
@@ -241,11 +291,9 @@ def _begun(path: Path, record: dict[str, Any]) -> bool:
         write_json(beside, record)
         return False
     try:
-        old = json.loads(beside.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(
-            f"{beside} cannot be read ({error}). Choose another name for the table, or remove it."
-        ) from None
+        old = read_json(beside)
+    except InputError as error:
+        raise InputError(f"{error} Choose another name for the table, or remove it.") from error
     changes = differences(old, json.loads(json.dumps(record)))
     if changes:
         listed = "; ".join(f"{' '.join(keys)} was {before} and is {now}" for keys, before, now in changes[:4])

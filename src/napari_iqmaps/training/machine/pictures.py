@@ -29,6 +29,9 @@ WHOLE = (0.0, 1.0)
 _ARCHIVES = (".tar", ".tar.gz", ".tgz", ".zip")
 _REPORT_EVERY = 200
 
+_MOST_BYTES = 2**28
+"""Of a file in an archive, unpacked."""
+
 
 @dataclass(frozen=True, eq=False)
 class LabelledPictures:
@@ -178,15 +181,28 @@ def _members(path: Path, wanted: set[str] | None) -> Iterator[tuple[str, bytes]]
             with zipfile.ZipFile(path) as archive:
                 for info in archive.infolist():
                     if not info.is_dir() and (wanted is None or info.filename in wanted):
+                        _check_size(path, info.filename, info.file_size)
                         yield _clean(info.filename), b"" if wanted is None else archive.read(info)
             return
         with tarfile.open(path) as archive:
             for member in archive:
                 if member.isfile() and (wanted is None or _clean(member.name) in wanted):
+                    _check_size(path, member.name, member.size)
                     file = None if wanted is None else archive.extractfile(member)
                     yield _clean(member.name), b"" if file is None else file.read()
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError) as error:
-        raise InputError(f"{path} is not a whole archive ({error}).") from None
+    except InputError:
+        raise
+    except Exception as error:  # of damaged archives the libraries raise many kinds
+        raise InputError(f"{path} is not a whole archive ({error}).") from error
+
+
+def _check_size(path: Path, name: str, size: int) -> None:
+    """Refuse a file that would unpack to more than any labelled picture has."""
+    if size > _MOST_BYTES:
+        raise InputError(
+            f"{path} holds {name}, which unpacks to {size / 2**20:.0f} MiB; pictures have up to "
+            f"{_MOST_BYTES // 2**20}. Leave it out."
+        )
 
 
 def _clean(name: str) -> str:
@@ -209,7 +225,7 @@ def _decoded(
             progress(number, len(names))
         try:
             read[names[where]] = _colours(content, size)
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):  # what Pillow's decoders raise
+        except Exception:  # on damaged data Pillow's decoders raise anything
             skipped.append(names[where])
     if progress is not None:
         progress(len(names), len(names))

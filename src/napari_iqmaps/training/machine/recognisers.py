@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from ...core import models
 from ...core.errors import InputError, WeightsError
+from ...core.io.records import Fields, parse_json
 from ..draws import Draws, Epochs, Integers
 from ..engine import Training, run_training
 from ..runs import Run, RunOptions
@@ -25,6 +26,9 @@ NETWORK = "worker"
 
 MIDDLE, SPREAD = 0.47, 0.25
 """What is taken off values of 0 (black) to 1 (white) and what they are divided by, of natural photographs."""
+
+_WIDEST = 4096
+"""Channels of the first step; a file that states more would take all memory before its tensors are looked at."""
 
 _ORDER = 1
 """Tells the draws of an epoch's order from those of a step."""
@@ -258,11 +262,16 @@ def fit_worker(
 def load_worker(path: str | Path) -> tuple[WorkerNetwork, tuple[str, ...]]:
     """Read a recogniser that was trained here, and its classes in the order of its answers."""
     record = models.find(path, NETWORK)
+    header = Fields(record.details, f"The header of {path}", WeightsError)
+    width = header.text("width")
+    if not width.isdecimal() or not 0 < int(width[:6]) <= _WIDEST:
+        header.refuse("width", f"a whole number from 1 to {_WIDEST}")
+    said = {"classes": parse_json(header.text("classes"), f"classes in the header of {path}", WeightsError)}
+    classes = tuple(Fields(said, header.where, WeightsError).texts("classes"))
     try:
-        classes = tuple(str(name) for name in json.loads(record.details["classes"]))
-        network = WorkerNetwork(record.details["architecture"], len(classes), int(record.details["width"]))
-    except (KeyError, ValueError) as error:  # InputError is a ValueError
-        raise WeightsError(f"The header of {path} does not say which recogniser it holds ({error}).") from None
+        network = WorkerNetwork(header.text("architecture"), len(classes), int(width))
+    except InputError as error:
+        raise WeightsError(f"The header of {path} does not say which recogniser it holds ({error}).") from error
     models.load_into(network, record.path)
     return network.eval().to(memory_format=torch.channels_last), classes  # type: ignore[call-overload]
 

@@ -14,9 +14,8 @@ A worker that says little of itself is described by a small TOML file, which is 
 from __future__ import annotations
 
 import importlib.util
-import json
+import os
 import re
-import tomllib
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
@@ -27,12 +26,12 @@ from types import MappingProxyType
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from ...core import models
 from ...core.errors import InputError
+from ...core.io.records import Fields, fields_of, is_whole, parse_json, read_text, read_toml
+from ...core.io.source import check_regular
 from .recognisers import NETWORK, load_worker
 from .workers import Preprocessing, Recogniser
 
@@ -48,17 +47,33 @@ def load_state(network: nn.Module, file: Path) -> None:
 
     `file`: safetensors, or what ``torch.save`` has written of a state dict, by itself or under ``"state_dict"``.
     """
+    if file.suffix.lower() == ".safetensors":
+        state: Any = models.read_state(file)[0]
+    else:
+        state = _saved(file)
     try:
-        if file.suffix.lower() == ".safetensors":
-            state: Any = load_file(file)
-        else:
-            state = torch.load(file, map_location="cpu", weights_only=True)
-            state = state.get("state_dict", state)
         network.load_state_dict(state)
+    except (RuntimeError, AttributeError, TypeError, ValueError) as error:  # of names or shapes, or no tensors
+        raise InputError(f"The weights {file} do not fit: {error}") from error
+
+
+def _saved(file: Path) -> Any:
+    """Read a state dict that torch has saved, without running code."""
+    check_regular(file)
+    try:
+        state = torch.load(file, map_location="cpu", weights_only=True)
     except UnpicklingError as error:
-        raise InputError(f"{file} cannot be read without running code: save the state dict alone. ({error})") from None
-    except (SafetensorError, OSError, RuntimeError, AttributeError, TypeError, EOFError) as error:
-        raise InputError(f"The weights {file} cannot be read or do not fit: {error}") from None
+        raise InputError(f"{file} cannot be read without running code: save the state dict alone. ({error})") from error
+    except Exception as error:  # torch's reader raises many kinds on a damaged file
+        raise InputError(f"The weights {file} cannot be read: {error}") from error
+    if isinstance(state, Mapping):
+        state = state.get("state_dict", state)
+    if not isinstance(state, Mapping):
+        raise InputError(f"{file} holds a {type(state).__name__}, no state dict.")
+    for name, tensor in state.items():
+        if isinstance(tensor, Tensor) and tensor.is_floating_point() and not tensor.isfinite().all():
+            raise InputError(f"{file} holds NaN or infinite numbers in the tensor {name}. Take other weights.")
+    return state
 
 
 Network = Callable[[Tensor], Tensor]
@@ -131,8 +146,6 @@ def onnx(file: Path) -> tuple[Network, dict[str, Any]]:
     described: on the CPU; the size, where the file fixes it, and what its metadata says as JSON under classes, size,
     mean and std, and as text under gives.
     """
-    import json
-
     runtime = _installed("onnxruntime", "onnxruntime")
     options = runtime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
@@ -149,7 +162,7 @@ def onnx(file: Path) -> tuple[Network, dict[str, Any]]:
         described["size"] = list(first.shape[2:])
     for key, text in session.get_modelmeta().custom_metadata_map.items():
         if key in ("classes", "size", "mean", "std"):
-            described[key] = json.loads(text)
+            described[key] = parse_json(text, f"{key} in the metadata of {file}")
         elif key == "gives":
             described[key] = text
 
@@ -242,9 +255,10 @@ def _opened(spec: str, name: str | None, given: dict[str, Any], folder: Path) ->
         network, said = _from_file(file, suffix)
         usual = file.resolve().parent.name if file.stem == NETWORK else file.stem
     said = {**said, **given}
-    known = said.get("classes")
+    fields = Fields(said, f"The worker {spec}")
+    known = fields.texts("classes", None)
     sha256 = models.sha256_of(file) if file is not None else ""
-    return Recogniser(network, name or usual, None if known is None else tuple(known), _preprocessing(said), sha256)
+    return Recogniser(network, name or usual, None if known is None else tuple(known), _preprocessing(fields), sha256)
 
 
 def _name_and_rest(spec: str) -> tuple[str | None, str]:
@@ -253,10 +267,7 @@ def _name_and_rest(spec: str) -> tuple[str | None, str]:
 
 
 def _by_description(path: Path, name: str | None, given: dict[str, Any]) -> Recogniser:
-    try:
-        told = tomllib.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(f"{path} cannot be read as TOML ({error}).") from None
+    told = read_toml(path)
     unknown = [key for key in told if key not in ("worker", "name", *_DESCRIBED)]
     if unknown or not isinstance(told.get("worker"), str):
         raise InputError(
@@ -264,28 +275,28 @@ def _by_description(path: Path, name: str | None, given: dict[str, Any]) -> Reco
             f"worker, name, {', '.join(_DESCRIBED)}."
         )
     if isinstance(told.get("classes"), str):
-        lines = _there(path.parent / told["classes"]).read_text(encoding="utf-8").splitlines()
+        lines = read_text(_there(path.parent / told["classes"])).splitlines()
         told["classes"] = [line.strip() for line in lines if line.strip()]
     described = {key: told[key] for key in _DESCRIBED if key in told}
-    return _opened(told["worker"], name or told.get("name"), {**described, **given}, path.parent)
+    return _opened(
+        told["worker"], name or Fields(told, str(path)).text("name", None), {**described, **given}, path.parent
+    )
 
 
-def _preprocessing(said: Mapping[str, Any]) -> Preprocessing:
-    size = said.get("size")
-    try:
-        both = None if size is None else (int(size), int(size)) if isinstance(size, int) else tuple(map(int, size))
-        numbers = {key: tuple(map(float, said[key])) for key in ("mean", "std") if key in said}
-    except (TypeError, ValueError) as error:
-        raise InputError(f"size, mean or std of a worker are no numbers ({error}).") from None
-    return Preprocessing(both, **numbers, gives=said.get("gives", "logits"))  # type: ignore[arg-type] # checked there
+def _preprocessing(said: Fields) -> Preprocessing:
+    size = said.values.get("size")
+    both: Any = (size, size) if is_whole(size) else said.sides("size", None)
+    numbers = {name: tuple(said.numbers(name, count=3)) for name in ("mean", "std") if name in said}
+    return Preprocessing(both, **numbers, gives=said.text("gives", "logits"))
 
 
 def _there(path: Path) -> Path:
-    if not path.is_file():
+    if not os.path.exists(path):  # noqa: PTH110 - which refuses no name
         raise InputError(
             f"There is no worker {path}. Give a .safetensors, .pt, .ts, .onnx or .toml file, FILE.py:function@WEIGHTS, "
             f"or {' or '.join(f'{zoo}:NAME' for zoo in ZOOS)}."
         )
+    check_regular(path)
     return path
 
 
@@ -319,10 +330,7 @@ def _described(text: str | bytes, file: Path) -> dict[str, Any]:
     """Read what a file says of itself as JSON."""
     if not text:
         return {}
-    try:
-        said = json.loads(text)
-    except ValueError as error:
-        raise InputError(f"What {file} says of itself is no JSON ({error}).") from None
+    said = fields_of(parse_json(text, f"What {file} says of itself"), f"What {file} says of itself").values
     return {key: said[key] for key in _DESCRIBED if key in said}
 
 
@@ -330,20 +338,12 @@ def _header(file: Path) -> dict[str, Any]:
     """Read what the header of a safetensors file says."""
     if file.suffix.lower() != ".safetensors":
         return {}
-    from safetensors import safe_open
-
-    with safe_open(file, framework="pt") as content:
-        header: Mapping[str, str] = content.metadata() or {}
+    header = models.header_of(file)
     return {
-        key: header[key] if key == "gives" else _json_of(header[key], key, file) for key in _DESCRIBED if key in header
+        key: header[key] if key == "gives" else parse_json(header[key], f"{key} in the header of {file}")
+        for key in _DESCRIBED
+        if key in header
     }
-
-
-def _json_of(text: str, key: str, file: Path) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError as error:
-        raise InputError(f"{key} in the header of {file} is no JSON ({error}).") from None
 
 
 def _with_weights(text: str, folder: Path) -> tuple[str, Path | None]:

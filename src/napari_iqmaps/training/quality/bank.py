@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from ...core import models
@@ -116,11 +115,10 @@ def read_seen(
 ) -> tuple[dict[str, SeenImages], dict[str, npt.NDArray[np.float64]]] | None:
     """Read the groups and numbers that `write_seen` wrote; None if there are none, or something else decided them."""
     try:
-        with safe_open(path, framework="pt") as file:
-            if (file.metadata() or {}).get("record") != json.dumps(record, sort_keys=True):
-                return None
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 # it is no mapping
-    except (OSError, SafetensorError):
+        tensors, header = models.read_state(path)
+    except WeightsError:
+        return None
+    if header.get("record") != json.dumps(record, sort_keys=True):
         return None
     groups: dict[str, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
@@ -128,7 +126,10 @@ def read_seen(
         if dot:
             groups.setdefault(group, {})[inside] = tensor
     numbers = {name: tensor.numpy() for name, tensor in tensors.items() if "." not in name}
-    return {group: SeenImages.of(inside) for group, inside in groups.items()}, numbers
+    try:
+        return {group: SeenImages.of(inside) for group, inside in groups.items()}, numbers
+    except (KeyError, ValueError):  # tensors that are missing, or of shapes that do not fit each other
+        return None
 
 
 class ScoreBank:
@@ -347,15 +348,7 @@ def _is_learnt(name: str) -> bool:
 
 def start_state(network: str, path: Path) -> dict[str, Tensor]:
     """Read the weights of a first stage."""
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    if not path.is_file():
-        raise WeightsError(f"There is no file {path}. Give the weights of a first stage.")
-    try:
-        tensors = {name: tensor.float() for name, tensor in load_file(path).items()}
-    except SafetensorError as error:
-        raise WeightsError(f"{path} is no safetensors file ({error}). Give the weights of a first stage.") from None
+    tensors = {name: tensor.float() for name, tensor in models.read_state(path)[0].items()}
     state = BLIND_CLASSES[network]().state_dict()
     needed = [name for name in state if name.startswith(("trunk.", "sensitivity."))]
     missing = [name for name in needed if name not in tensors or tensors[name].shape != state[name].shape]
