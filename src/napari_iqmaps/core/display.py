@@ -13,6 +13,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
+from .arguments import checked
 from .errors import InputError
 
 Luminance = Literal["code", "absolute"]
@@ -37,6 +38,7 @@ _PQ_FACTORS = (3424 / 4096, 2413 / 128, 2392 / 128)
 Values = npt.NDArray[np.float64]
 
 
+@checked
 def pu21(luminance: npt.ArrayLike) -> Values:
     """Encode luminance in the perceptually uniform values of PU21.
 
@@ -64,6 +66,7 @@ def pu21(luminance: npt.ArrayLike) -> Values:
     return np.asarray(p7 * (((p1 + p2 * powers) / (1 + p3 * powers)) ** p5 - p6))
 
 
+@checked
 def pq(luminance: npt.ArrayLike) -> Values:
     """Encode luminance in the perceptual quantizer (PQ) of HDR video.
 

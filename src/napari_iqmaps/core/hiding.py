@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from .. import __version__
 from . import marks
+from .arguments import checked
 from .display import WHITE
 from .errors import InputError
 from .images import DataRange, Planes, as_planes, is_dask
@@ -108,6 +109,7 @@ STRONGEST = 10.0
 _LITTLE = 0.5
 
 
+@checked
 def hide(
     mark: Any,
     image: Any,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from .arguments import checked
 from .distortions import distort
 from .distortions import distortion as row_of_bank
 from .distortions.record import checked_severity
@@ -171,6 +172,7 @@ class MachineCurve:
         return f"<MachineCurve {self.distortion}: {self.sentence()}>"
 
 
+@checked
 def machine_curve(
     image: Any,
     distortion: str,

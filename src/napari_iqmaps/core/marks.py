@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from .arguments import checked
 from .errors import InputError
 from .images import REC709_WEIGHTS
 
@@ -22,6 +23,7 @@ _LARGEST_TEXT = 20_000  # pixels a side; Pillow would take the memory without as
 _TEXT_SHARE = 10  # of the image's height that a letter of a text takes: a tenth
 
 
+@checked
 def text_mark(text: str, *, height: int = 48, font: str | Path | None = None) -> Plane:
     """Write a text as a mark.
 

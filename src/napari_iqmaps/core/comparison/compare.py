@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ... import __version__
+from ..arguments import checked
 from ..diffdiff.options import Illumination
 from ..errors import InputError
 from ..images import DataRange
@@ -183,6 +184,7 @@ class Comparison:
         return f"<Comparison of {methods} methods on {pairs} pairs>"
 
 
+@checked
 def compare_registrations(
     pairs: Sequence[Any],
     methods: Sequence[str | Method] = METHODS,

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ... import __version__
+from ..arguments import checked
 from ..errors import InputError
 from ..images import DataRange
 from ..maps import QualityMap
@@ -77,6 +78,7 @@ class _Task:
     progress: Progress | None
 
 
+@checked
 def diff_diff(
     moving: Any,
     registered: Any,
@@ -183,6 +185,7 @@ def diff_diff(
     return _assess(task, "diff_diff", judges=False).maps[KIND]
 
 
+@checked
 def diff_diff_score(
     moving: Any,
     registered: Any,
@@ -273,6 +276,7 @@ def diff_diff_score(
     return _assess(task, "diff_diff_score", judges=True).score
 
 
+@checked
 def diff_diff_assess(
     moving: Any,
     registered: Any,

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from ..arguments import checked
 from ..errors import InputError
 from ..images import DataRange, as_planes, fill
 from ..opencv import opencv
@@ -17,6 +18,7 @@ EDGE_KINDS: tuple[EdgeKind, ...] = ("mean", "gaussian", "laplacian")
 _MOST_LAPLACIAN = 31
 
 
+@checked
 def edge_weight(
     image: Any,
     *,

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from ..arguments import checked
 from ..errors import InputError
 from ..images import DataRange, as_planes
 from ..opencv import opencv
@@ -67,6 +68,7 @@ class LocalContrast:
         return SLOPE * self.mean_contrast + OFFSET
 
 
+@checked
 def local_contrast(
     image: Any,
     *,
@@ -120,6 +122,7 @@ def local_contrast(
     return _summed_up(found)
 
 
+@checked
 def auto_tolerance(
     *images: Any,
     window: int = WINDOW,

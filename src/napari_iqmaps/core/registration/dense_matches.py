@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..arguments import checked
 from ..errors import InputError
 from ..images import DataRange, as_planes
 from ..opencv import opencv
@@ -32,6 +33,7 @@ _TOLD = 300
 """Characters of the program's own complaint that a message quotes."""
 
 
+@checked
 def run_deepmatching(
     binary: str | Path,
     moving: Any,
@@ -190,6 +192,7 @@ _FLAT = 2.0
 """Standard deviation, grey levels, under which a patch shows nothing to match."""
 
 
+@checked
 def quasi_dense_matches(
     moving: Any,
     fixed: Any,

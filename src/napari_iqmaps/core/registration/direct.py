@@ -15,6 +15,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from ..arguments import checked
 from ..diffdiff.lighting import comparable
 from ..diffdiff.surface import shift_scores
 from ..errors import InputError
@@ -365,6 +366,7 @@ class LocalOptimum:
         )
 
 
+@checked
 def local_optimum(
     moving: Any,
     fixed: Any,

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..arguments import checked
 from ..errors import InputError
 from ..io.atomic import written_whole
 from .candidates import Candidate, Options
@@ -219,6 +220,7 @@ def _checked_shape(shape: Any) -> tuple[int, int]:
     return sides[0], sides[1]
 
 
+@checked
 def read_deepmatching(
     path: str | Path, *, moving_shape: tuple[int, int] | None = None, fixed_shape: tuple[int, int] | None = None
 ) -> MatchTable:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ... import __version__
+from ..arguments import checked
 from ..errors import InputError
 from ..io.atomic import written_whole
 from ..score_columns import plain
@@ -106,6 +107,7 @@ class MatrixRecord:
         )
 
 
+@checked
 def save_matrix(
     path: str | Path,
     registration: Registration | MatrixRecord | Any,
@@ -158,6 +160,7 @@ def save_matrix(
     return Path(path)
 
 
+@checked
 def load_matrix(path: str | Path) -> MatrixRecord:
     """Read a matrix that `save_matrix` wrote.
 

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ... import __version__
+from ..arguments import checked
 from ..errors import InputError
 from ..images import DataRange, is_dask
 from ..progress import Progress, Steps
@@ -77,6 +78,7 @@ class RegistrationSeries:
         return self.sentence()
 
 
+@checked
 def register_series(
     frames: Any,
     fixed: Any = None,

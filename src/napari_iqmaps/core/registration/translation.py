@@ -9,6 +9,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from ... import __version__
+from ..arguments import checked
 from ..diffdiff.lighting import comparable
 from ..diffdiff.surface import SMALLEST_WINDOW, ShiftSurface, check_objective, judge_shifts, shift_scores
 from ..errors import InputError
@@ -38,6 +39,7 @@ _PEAK = 5  # pixels: side of the square that a peak is the highest of
 _SMALLEST_RADIUS = 1
 
 
+@checked
 def search_translation(
     moving: Any,
     fixed: Any,
