@@ -24,6 +24,7 @@ _SHOWN = 80
 """Characters of a value that a message quotes."""
 
 _LIST = "a list"
+_MOST_WHOLE = 2**128  # a seed may have as many bits
 
 
 def checked(function: Callable[Given, Answer]) -> Callable[Given, Answer]:
@@ -58,10 +59,11 @@ def checked(function: Callable[Given, Answer]) -> Callable[Given, Answer]:
 
 def check_fields(record: Any) -> None:
     """Refuse a record, an instance of a dataclass, whose fields are not of the types that it states."""
-    rules = _rules_of(type(record))
+    stated: Any = type(record)
+    rules = _rules_of(stated)
     for field in fields(record):
         if field.name in rules:
-            _taken(type(record), rules[field.name], field.name, getattr(record, field.name))
+            _taken(stated, rules[field.name], field.name, getattr(record, field.name))
 
 
 def shown(value: object) -> str:
@@ -107,7 +109,7 @@ def _rule_of(annotation: Any) -> _Rule | None:
     """Make the rule of a type; None where anything is taken, or nothing is known of the type."""
     origin, members = get_origin(annotation), get_args(annotation)
     if origin in (Union, types.UnionType):
-        return _any_of([_rule_of(member) for member in members])
+        return _any_of([_PATH if member is str and Path in members else _rule_of(member) for member in members])
     if origin is Literal:
         kinds = {type(choice) for choice in members}
         return _any_of([_SIMPLE[kind] for kind in (str, int) if kind in kinds])
@@ -160,7 +162,7 @@ def _tuple_of(members: tuple[Any, ...]) -> _Rule:
 
 def _sequence_of(rule: _Rule | None) -> _Rule:
     def take(value: Any) -> Any:
-        if isinstance(value, str | bytes | Mapping) or not isinstance(value, Collection):
+        if isinstance(value, str | bytes | memoryview | Mapping) or not isinstance(value, Collection):
             raise _NotTaken
         if isinstance(value, np.ndarray) and value.ndim == 0:
             raise _NotTaken
@@ -209,8 +211,8 @@ def _whole(value: Any) -> int:
     if isinstance(value, bool):
         raise _NotTaken
     if isinstance(value, float) and value.is_integer():
-        return int(value)
-    if not isinstance(value, Integral):
+        value = int(value)
+    if not isinstance(value, Integral) or abs(value) >= _MOST_WHOLE:
         raise _NotTaken
     return int(value)
 
@@ -220,16 +222,28 @@ def _number(value: Any) -> Any:
     if isinstance(value, bool) or not isinstance(value, Real):
         raise _NotTaken
     try:
-        as_float = float(value)
+        as_float = float(value)  # refuses whole numbers above 1.8e308
     except (OverflowError, ValueError):
         raise _NotTaken from None
-    return value if isinstance(value, int | float) else as_float
+    return int(value) if isinstance(value, Integral) else as_float
 
 
 def _path(value: Any) -> Any:
     if not isinstance(value, os.PathLike) or isinstance(os.fspath(value), bytes):
         raise _NotTaken
+    _file_name(os.fspath(value))
     return value if isinstance(value, Path) else Path(value)
+
+
+def _file_name(value: Any) -> str:
+    text = _text(value)
+    try:
+        name = os.fsencode(text)
+    except UnicodeEncodeError:
+        raise _NotTaken from None
+    if b"\0" in name:
+        raise _NotTaken
+    return text
 
 
 def _function(value: Any) -> Any:
@@ -244,6 +258,7 @@ def _nothing(value: Any) -> None:
 
 
 _CALLABLE = _Rule(_function, "a function")
+_PATH = _Rule(_file_name, "a text that can name a file")
 _SIMPLE: dict[Any, _Rule] = {
     str: _Rule(_text, "a text"),
     bool: _Rule(_truth, "True or False"),

@@ -13,9 +13,10 @@ import numpy.typing as npt
 from .. import __version__
 from . import marks
 from .arguments import checked
+from .arrays import as_array, computed
 from .display import WHITE
 from .errors import InputError
-from .images import DataRange, Planes, as_planes, is_dask
+from .images import DataRange, Planes, as_planes
 from .maps import QualityMap
 from .marks import MarkRange, Placement
 from .progress import Progress, Steps
@@ -302,9 +303,7 @@ def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
 
 
 def _image_planes(image: Any, data_range: DataRange, channel_axis: int | None) -> Planes:
-    if is_dask(image):
-        image = image.compute()
-    planes = as_planes(image, data_range=data_range, channel_axis=channel_axis)
+    planes = as_planes(computed(as_array(image, "image")), data_range=data_range, channel_axis=channel_axis)
     dtype = planes.array.dtype
     if dtype.kind == "b":
         raise InputError(

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .arguments import checked
+from .arrays import computed
 from .distortions import distort
 from .distortions import distortion as row_of_bank
 from .distortions.record import checked_severity
@@ -291,7 +292,7 @@ def _scored(planes: Planes, options: Mapping[str, Any], progress: Progress | Non
     parts = []
     for number, index in enumerate(np.ndindex(*lead)):
         counted = equal_part(progress, number, math.prod(lead))
-        parts.append(machine_quality(planes.array[index].compute(), **options, progress=counted))
+        parts.append(machine_quality(computed(planes.array[index]), **options, progress=counted))
     return QualityScore.of(
         np.reshape([part.value for part in parts], lead),
         uncertainty=np.reshape([part.uncertainty for part in parts], lead),

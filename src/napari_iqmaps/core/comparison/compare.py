@@ -7,14 +7,14 @@ import io
 import itertools
 import random
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 from ... import __version__
-from ..arguments import checked
+from ..arguments import checked, shown
 from ..diffdiff.options import Illumination
 from ..errors import InputError
 from ..images import DataRange
@@ -347,6 +347,8 @@ def favoured(chosen: Sequence[Method], scorings: Sequence[Preprocessing]) -> lis
 def _sources(pair: Any, number: int) -> tuple[tuple[Any, Any], tuple[str, str]]:
     if isinstance(pair, FilePair):
         pair = (pair.moving, pair.fixed)
+    if isinstance(pair, str) or not isinstance(pair, Collection) or not hasattr(pair, "__getitem__"):
+        raise InputError(f"Pair {number} is {shown(pair)}; give two images, moving and fixed.")
     if len(pair) != 2:
         raise InputError(f"Pair {number} has {len(pair)} images; give two, moving and fixed.")
     images = tuple(Path(image) if isinstance(image, str) else image for image in pair)

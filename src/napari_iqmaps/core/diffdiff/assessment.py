@@ -11,7 +11,8 @@ from typing import Any, Literal
 import numpy as np
 
 from ... import __version__
-from ..arguments import checked
+from ..arguments import checked, shown
+from ..arrays import as_array, computed
 from ..errors import InputError
 from ..images import DataRange
 from ..maps import QualityMap
@@ -485,13 +486,16 @@ def _region(region: Any, size: tuple[int, int]) -> Mask | None:
         return None
     if isinstance(region, tuple) and len(region) == 2 and all(isinstance(part, slice) for part in region):
         mask = np.zeros(size, np.bool_)
-        mask[region] = True
+        try:
+            mask[region] = True
+        except (TypeError, ValueError) as error:
+            raise InputError(f"The region {shown(region)} is none ({error}). Give slices of whole numbers.") from error
         if not mask.any():
             raise InputError(
                 f"The region {region} has no pixel of an image of {size[0]}x{size[1]}. Choose another one."
             )
         return mask
-    array = np.asarray(region)
+    array = computed(as_array(region, "region"), "region")
     if array.ndim != 2:
         raise InputError(
             f"region is {type(region).__name__} of shape {array.shape}; give a pair of slices, rows and columns, or a "

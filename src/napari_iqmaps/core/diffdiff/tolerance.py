@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..arguments import checked
+from ..arrays import as_array, computed
 from ..errors import InputError
 from ..images import DataRange, as_planes
 from ..opencv import opencv
@@ -111,7 +112,7 @@ def local_contrast(
     if isinstance(window, bool) or not isinstance(window, int | np.integer) or window < 1:
         raise InputError(f"window is {window!r}; give the side of the windows as a whole number of pixels, 1 or more.")
     if compat is not None:
-        return _notebook_contrast(np.asarray(image), int(window), compat)
+        return _notebook_contrast(computed(as_array(image, "image")), int(window), compat)
     planes = as_planes(image, data_range=data_range, channel_axis=channel_axis)
     everywhere = slice(None)
     found = [

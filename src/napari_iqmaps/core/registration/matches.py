@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..arguments import checked
+from ..arrays import numbers
 from ..errors import InputError
 from ..io.atomic import written_whole
 from .candidates import Candidate, Options
@@ -87,19 +88,18 @@ class MatchTable:
         InputError
             If lengths differ, a point is not finite, or a size is none.
         """
-        moving = np.array(moving_points, np.float64).reshape(-1, 2)
-        fixed = np.array(fixed_points, np.float64).reshape(-1, 2)
+        moving, fixed = _points(moving_points, "moving"), _points(fixed_points, "fixed")
         count = len(moving)
-        scores = np.full(count, np.nan) if score is None else np.array(score, np.float64).ravel()
-        numbers = np.arange(count) if index is None else np.array(index, np.int64).ravel()
-        lengths = count, len(fixed), len(scores), len(numbers)
+        scores = np.full(count, np.nan) if score is None else numbers(score, "score").ravel()
+        indices = np.arange(count) if index is None else _whole(index)
+        lengths = count, len(fixed), len(scores), len(indices)
         if len(set(lengths)) > 1:
             raise InputError(
                 f"The columns differ in length (moving, fixed, score, index: {', '.join(map(str, lengths))})."
             )
         if not (np.isfinite(moving).all() and np.isfinite(fixed).all()):
             raise InputError("A matched point is NaN or infinite. Leave out the rows without a match.")
-        return cls(moving, fixed, scores, numbers, _checked_shape(moving_shape), _checked_shape(fixed_shape))
+        return cls(moving, fixed, scores, indices, _checked_shape(moving_shape), _checked_shape(fixed_shape))
 
     def rescaled(self, *, moving_shape: tuple[int, int], fixed_shape: tuple[int, int]) -> MatchTable:
         """Give the same matches for resized versions of the images.
@@ -211,6 +211,20 @@ def _resized(points: Points, before: tuple[int, int], after: tuple[int, int], na
             f"{after[0]}x{after[1]}: other proportions, so it is another image or cropped. Match the images again."
         )
     return resized_points(points, scale)
+
+
+def _points(points: Any, name: str) -> Points:
+    array = numbers(points, f"table of {name} points")
+    if array.size and (array.ndim > 2 or array.shape[-1] != 2):
+        raise InputError(f"The {name} points have shape {array.shape}; give (n, 2), each row x and y.")
+    return array.reshape(-1, 2)
+
+
+def _whole(index: Any) -> npt.NDArray[np.int64]:
+    array = numbers(index, "index").ravel()
+    if not (np.abs(array) < 2**63).all():
+        raise InputError("The index of a match is NaN or too large; give whole numbers of up to 63 bits.")
+    return array.astype(np.int64)
 
 
 def _checked_shape(shape: Any) -> tuple[int, int]:
