@@ -58,12 +58,15 @@ def checked(function: Callable[Given, Answer]) -> Callable[Given, Answer]:
 
 
 def check_fields(record: Any) -> None:
-    """Refuse a record, an instance of a dataclass, whose fields are not of the types that it states."""
+    """Refuse a record, an instance of a dataclass, whose fields are not of the types that it states; see `checked`."""
     stated: Any = type(record)
     rules = _rules_of(stated)
     for field in fields(record):
         if field.name in rules:
-            _taken(stated, rules[field.name], field.name, getattr(record, field.name))
+            value = getattr(record, field.name)
+            taken = _taken(stated, rules[field.name], field.name, value)
+            if taken is not value:
+                object.__setattr__(record, field.name, taken)  # past the guard of a frozen one, as in its own __init__
 
 
 def shown(value: object) -> str:
@@ -212,7 +215,7 @@ def _whole(value: Any) -> int:
         raise _NotTaken
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    if not isinstance(value, Integral) or abs(value) >= _MOST_WHOLE:
+    if not isinstance(value, Integral) or abs(int(value)) >= _MOST_WHOLE:
         raise _NotTaken
     return int(value)
 

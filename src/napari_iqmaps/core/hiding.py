@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from .. import __version__
 from . import marks
-from .arguments import checked
+from .arguments import check_fields, checked
 from .arrays import as_array, computed
 from .display import WHITE
 from .errors import InputError
@@ -57,6 +57,9 @@ class HiddenMark:
     info: Mapping[str, Any]
 
     def __post_init__(self) -> None:
+        check_fields(self)
+        if missing := [name for name in _NEEDED if name not in self.info]:
+            raise InputError(f"The info of a hidden mark has no {' and no '.join(missing)}. Give what `hide` gives.")
         object.__setattr__(self, "info", MappingProxyType(dict(self.info)))
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -98,6 +101,9 @@ class HiddenMark:
         shape = " x ".join(map(str, self.mark.shape))
         return f"<HiddenMark, {shape}: {self.sentence()}>"
 
+
+_NEEDED = ("strength", "level", "highest", "kept", "data_range")
+"""Entries of a hidden mark's info that its sentence and its map are made of."""
 
 Mode = Literal["multiply", "clamp"]
 Rounding = Literal["dither", "nearest"]

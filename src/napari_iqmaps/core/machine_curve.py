@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from .arguments import checked
+from .arguments import check_fields, checked
 from .arrays import computed
 from .distortions import distort
 from .distortions import distortion as row_of_bank
@@ -77,6 +77,7 @@ class MachineCurve:
     info: Mapping[str, Any]
 
     @classmethod
+    @checked
     def of(
         cls,
         name: str,
@@ -110,6 +111,12 @@ class MachineCurve:
         return cls(name, levels, scores, tuple(qualities), fails_below, fails_at, reason, info or {})
 
     def __post_init__(self) -> None:
+        check_fields(self)
+        lengths = [len(np.ravel(column)) for column in (self.severities, self.scores)] + [len(self.qualities)]
+        if len(set(lengths)) > 1:
+            raise InputError(
+                f"The curve has {lengths[0]} severities, {lengths[1]} scores and {lengths[2]} qualities. Give as many."
+            )
         object.__setattr__(self, "info", MappingProxyType(dict(self.info)))
 
     def __reduce__(self) -> tuple[Any, ...]:

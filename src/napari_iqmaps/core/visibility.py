@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from .. import __version__
 from . import models
-from .arguments import checked
+from .arguments import check_fields, checked
 from .display import Display, Encoding, Luminance
 from .errors import InputError
 from .images import DataRange, Planes, as_planes, check_same_shape
@@ -74,6 +74,7 @@ class ThresholdOptions:
     weights: str | Path | None = None
 
     def __post_init__(self) -> None:
+        check_fields(self)
         observer_named(self.observer)
         checked_window(self.window, self.pixels_per_degree)
         if self.model not in MODELS:

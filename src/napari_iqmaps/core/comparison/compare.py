@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ... import __version__
-from ..arguments import checked, shown
+from ..arguments import check_fields, checked, shown
 from ..diffdiff.options import Illumination
 from ..errors import InputError
 from ..images import DataRange
@@ -33,6 +33,9 @@ class FilePair:
 
     moving: Path
     fixed: Path
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
     def __str__(self) -> str:
         return f"{self.moving.name} to {self.fixed.name}"
@@ -147,6 +150,9 @@ class Comparison:
     outcomes: tuple[Outcome, ...]
     baseline: str
     info: Mapping[str, Any]
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
     @cached_property
     def summaries(self) -> list[Summary]:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ... import __version__
-from ..arguments import checked, shown
+from ..arguments import check_fields, checked, shown
 from ..arrays import as_array, computed
 from ..errors import InputError
 from ..images import DataRange
@@ -51,6 +51,7 @@ class DiffDiffAssessment:
     counter: Counter
 
     def __post_init__(self) -> None:
+        check_fields(self)
         object.__setattr__(self, "maps", MappingProxyType(dict(self.maps)))
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
+from ..arguments import check_fields
 from ..errors import InputError
 
 Illumination = Literal["none", "before", "each", "local"]
@@ -92,6 +93,7 @@ class ScoreLimits:
     min_valid: float = 0.25
 
     def __post_init__(self) -> None:
+        check_fields(self)
         for name in ("min_block", "min_total"):
             object.__setattr__(self, name, _checked_pixels(name, getattr(self, name)))
         if not (_is_number(self.min_valid) and 0 <= self.min_valid <= 1):

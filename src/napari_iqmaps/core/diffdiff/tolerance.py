@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from ..arguments import checked
+from ..arguments import check_fields, checked
 from ..arrays import as_array, computed
 from ..errors import InputError
 from ..images import DataRange, as_planes
@@ -62,6 +62,9 @@ class LocalContrast:
     brightness_variation: float
     contrast_variation: float
     windows: int
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
     @property
     def tolerance(self) -> float:

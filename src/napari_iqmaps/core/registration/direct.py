@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from ..arguments import checked
+from ..arguments import check_fields, checked
 from ..diffdiff.lighting import comparable
 from ..diffdiff.surface import shift_scores
 from ..errors import InputError
@@ -335,6 +335,11 @@ class LocalOptimum:
     step: float
     margin: float
     tol: float
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        if self.soft.shape != (len(CORNERS), len(DIRECTIONS)):
+            raise InputError(f"The soft scores have shape {self.soft.shape}; give (4, 4), corners and directions.")
 
     @property
     def gains(self) -> npt.NDArray[np.float64]:

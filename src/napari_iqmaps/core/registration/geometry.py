@@ -49,6 +49,12 @@ def as_matrix(matrix: Any) -> Matrix:
     return array
 
 
+def check_sides(name: str, shape: tuple[int, int] | None) -> None:
+    """Refuse a height and width that no image has."""
+    if shape is not None and min(shape) < 1:
+        raise InputError(f"{name} is {shape!r}; give (height, width) in pixels, each 1 or more.")
+
+
 def map_points(matrix: Matrix, points: npt.ArrayLike) -> Points:
     """Move points by a matrix; NaN for a point at or behind the horizon, which no camera sees."""
     array = np.asarray(points, np.float64).reshape(-1, 2)

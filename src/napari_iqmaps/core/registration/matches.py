@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..arguments import checked
+from ..arguments import check_fields, checked
 from ..arrays import numbers
 from ..errors import InputError
 from ..io.atomic import written_whole
 from .candidates import Candidate, Options
-from .geometry import Points, fit_matrix, resized_points
+from .geometry import Points, check_sides, fit_matrix, resized_points
 from .images import Pair
 
 POINT_COLUMNS = ("x_1", "y_1", "x_2", "y_2")
@@ -53,10 +53,23 @@ class MatchTable:
     moving_shape: tuple[int, int]
     fixed_shape: tuple[int, int]
 
+    def __post_init__(self) -> None:
+        check_fields(self)
+        check_sides("moving_shape", self.moving_shape)
+        check_sides("fixed_shape", self.fixed_shape)
+        count = len(np.atleast_1d(self.score))
+        shapes = [column.shape for column in (self.moving_points, self.fixed_points, self.score, self.index)]
+        if shapes != [(count, 2), (count, 2), (count,), (count,)]:
+            raise InputError(
+                f"The columns have the shapes {', '.join(map(str, shapes))} (moving, fixed, score, index); give "
+                "(n, 2), (n, 2), (n,) and (n,)."
+            )
+
     def __len__(self) -> int:
         return len(self.moving_points)
 
     @classmethod
+    @checked
     def of(
         cls,
         moving_points: Any,
@@ -101,6 +114,7 @@ class MatchTable:
             raise InputError("A matched point is NaN or infinite. Leave out the rows without a match.")
         return cls(moving, fixed, scores, indices, _checked_shape(moving_shape), _checked_shape(fixed_shape))
 
+    @checked
     def rescaled(self, *, moving_shape: tuple[int, int], fixed_shape: tuple[int, int]) -> MatchTable:
         """Give the same matches for resized versions of the images.
 
@@ -127,6 +141,7 @@ class MatchTable:
             fixed_shape=_checked_shape(fixed_shape),
         )
 
+    @checked
     def to_csv(self, path: str | Path) -> Path:
         """Write the table as CSV, with a header, the sizes of the images and a first column of row numbers.
 

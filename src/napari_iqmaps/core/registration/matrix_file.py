@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from ... import __version__
-from ..arguments import checked
+from ..arguments import check_fields, checked
 from ..arrays import as_array, computed
 from ..errors import InputError
 from ..io.atomic import written_whole
 from ..score_columns import plain
-from .geometry import Matrix, as_matrix
+from .geometry import Matrix, as_matrix, check_sides
 from .images import plane_channel_axis
 from .record import Registration
 from .warp import on_grid
@@ -62,6 +62,12 @@ class MatrixRecord:
     accepted: bool = True
     reason: str = ""
     info: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        object.__setattr__(self, "matrix", as_matrix(self.matrix))
+        for name in ("moving_shape", "fixed_shape"):
+            check_sides(name, getattr(self, name))
 
     @checked
     def apply(

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ... import __version__
-from ..arguments import checked
+from ..arguments import check_fields, checked
 from ..arrays import as_array, computed
 from ..errors import InputError
 from ..images import DataRange
@@ -48,6 +48,9 @@ class RegistrationSeries:
     valid: npt.NDArray[np.bool_]
     to: str
     info: Mapping[str, Any]
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
     def __len__(self) -> int:
         return len(self.frames)
