@@ -119,7 +119,7 @@ def _rule_of(annotation: Any) -> _Rule | None:
     if origin is tuple:
         return _tuple_of(members)
     if origin is np.ndarray:
-        return _instance_of(np.ndarray)
+        return _array_of(get_args(members[1])[0])
     if isinstance(origin, type) and issubclass(origin, Mapping):
         return _instance_of(Mapping)
     if isinstance(origin, type) and issubclass(origin, Sequence):
@@ -174,6 +174,19 @@ def _sequence_of(rule: _Rule | None) -> _Rule:
     return _Rule(take, _LIST if rule is None else f"{_LIST}, each item {rule.words}")
 
 
+def _array_of(number: Any) -> _Rule:
+    """Make the rule of an array in a record: of the kind of number that it states, or of any, and then also masked."""
+    kinds = {"f": "f", "i": "iu", "b": "b"}[np.dtype(number).kind] if number is not Any else "buif"
+    classes = (np.ndarray, np.memmap, np.ma.MaskedArray) if number is Any else (np.ndarray, np.memmap)
+
+    def take(value: Any) -> Any:
+        if type(value) not in classes or value.dtype.kind not in kinds:
+            raise _NotTaken
+        return value
+
+    return _Rule(take, f"a numpy array of {'real numbers' if number is Any else np.dtype(number).name}")
+
+
 def _items(value: Any) -> list[Any]:
     if isinstance(value, tuple | list) or (isinstance(value, np.ndarray) and value.ndim == 1):
         return list(value)
@@ -186,8 +199,7 @@ def _instance_of(kind: type) -> _Rule:
             raise _NotTaken
         return value
 
-    words = {np.ndarray: "a numpy array", Mapping: "a mapping, such as a dict"}.get(kind, f"a {kind.__name__}")
-    return _Rule(take, words)
+    return _Rule(take, "a mapping, such as a dict" if kind is Mapping else f"a {kind.__name__}")
 
 
 def _scalar(value: Any) -> Any:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
-from .arguments import check_fields
-from .arrays import computed, computing
+from .arguments import check_fields, checked, shown
+from .arrays import computed, computing, is_dask
+from .errors import InputError
 from .evidence import Verdict, blind_verdict, machine_verdict, uniformity
 from .maps import QualityMap
 from .models import load_network
@@ -184,17 +185,26 @@ class _Assessed:
     judge: Judge
 
     @classmethod
+    @checked
     def of(cls, values: Mapping[str, Any], sums: Any, judge: Any) -> Self:
         """Make an assessment of what a pass gave.
 
         `values`: kind to the values of its map, of numpy or dask. `sums`: as the attribute. `judge`: as the attribute.
         Returns whose maps say in their provenance why their evidence is not enough; nothing lazy is computed.
         """
+        if not isinstance(judge, Judge):
+            raise InputError(
+                f"judge is {shown(judge)}; give what makes the score of a pass."
+            )
         made = cls({kind: QualityMap.of(plane, kind, judge.info) for kind, plane in values.items()}, sums, judge)
         return made if made.is_lazy else made.with_reservations()
 
     def __post_init__(self) -> None:
         check_fields(self)
+        if not (type(self.sums) is np.ndarray or is_dask(self.sums)) or self.sums.ndim < 1 or self.sums.dtype != float:
+            raise InputError(
+                f"sums is {shown(self.sums)}; give what a pass added up, float64 (..., numbers)."
+            )
         object.__setattr__(self, "maps", MappingProxyType(dict(self.maps)))
 
     def __reduce__(self) -> tuple[Any, ...]:

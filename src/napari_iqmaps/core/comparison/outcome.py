@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from ..arguments import check_fields
+from ..arguments import check_fields, checked
 from ..diffdiff import DiffDiffAssessment, diff_diff_assess, verdict
 from ..diffdiff.options import Illumination
 from ..diffdiff.sheet import Shown, write_diffdiff_sheet
@@ -118,14 +118,20 @@ class Outcome:
         return row
 
     @classmethod
+    @checked
     def from_row(cls, row: Mapping[str, Any]) -> Outcome:
         """Read a row back, also as it comes from a file, where what is not known may be left out."""
+        if missing := [name for name in ("file", "fixed") if name not in row]:
+            raise InputError(f"The row has no {' and no '.join(missing)}. Give one that `row` gave.")
         values: dict[str, Any] = {"moving": str(row["file"]), "fixed": str(row["fixed"])}
-        for field in fields(cls):
-            if field.name in _PLAIN and row.get(field.name) not in (None, ""):
-                values[field.name] = _typed(field.type, row[field.name])
-        if all(row.get(name) not in (None, "") for name in _ENTRIES):
-            values["matrix"] = tuple(float(row[name]) for name in _ENTRIES)
+        try:
+            for field in fields(cls):
+                if field.name in _PLAIN and row.get(field.name) not in (None, ""):
+                    values[field.name] = _typed(field.type, row[field.name])
+            if all(row.get(name) not in (None, "") for name in _ENTRIES):
+                values["matrix"] = tuple(float(row[name]) for name in _ENTRIES)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise InputError(f"The row holds what is no number where one belongs ({error}).") from error
         return cls(**values)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..arguments import check_fields
+from ..arguments import check_fields, checked
 from ..errors import InputError
 from ..images import REC709_WEIGHTS
 
@@ -22,6 +22,7 @@ Pixels = npt.NDArray[np.float32]
 Effect = Callable[[Pixels, float, np.random.Generator], Pixels]
 """Pixels, strength and generator in, pixels out; the caller clips to 0..1."""
 
+_FAR_BEYOND = 100  # a hundred steps of any row fit into a float
 LOWEST, HIGHEST = 1, 5
 """The ends of the scale of severity."""
 
@@ -78,6 +79,7 @@ class Distortion:
         """What is computed, precisely enough to compute it elsewhere; s is the strength."""
         return inspect.getdoc(self.effect) or ""
 
+    @checked
     def strength(self, severity: float) -> float:
         """Give the parameter that belongs to a severity.
 
@@ -103,6 +105,7 @@ class Distortion:
             return float(self.levels[int(value) - 1])
         return self._interpolated(value)
 
+    @checked
     def strength_beyond(self, severity: float) -> float:
         """Give the parameter of a severity that may lie beyond the scale of 1 to 5.
 
@@ -122,8 +125,10 @@ class Distortion:
         InputError
             If the severity is not a finite number.
         """
-        if not _is_number(severity) or not math.isfinite(severity):
-            raise InputError(f"The severity is {severity!r}; give a finite number.")
+        if not abs(severity) <= _FAR_BEYOND:
+            raise InputError(
+                f"The severity is {severity!r}; give a number from -{_FAR_BEYOND} to {_FAR_BEYOND}."
+            )
         least, most = self.bounds
         return min(max(self._interpolated(float(severity)), least), most)
 
