@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
+from .arguments import check_fields, checked, shown
+from .arrays import computed, computing, is_dask
+from .errors import InputError
 from .evidence import Verdict, blind_verdict, machine_verdict, uniformity
 from .maps import QualityMap
 from .models import load_network
@@ -182,16 +185,26 @@ class _Assessed:
     judge: Judge
 
     @classmethod
+    @checked
     def of(cls, values: Mapping[str, Any], sums: Any, judge: Any) -> Self:
         """Make an assessment of what a pass gave.
 
         `values`: kind to the values of its map, of numpy or dask. `sums`: as the attribute. `judge`: as the attribute.
         Returns whose maps say in their provenance why their evidence is not enough; nothing lazy is computed.
         """
+        if not isinstance(judge, Judge):
+            raise InputError(
+                f"judge is {shown(judge)}; give what makes the score of a pass."
+            )
         made = cls({kind: QualityMap.of(plane, kind, judge.info) for kind, plane in values.items()}, sums, judge)
         return made if made.is_lazy else made.with_reservations()
 
     def __post_init__(self) -> None:
+        check_fields(self)
+        if not (type(self.sums) is np.ndarray or is_dask(self.sums)) or self.sums.ndim < 1 or self.sums.dtype != float:
+            raise InputError(
+                f"sums is {shown(self.sums)}; give what a pass added up, float64 (..., numbers)."
+            )
         object.__setattr__(self, "maps", MappingProxyType(dict(self.maps)))
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -201,7 +214,7 @@ class _Assessed:
     @cached_property
     def score(self) -> QualityScore:
         """The score; of lazy maps it is computed when it is first asked for, in a pass of its own."""
-        return self.judge.score(np.asarray(self.sums))
+        return self.judge.score(computed(self.sums))
 
     @property
     def is_lazy(self) -> bool:
@@ -224,7 +237,8 @@ class _Assessed:
             return self
         from dask.base import compute
 
-        values, sums = compute({kind: result.values for kind, result in self.maps.items()}, self.sums)
+        with computing("image"):
+            values, sums = compute({kind: result.values for kind, result in self.maps.items()}, self.sums)
         maps = {kind: QualityMap.of(values[kind], kind, result.info) for kind, result in self.maps.items()}
         return replace(self, maps=maps, sums=sums).with_reservations()
 

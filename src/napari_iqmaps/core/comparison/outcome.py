@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from ..arguments import check_fields, checked
 from ..diffdiff import DiffDiffAssessment, diff_diff_assess, verdict
 from ..diffdiff.options import Illumination
 from ..diffdiff.sheet import Shown, write_diffdiff_sheet
@@ -82,6 +83,13 @@ class Outcome:
     inliers: int | None = None
     matrix: tuple[float, ...] = ()
 
+    def __post_init__(self) -> None:
+        check_fields(self)
+        if len(self.matrix) not in (0, 9):
+            raise InputError(
+                f"The matrix of an outcome has {len(self.matrix)} numbers; give nine, row by row, or none."
+            )
+
     @property
     def category(self) -> Category:
         """Better, worse, tie, unscored, refused or failed: by the score alone; the verdict is more careful."""
@@ -116,14 +124,20 @@ class Outcome:
         return row
 
     @classmethod
+    @checked
     def from_row(cls, row: Mapping[str, Any]) -> Outcome:
         """Read a row back, also as it comes from a file, where what is not known may be left out."""
+        if missing := [name for name in ("file", "fixed") if name not in row]:
+            raise InputError(f"The row has no {' and no '.join(missing)}. Give one that `row` gave.")
         values: dict[str, Any] = {"moving": str(row["file"]), "fixed": str(row["fixed"])}
-        for field in fields(cls):
-            if field.name in _PLAIN and row.get(field.name) not in (None, ""):
-                values[field.name] = _typed(field.type, row[field.name])
-        if all(row.get(name) not in (None, "") for name in _ENTRIES):
-            values["matrix"] = tuple(float(row[name]) for name in _ENTRIES)
+        try:
+            for field in fields(cls):
+                if field.name in _PLAIN and row.get(field.name) not in (None, ""):
+                    values[field.name] = _typed(field.type, row[field.name])
+            if all(row.get(name) not in (None, "") for name in _ENTRIES):
+                values["matrix"] = tuple(float(row[name]) for name in _ENTRIES)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise InputError(f"The row holds what is no number where one belongs ({error}).") from error
         return cls(**values)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..arguments import check_fields, checked
 from ..errors import InputError
 from ..images import REC709_WEIGHTS
 
@@ -21,6 +22,7 @@ Pixels = npt.NDArray[np.float32]
 Effect = Callable[[Pixels, float, np.random.Generator], Pixels]
 """Pixels, strength and generator in, pixels out; the caller clips to 0..1."""
 
+_FAR_BEYOND = 100  # a hundred steps of any row fit into a float
 LOWEST, HIGHEST = 1, 5
 """The ends of the scale of severity."""
 
@@ -64,11 +66,20 @@ class Distortion:
     needs_colour: bool = False
     bounds: tuple[float, float] = (0.0, math.inf)
 
+    def __post_init__(self) -> None:
+        check_fields(self)
+        if not all(0 < abs(level) < math.inf for level in self.levels) or not self.bounds[0] < self.bounds[1]:
+            raise InputError(
+                f"The levels are {self.levels!r} within {self.bounds!r}; give five finite strengths other than 0, and "
+                "bounds that rise."
+            )
+
     @property
     def description(self) -> str:
         """What is computed, precisely enough to compute it elsewhere; s is the strength."""
         return inspect.getdoc(self.effect) or ""
 
+    @checked
     def strength(self, severity: float) -> float:
         """Give the parameter that belongs to a severity.
 
@@ -94,6 +105,7 @@ class Distortion:
             return float(self.levels[int(value) - 1])
         return self._interpolated(value)
 
+    @checked
     def strength_beyond(self, severity: float) -> float:
         """Give the parameter of a severity that may lie beyond the scale of 1 to 5.
 
@@ -113,8 +125,10 @@ class Distortion:
         InputError
             If the severity is not a finite number.
         """
-        if not _is_number(severity) or not math.isfinite(severity):
-            raise InputError(f"The severity is {severity!r}; give a finite number.")
+        if not abs(severity) <= _FAR_BEYOND:
+            raise InputError(
+                f"The severity is {severity!r}; give a number from -{_FAR_BEYOND} to {_FAR_BEYOND}."
+            )
         least, most = self.bounds
         return min(max(self._interpolated(float(severity)), least), most)
 

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ... import __version__
+from ..arguments import checked
 from ..errors import InputError
 from ..kinds import KINDS
 from ..maps import COLUMNS, QualityMap
@@ -41,6 +42,7 @@ _TEXTS = ("not_enough_evidence", "observer", "luminance", "encoding", "illuminat
 """Of an info, what is put into sentences, where it is there."""
 
 
+@checked
 def write_map(quality_map: QualityMap, path: str | Path) -> Path:
     """Write a map to a file.
 
@@ -79,6 +81,7 @@ def write_map(quality_map: QualityMap, path: str | Path) -> Path:
     return sheet_of(quality_map).write(path, record_of(quality_map))
 
 
+@checked
 def read_map(path: str | Path) -> QualityMap:
     """Read a map that `write_map` wrote as TIFF.
 
