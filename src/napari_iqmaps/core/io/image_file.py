@@ -109,13 +109,20 @@ first row becomes the last column.
 """
 
 
-def alpha_note(array: npt.NDArray[Any], channel_axis: int | None) -> tuple[str, ...]:
-    """Say so when an alpha channel that hides something is going to be ignored."""
+def alpha_note(
+    array: npt.NDArray[Any], channel_axis: int | None, data_range: tuple[float, float] | None = None
+) -> tuple[str, ...]:
+    """Say so when an alpha channel that hides something is going to be ignored.
+
+    `data_range`: black and white, where they are not those of the type; opaque is as white is.
+    """
     if channel_axis is None or array.shape[channel_axis] != 4:
         return ()
     alpha = np.take(array, 3, axis=channel_axis)
-    opaque = np.iinfo(alpha.dtype).max if alpha.dtype.kind in "ui" else 1
-    if (alpha == opaque).all():
+    opaque: float = np.iinfo(alpha.dtype).max if alpha.dtype.kind in "ui" else 1
+    if data_range is not None and alpha.dtype.kind in "ui":
+        opaque = min(opaque, data_range[1])
+    if (alpha >= opaque).all():
         return ()
     share = 100 * np.count_nonzero(alpha <= 0) / alpha.size
     return (f"transparency (the alpha channel) is ignored; {share:.3g} % of the pixels are wholly transparent",)
