@@ -37,6 +37,9 @@ own files, of OME and of ImageJ, and those of Zeiss (LSM), MetaMorph (STK), Mole
 """
 
 _DESCRIBED = {"shaped": "tifffile", "ome": "OME", "imagej": "ImageJ"}
+_IN_ORDER = ("shaped", "imagej", "stk")
+"""The kinds whose planes lie behind each other, with or without a page each."""
+
 _SAME = (274, 280, 281, 284, 320, 340, 341, 342, 529, 530, 532, 42113)
 """Tags that change what samples mean, beside those that decide how they are decoded: orientation, palette, no data."""
 
@@ -152,7 +155,7 @@ def _planes(source: Source, file: Any, notes: tuple[str, ...]) -> Planes | None:
     series = _main(source, file)
     if series is None and not kinds:
         raise source.damaged("it holds no complete image")
-    if series is None:
+    if series is None or (kinds and not {"Y", "X"} <= {*series.axes}):
         return None
     if series.kind == "generic" and kinds:
         notes += (f"its {' and '.join(kinds)} description does not fit its pages, and was left aside",)
@@ -196,15 +199,15 @@ def _pages(source: Source, file: Any, series: Any) -> tuple[list[Any], int, int]
     """
     first = series.keyframe
     stated, rest = divmod(math.prod(series.shape), max(math.prod(first.shape), 1))
-    there = list(series.pages)
-    contiguous = 0
-    if len(there) == 1 and stated > 1 and not rest:
-        # One page speaks for all planes. Where the others have pages of their own, these say where their pixels are.
-        following = len(file.pages) - first.index if first.parent is file else 1
-        if following > 1:
-            there = [file.pages[index] for index in range(first.index, first.index + min(stated, following))]
-        else:
-            contiguous = stated - 1
+    there, contiguous = list(series) if series.kind not in _IN_ORDER else [], 0
+    if not there:
+        # Planes may follow a page that speaks for all. Where they have pages of their own, these say where pixels are.
+        following = len(file.pages) - first.index
+        if rest or stated < 1 or (series.kind == "imagej" and following > stated):
+            return None
+        lone = following == 1 or series.is_truncated
+        there = [file.pages[first.index + place] for place in range(1 if lone else min(stated, following))]
+        contiguous = stated - 1 if lone else 0
     pages: list[Any] = []
     for page in there:
         if page is None:
@@ -352,10 +355,12 @@ def _unsafe(source: Source, name: str) -> str:
         inside = False
     if not inside:
         return f"its OME header names {name!r}, outside of its folder; that was not opened, only this file was read"
+    if not path.exists():
+        return "missing"
     try:
         check_regular(path)
-    except InputError:
-        return "missing"
+    except InputError as error:
+        return f"a file that its OME header names was not opened ({error})"
     try:
         _check_chain(source, path)
     except (InputError, OSError, struct.error) as error:

@@ -68,10 +68,12 @@ def _check_readable(source: Source, page: Any) -> None:
     key = page.keyframe
     bits = key.bitspersample if isinstance(key.bitspersample, tuple) else (key.bitspersample,)
     formats = key.tags.valueof(339, key.sampleformat)
-    if key.dtype is None or (isinstance(formats, tuple) and len(set(formats)) > 1):
+    # Libraries do not agree on the order of the bytes of whole numbers with 17 to 31 bits.
+    wide = key.dtype is not None and key.dtype.kind == "u" and any(16 < number < 32 for number in bits)
+    if key.dtype is None or wide or (isinstance(formats, tuple) and len(set(formats)) > 1):
         raise InputError(
             f"{source.path} has samples of {' and '.join(str(int(number)) for number in bits)} bits in the sample "
-            f"format {formats}, which cannot be read. Save it with 8 or 16 bits a sample."
+            f"format {_named(key.sampleformat)}, which cannot be read. Save it with 8 or 16 bits a sample."
         )
     compression = key.compression
     if compression in _ELECTRONS or (compression != _RAW and compression not in tifffile.TIFF.DECOMPRESSORS):

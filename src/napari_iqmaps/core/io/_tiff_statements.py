@@ -110,7 +110,7 @@ def no_data(page: Any, samples: _Array) -> tuple[_Array | None, tuple[str, ...]]
     if samples.dtype.kind == "f":
         if math.isnan(value):
             return np.isnan(samples), ()
-        if abs(value) > np.finfo(samples.dtype).max and math.isfinite(value):
+        if abs(value) > float(np.finfo(samples.dtype).max) and math.isfinite(value):
             return None, (_beyond(value, samples),)
         # GDAL writes its lowest values with few digits.
         near = 1e-5 if abs(value) > _HUGE and math.isfinite(value) else 0
