@@ -1,11 +1,7 @@
-"""Read TIFF files by their metadata: which axes are the image, which its colours, which a stack."""
+"""Read TIFF files by what they state: which axes are the image, which its colours, and what the samples mean."""
 
 from __future__ import annotations
 
-import lzma
-import struct
-import zlib
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,133 +9,288 @@ import numpy.typing as npt
 import tifffile
 
 from ..errors import InputError
-from ._bitmap import opencv_pages
-from .image_file import ImageFile, alpha_note
+from ._tiff_pages import Planes, opened
+from ._tiff_segments import decoded, following
+from ._tiff_statements import no_data, pixel_size, white
+from .image_file import ImageFile, alpha_note, upright
 from .source import Source
 
 _Array = npt.NDArray[Any]
-_PLAIN = (tifffile.PHOTOMETRIC.MINISBLACK, tifffile.PHOTOMETRIC.RGB)
-_MISSING_CODEC = "imagecodecs"
-# What tifffile and its decoders raise on damaged data.
-_DAMAGE = (OSError, ValueError, LookupError, TypeError, AttributeError, struct.error, zlib.error, lzma.LZMAError)
+_PHOTOMETRIC = tifffile.PHOTOMETRIC
+_ORIENTATION, _NO_DATA, _TRANSFER, _INK_SET, _DOT_RANGE = 274, 42113, 301, 332, 336
+_COEFFICIENTS, _REFERENCE = 529, 532
+_ASSOCIATED, _UNASSOCIATED = 1, 2
+_JPEG = (6, 7)
+
+_REFUSED = {
+    _PHOTOMETRIC.MASK: "a mask of what is transparent, and no picture. Give the picture",
+    _PHOTOMETRIC.CIELAB: "colours as CIE L*a*b*. Save it as RGB",
+    _PHOTOMETRIC.ICCLAB: "colours as ICC L*a*b*. Save it as RGB",
+    _PHOTOMETRIC.ITULAB: "colours as ITU L*a*b*. Save it as RGB",
+    _PHOTOMETRIC.CFA: "the mosaic of a camera's colour filters (CFA). Develop it, and save it as RGB",
+    _PHOTOMETRIC.LINEAR_RAW: "a camera's linear raw data. Develop it, and save it as RGB",
+    _PHOTOMETRIC.LOGL: "logarithmic luminance (LogL). Save it as floating point",
+    _PHOTOMETRIC.LOGLUV: "logarithmic luminance and u'v' (LogLuv). Save it as floating point",
+}
+_COLOURS = {_PHOTOMETRIC.RGB: 3, _PHOTOMETRIC.YCBCR: 3, _PHOTOMETRIC.SEPARATED: 4, _PHOTOMETRIC.PALETTE: 1}
+_GREY = (_PHOTOMETRIC.MINISBLACK, _PHOTOMETRIC.MINISWHITE)
 
 
 def read_tiff_image(source: Source) -> ImageFile:
-    """Read a TIFF file's first series: image axes last, colours after them, whatever else in front."""
-    path = source.path
-    try:
-        with tifffile.TiffFile(path) as file:
-            if not file.series:
-                raise InputError(_damaged(path, "it holds no complete image"))
-            series = file.series[0]
-            _check_whole(path, file, series)
-            array, axes, notes = _decoded(path, series)
-            if len(file.series) > 1:
-                notes += (f"the file holds {len(file.series)} images of different shapes; the first was read",)
-    except InputError:
-        raise
-    except _DAMAGE as error:
-        if _MISSING_CODEC in str(error):
-            raise InputError(_no_codec(path)) from None
-        raise InputError(_damaged(path, error)) from None
-    array, axes = _image_axes_last(path, array, axes)
+    """Read a TIFF file's first image: image axes last, colours after them, whatever else in front."""
+    with opened(source) as planes:
+        page = planes.pages[0]
+        _check_meaning(source, page)
+        array, axes, empty = _stack(source, planes)
+        if planes.transform is not None:
+            array = planes.transform(array)
+        orientation = int(page.tags.valueof(_ORIENTATION, 1))
+        size = pixel_size(page, planes.header)
+        array, axes, colour_notes = _colours_last(source, page, array, axes)
+        empty = None if empty is None else _colours_last(source, page, empty, planes.axes)[0]
+        notes = [*planes.notes, *colour_notes]
+        array, axes, data_range, value_notes = _meant(source, planes, array, axes, empty)
+        if page.tags.valueof(_TRANSFER) is not None:
+            notes.append("a transfer function is stated, which is not applied")
+    rows = axes.index("Y")
+    array, turned = upright(array, orientation, rows)
+    if size is not None and orientation in range(5, 9):
+        size = size[::-1]
     channel_axis = axes.index("S") if "S" in axes else None
-    return ImageFile(path, array, channel_axis, axes, None, (*notes, *alpha_note(array, channel_axis)))
+    notes += [*value_notes, *turned, *alpha_note(array, channel_axis, data_range)]
+    return ImageFile(source.path, array, channel_axis, axes, data_range, tuple(notes), pixel_size=size)
 
 
-def _check_whole(path: Path, file: Any, series: Any) -> None:
-    """Refuse a file that ends before its pixels or its pages do: decoders return zeros, or fewer planes."""
-    ends = [(_next_page(file, file.pages[len(file.pages) - 1]), file.filehandle.size)]
-    for page in series.pages:
-        if page is not None:
-            size = page.parent.filehandle.size  # an OME series can reach over several files
-            ends += [(a + b, size) for a, b in zip(page.dataoffsets, page.databytecounts, strict=True)]
-    for end, size in ends:
-        if end > size:
-            raise InputError(_damaged(path, f"it refers to byte {end}, but has {size}"))
+def _check_meaning(source: Source, page: Any) -> None:
+    """Refuse by name what cannot be turned into grey or red, green and blue."""
+    key, samples = page.photometric, page.samplesperpixel
+    if key in _REFUSED:
+        raise InputError(f"{source.path} holds {_REFUSED[key]}.")
+    if key not in _GREY and key not in _COLOURS:
+        name = getattr(key, "name", "an unknown one")
+        raise InputError(f"{source.path} states a colour space that is not read: {name} ({int(key)}). Save it as RGB.")
+    if samples < _COLOURS.get(key, 1):
+        raise source.damaged(f"it states {key.name} colours, which have {_COLOURS[key]} samples, and {samples} samples")
+    if key == _PHOTOMETRIC.PALETTE and page.colormap is None:
+        raise source.damaged("it states a palette, and holds none")
+    if key == _PHOTOMETRIC.SEPARATED and page.tags.valueof(_INK_SET, 1) != 1:
+        raise InputError(f"{source.path} holds inks other than cyan, magenta, yellow and black. Save it as RGB.")
+    odd = page.compression in _JPEG and key == _PHOTOMETRIC.YCBCR and (page.extrasamples or page.planarconfig == 2)
+    if odd:
+        raise InputError(f"{source.path} holds YCbCr in JPEG with planes apart or more samples. Save it as RGB.")
 
 
-def _next_page(file: Any, page: Any) -> int:
-    """Read where the page after this one starts; 0 after the last."""
-    form, handle = file.tiff, file.filehandle
-    handle.seek(page.offset)
-    (tags,) = struct.unpack(form.tagnoformat, handle.read(form.tagnosize))
-    handle.seek(page.offset + form.tagnosize + tags * form.tagsize)
-    (offset,) = struct.unpack(form.offsetformat, handle.read(form.offsetsize))
-    return int(offset)
+# --- from pages to one array
 
 
-def _decoded(path: Path, series: Any) -> tuple[_Array, str, tuple[str, ...]]:
-    page = series.keyframe
-    axes = series.axes
-    if page.photometric == tifffile.PHOTOMETRIC.PALETTE and page.colormap is not None:
-        # Eight of the sixteen bits, as every viewer does: half of the writers fill the lower ones, half do not.
-        colours = (page.colormap >> 8).astype(np.uint8)
-        return np.moveaxis(colours[:, _asarray(path, series)], 0, -1), axes + "S", ()
-    if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE:
-        return _inverted(_asarray(path, series)), axes, ("stored with white as zero; inverted",)
-    if page.photometric not in _PLAIN:
-        return *_by_opencv(path, series), ()
-    return _asarray(path, series), axes, ()
+def _stack(source: Source, planes: Planes) -> tuple[_Array, str, _Array | None]:
+    """Decode all pages; with where strips were left out on purpose, which only a file with a no-data value may do."""
+    page = planes.pages[0]
+    count = len(planes.pages) + planes.contiguous
+    apart = [length for letter, length in zip(page.axes, page.shape, strict=True) if letter != "S"]
+    item = page.dtype.itemsize if page.dtype is not None else 1
+    source.check_size((count, *apart) if count > 1 else apart, item * page.samplesperpixel)
+    sparse = page.tags.valueof(_NO_DATA) is not None
+    if count == 1:
+        pixels, empty = decoded(source, page, sparse)
+        return source.checked(pixels, page.shape, page.dtype).reshape(planes.shape), planes.axes, _as(empty, planes)
+    first, hole = decoded(source, page, sparse)
+    array = np.empty((count, *page.shape), first.dtype)
+    array[0] = first
+    holes = {} if hole is None else {0: hole}
+    for number, other in enumerate(planes.pages[1:], start=1):
+        pixels, hole = decoded(source, other, sparse)
+        array[number] = source.checked(pixels, first.shape, first.dtype)
+        if hole is not None:
+            holes[number] = hole
+    for number, pixels in enumerate(following(source, page, planes.contiguous) if planes.contiguous else (), start=1):
+        array[number] = pixels
+    empty = None
+    if holes:
+        empty = np.zeros(array.shape, bool)
+        for number, hole in holes.items():
+            empty[number] = hole
+    return array.reshape(planes.shape), planes.axes, _as(empty, planes)
 
 
-def _asarray(path: Path, series: Any) -> _Array:
-    try:
-        array: _Array = series.asarray()
-    except (ValueError, KeyError) as error:
-        if _MISSING_CODEC not in str(error):
-            raise
-        array, axes = _by_opencv(path, series)
-        if axes != series.axes:
-            raise
-    return array
+def _as(empty: _Array | None, planes: Planes) -> _Array | None:
+    return None if empty is None else empty.reshape(planes.shape)
 
 
-def _by_opencv(path: Path, series: Any) -> tuple[_Array, str]:
-    """Decode what tifffile alone cannot (LZW, JPEG, CMYK, ...), in the shape that tifffile knows."""
-    pages = opencv_pages(path)
-    if not pages or len({page.shape for page in pages}) > 1:
-        raise InputError(_no_codec(path))
-    array = np.stack(pages)
-    if array.size == np.prod(series.shape) and "S" not in series.axes[:-1]:
-        return array.reshape(series.shape), series.axes
-    axes = "QYXS" if array.ndim == 4 else "QYX"
-    return (array[0], axes[1:]) if len(pages) == 1 else (array, axes)
-
-
-def _inverted(array: _Array) -> _Array:
-    if array.dtype.kind == "b":
-        return ~array
-    top = np.iinfo(array.dtype).max if array.dtype.kind == "u" else array.max()
-    return np.asarray(top - array, dtype=array.dtype)
-
-
-def _image_axes_last(path: Path, array: _Array, axes: str) -> tuple[_Array, str]:
-    """Bring Y and X behind the axes of a stack, and tell colours from planes."""
+def _colours_last(source: Source, page: Any, array: _Array, axes: str) -> tuple[_Array, str, tuple[str, ...]]:
+    """Bring Y and X behind the axes of a stack and samples behind them; samples that are no colours become planes."""
     if "Y" not in axes or "X" not in axes:
-        raise InputError(f"{path} holds no image: its axes are {axes or 'none'}, shape {array.shape}.")
+        raise InputError(f"{source.path} holds no image: its axes are {axes or 'none'}, shape {array.shape}.")
     if axes.endswith("C") and array.shape[-1] in (3, 4) and "S" not in axes:
         # Interleaved, as colours are; fluorescence channels come plane by plane.
         axes = axes[:-1] + "S"
-    if "S" in axes and array.shape[axes.index("S")] not in (3, 4):
-        samples = axes.index("S")
-        if array.shape[samples] == 2:  # grey and alpha
-            array, axes = np.take(array, 0, axis=samples), axes.replace("S", "")
-        else:
-            axes = axes.replace("S", "C")
     lead = [axis for axis, letter in enumerate(axes) if letter not in "YXS"]
-    last = [axes.index("Y"), axes.index("X")]
-    colour = [axes.index("S")] if "S" in axes else []
-    order = lead + last + colour
-    return array.transpose(order), "".join(axes[axis] for axis in order)
+    order = [*lead, axes.index("Y"), axes.index("X"), *([axes.index("S")] if "S" in axes else [])]
+    array, axes = array.transpose(order), "".join(axes[axis] for axis in order)
+    if "S" not in axes:
+        return array, axes, ()
+    return _samples(page, array, axes)
 
 
-def _damaged(path: Path, reason: object) -> str:
-    return f"{path} is a TIFF that is damaged or was cut short ({reason}). Copy it or save it again."
+def _samples(page: Any, array: _Array, axes: str) -> tuple[_Array, str, tuple[str, ...]]:
+    """Tell colours, alpha, and other samples apart."""
+    there = array.shape[-1]
+    if page.samplesperpixel == 1 or there != page.samplesperpixel:  # the description made colours of an axis
+        return (array, axes, ()) if there in (3, 4) else (np.moveaxis(array, -1, -3), _planes_first(axes), ())
+    extra = tuple(int(kind) for kind in page.extrasamples or ())
+    colours = _COLOURS.get(page.photometric, 1)
+    further = there - colours
+    kinds = (extra + (0,) * further)[:further] if len(extra) <= further else extra[-further:] if further else ()
+    alphas = [colours + place for place, kind in enumerate(kinds) if kind in (_ASSOCIATED, _UNASSOCIATED)]
+    notes = []
+    if _ASSOCIATED in kinds:
+        notes.append("its colours are stored multiplied by the transparency (associated alpha), and are left so")
+    if page.photometric in _GREY:
+        kept = [place for place in range(there) if place not in alphas]
+        notes += [_hidden(page, array[..., place]) for place in alphas]
+        if len(kept) > 1:
+            return np.moveaxis(array[..., kept], -1, -3), _planes_first(axes), tuple(notes)
+        return array[..., 0], axes[:-1], tuple(notes)
+    keep_alpha = page.photometric == _PHOTOMETRIC.RGB and alphas[:1] == [3]
+    kept = list(range(colours + keep_alpha))
+    if not keep_alpha:
+        notes += [_hidden(page, array[..., place]) for place in alphas]
+    left = there - len(kept) - (0 if keep_alpha else len(alphas))
+    if left:
+        notes.append(f"{left} further samples of each pixel, whose meaning is not stated, were left out")
+    return array[..., : len(kept)], axes, tuple(notes)
 
 
-def _no_codec(path: Path) -> str:
-    return (
-        f"{path} is a TIFF compressed in a way that needs a further package. Install it (pip install imagecodecs), "
-        "or save the file without compression or with Deflate."
+def _planes_first(axes: str) -> str:
+    return axes[:-3] + "C" + axes[-3:-1]
+
+
+def _hidden(page: Any, alpha: _Array) -> str:
+    share = 100 * np.count_nonzero(alpha <= 0) / alpha.size
+    return f"transparency (an alpha sample) was left out; {share:.3g} % of the pixels are wholly transparent"
+
+
+# --- from samples to grey, or red, green and blue
+
+
+def _meant(
+    source: Source, planes: Planes, array: _Array, axes: str, empty: _Array | None
+) -> tuple[_Array, str, tuple[float, float] | None, tuple[str, ...]]:
+    """Turn samples into what they mean; gives the image, its axes, its range, and notes."""
+    page = planes.pages[0]
+    holes, notes = no_data(page, array)
+    if empty is not None:
+        holes = empty if holes is None else holes | empty
+    if holes is not None and "S" in axes:  # a pixel is without data where all its colours are
+        holes = np.asarray(holes[..., : _COLOURS.get(page.photometric, 3)].all(axis=-1))
+    if planes.transform is None:
+        data_range, found = white(page, planes.header, array[..., :3] if "S" in axes else array)
+        notes += found
+    else:
+        data_range = None
+    convert = _CONVERSIONS.get(page.photometric)
+    if convert is not None:
+        array, axes, data_range, found = convert(source, page, array, axes, data_range)
+        notes += found
+    if holes is None or not holes.any():
+        return array, axes, data_range, notes
+    share = 100 * np.count_nonzero(holes) / holes.size
+    text = str(page.tags.valueof(_NO_DATA))[:40]
+    notes += (f"{share:.3g} % of the pixels hold no data (the value {text}, or strips that are left out): holes",)
+    return _with_holes(array, holes if holes.ndim == array.ndim else holes[..., np.newaxis]), axes, data_range, notes
+
+
+def _with_holes(array: _Array, holes: _Array) -> _Array:
+    holes = np.broadcast_to(holes, array.shape)
+    if array.dtype.kind == "f":
+        return np.where(holes, array.dtype.type(np.nan), array)
+    return np.ma.MaskedArray(array, holes.copy())
+
+
+_Range = tuple[float, float] | None
+_Meant = tuple[_Array, str, _Range, tuple[str, ...]]
+
+
+def _inverted(source: Source, page: Any, array: _Array, axes: str, data_range: _Range) -> _Meant:
+    """Invert samples of which zero is white: within the range that is stated, else about the brightest of them."""
+    note = "stored with white as zero; inverted"
+    kind = array.dtype.kind
+    if kind == "b":
+        return ~array, axes, data_range, (note,)
+    if data_range is None and kind == "u":
+        return np.iinfo(array.dtype).max - array, axes, None, (note,)
+    if data_range is not None:
+        low, high = data_range
+    else:
+        known = array[np.isfinite(array)] if kind == "f" else array
+        low, high = (min(0, known.min()), known.max()) if known.size else (0, 0)
+        note += f" about the brightest value, {high:g}, for no range is stated"
+    # low becomes high and high low, so that no value leaves the type or becomes negative
+    about = array.dtype.type(low) if kind == "f" else int(low)
+    return (array.dtype.type(high) - array) + array.dtype.type(about), axes, data_range, (note,)
+
+
+def _from_palette(source: Source, page: Any, array: _Array, axes: str, data_range: _Range) -> _Meant:
+    """Look colours up in the palette."""
+    palette = page.colormap
+    notes: tuple[str, ...] = ()
+    # Eight of the sixteen bits, as every viewer does: half of the writers fill the lower ones, half do not.
+    if palette.max() > 255:
+        palette = palette >> 8
+    elif palette.any():
+        notes = ("its palette holds 8-bit values, where 16 are meant; read so",)
+    index = array[..., 0] if "S" in axes else array
+    highest = int(index.max())
+    if highest >= palette.shape[1]:
+        raise source.damaged(f"a pixel has colour {highest} of a palette of {palette.shape[1]}")
+    colours = palette.astype(np.uint8).T[index.astype(np.intp)]
+    return colours, axes.replace("S", "") + "S", None, notes
+
+
+def _from_ycbcr(source: Source, page: Any, array: _Array, axes: str, data_range: _Range) -> _Meant:
+    """Convert YCbCr that JPEG has not converted, by section 21 of TIFF 6.0."""
+    if page.compression in _JPEG:
+        return array, axes, data_range, ()
+    top = np.iinfo(array.dtype).max if data_range is None else data_range[1]
+    red, green, blue = _rationals(page.tags.valueof(_COEFFICIENTS), (0.299, 0.587, 0.114))
+    middle = (top + 1) / 2
+    reference = _rationals(page.tags.valueof(_REFERENCE), (0, top, middle, top, middle, top))
+    # code to value: full range for luma, half of it to either side for chroma
+    spans = (top, (top - 1) / 2, (top - 1) / 2)
+    luma, chroma_blue, chroma_red = (
+        (array[..., place].astype(np.float64) - reference[2 * place])
+        * spans[place]
+        / (reference[2 * place + 1] - reference[2 * place])
+        for place in range(3)
     )
+    r = luma + (2 - 2 * red) * chroma_red
+    b = luma + (2 - 2 * blue) * chroma_blue
+    g = (luma - blue * b - red * r) / green
+    colours = np.clip(np.rint(np.stack([r, g, b], axis=-1)), 0, top).astype(array.dtype)
+    return colours, axes, data_range, ("stored as YCbCr; converted to red, green and blue",)
+
+
+def _rationals(value: Any, default: tuple[float, ...]) -> tuple[float, ...]:
+    """Give the numbers of a tag that holds numerators and denominators in turn."""
+    if not isinstance(value, tuple) or len(value) != 2 * len(default) or 0 in value[1::2]:
+        return default
+    return tuple(over / under for over, under in zip(value[::2], value[1::2], strict=True))
+
+
+def _from_inks(source: Source, page: Any, array: _Array, axes: str, data_range: _Range) -> _Meant:
+    """Convert cyan, magenta, yellow and black as if they were ideal inks, as Pillow does."""
+    if array.dtype.kind != "u":
+        raise InputError(f"{source.path} holds inks as {array.dtype.name}. Save it as RGB.")
+    top = float(np.iinfo(array.dtype).max) if data_range is None else data_range[1]
+    left = 1 - array[..., 3:4] / top
+    colours = np.rint(top * left * (1 - array[..., :3] / top)).astype(array.dtype)
+    note = "cyan, magenta, yellow and black converted to red, green and blue without a colour profile"
+    return colours, axes, data_range, (note,)
+
+
+_CONVERSIONS: dict[Any, Any] = {
+    _PHOTOMETRIC.MINISWHITE: _inverted,
+    _PHOTOMETRIC.PALETTE: _from_palette,
+    _PHOTOMETRIC.YCBCR: _from_ycbcr,
+    _PHOTOMETRIC.SEPARATED: _from_inks,
+}
