@@ -8,7 +8,7 @@ import tifffile
 from PIL import Image
 
 from napari_iqmaps import InputError, read_image
-from napari_iqmaps.core.io.image_file import ImageFile, lossless_suffix, write_picture
+from napari_iqmaps.core.io.image_file import ImageFile, lossless_suffix, upright, write_picture
 from napari_iqmaps.core.io.map_file import read_record
 
 
@@ -71,6 +71,56 @@ def test_orientation_and_profile_are_taken_over(tmp_path):
         assert written.getexif()[0x0112] == 6
         assert written.info["icc_profile"] == b"profile"
         assert round(written.info["dpi"][0]) == 300
+
+
+@pytest.mark.parametrize("lead", [(), (2,)])
+@pytest.mark.parametrize("trail", [(), (3,)])
+@pytest.mark.parametrize(
+    ("orientation", "row", "column"),
+    # where the first stored row and the first stored column are to be seen, as TIFF 6.0 defines tag 274
+    [
+        (1, "top", "left"),
+        (2, "top", "right"),
+        (3, "bottom", "right"),
+        (4, "bottom", "left"),
+        (5, "left", "top"),
+        (6, "right", "top"),
+        (7, "right", "bottom"),
+        (8, "left", "bottom"),
+    ],
+)
+def test_upright(orientation, row, column, lead, trail):
+    stored = np.random.default_rng(0).integers(0, 256, (*lead, 4, 5, *trail), dtype=np.uint8)
+    turned, notes = upright(stored, orientation, len(lead))
+    sides = {
+        "top": np.take(turned, 0, len(lead)),
+        "bottom": np.take(turned, -1, len(lead)),
+        "left": np.take(turned, 0, len(lead) + 1),
+        "right": np.take(turned, -1, len(lead) + 1),
+    }
+    for side, first in ((row, np.take(stored, 0, len(lead))), (column, np.take(stored, 0, len(lead) + 1))):
+        backwards = np.flip(first, len(lead))
+        assert any(np.array_equal(sides[side], line) for line in (first, backwards))
+    # the first stored pixel lies in the corner of the two
+    corner = (slice(None),) * len(lead) + (
+        -1 if "bottom" in (row, column) else 0,
+        -1 if "right" in (row, column) else 0,
+    )
+    np.testing.assert_array_equal(turned[corner], stored[(slice(None),) * len(lead) + (0, 0)])
+    assert bool(notes) == (orientation != 1)
+    assert all(f"orientation {orientation}" in note for note in notes)
+
+
+@pytest.mark.parametrize("orientation", [0, 9, 65535, -1])
+def test_an_orientation_that_means_nothing_changes_nothing(orientation):
+    array = np.arange(6).reshape(2, 3)
+    assert upright(array, orientation) == (array, ())
+
+
+def test_a_mask_is_turned_with_its_pixels():
+    array = np.ma.masked_equal(np.arange(6).reshape(2, 3), 0)
+    turned, _ = upright(array, 6)
+    np.testing.assert_array_equal(turned.mask, [[False, True], [False, False], [False, False]])
 
 
 def test_other_formats_are_refused(tmp_path):

@@ -50,7 +50,9 @@ class ImageFile:
     path : pathlib.Path
         The file.
     array : numpy.ndarray
-        The pixels as stored: a float file stays float, 16 bits stay 16 bits, and an orientation tag is not applied.
+        The pixels as stored: a float file stays float, 16 bits stay 16 bits. What a file states as its orientation is
+        applied: the image is upright. Where a file states which pixels hold no data, they are NaN in a floating point
+        image, and masked (`numpy.ma.MaskedArray`) in one of whole numbers.
     channel_axis : int or None
         The axis of red, green, blue (and alpha); None for grey.
     axes : str
@@ -63,6 +65,9 @@ class ImageFile:
         What a reader of the result should know, such as pages that were left out.
     luminance : {"code", "absolute"}
         Whether values are display codes, or linear light, as the formats of high dynamic range hold it.
+    pixel_size : (float, float) or None
+        Height and width of a pixel of the upright image in micrometres, where the file states them; None otherwise. The
+        72 or 96 pixels an inch that programs write into any file are no statement.
     """
 
     path: Path
@@ -72,6 +77,36 @@ class ImageFile:
     data_range: tuple[float, float] | None = None
     notes: tuple[str, ...] = ()
     luminance: Luminance = "code"
+    pixel_size: tuple[float, float] | None = None
+
+
+def upright(array: npt.NDArray[Any], orientation: int, rows_axis: int = 0) -> tuple[npt.NDArray[Any], tuple[str, ...]]:
+    """Turn an image as the orientation of EXIF and TIFF (tag 274) states; gives the image and a note.
+
+    `rows_axis`: the axis of the rows, 0 or more; that of the columns follows it. Values other than 2 to 8 do nothing.
+    """
+    if orientation not in _TURNS:
+        return array, ()
+    transposed, reversed_axes, what = _TURNS[orientation]
+    turned = array.swapaxes(rows_axis, rows_axis + 1) if transposed else array
+    turned = np.flip(turned, tuple(rows_axis + axis for axis in reversed_axes))
+    return turned.copy(), (f"orientation {orientation} applied: {what}",)
+
+
+_TURNS: dict[int, tuple[bool, tuple[int, ...], str]] = {
+    2: (False, (1,), "mirrored left to right"),
+    3: (False, (0, 1), "turned by 180 degrees"),
+    4: (False, (0,), "mirrored top to bottom"),
+    5: (True, (), "rows and columns swapped"),
+    6: (True, (1,), "turned by 90 degrees clockwise"),
+    7: (True, (0, 1), "rows and columns swapped, then turned by 180 degrees"),
+    8: (True, (0,), "turned by 90 degrees counterclockwise"),
+}
+"""For each orientation: whether rows become columns, and which axes are then reversed (0 the rows, 1 the columns).
+
+The number says where the first stored row and the first stored column are to be seen: of 6, right and top, so that the
+first row becomes the last column.
+"""
 
 
 def alpha_note(array: npt.NDArray[Any], channel_axis: int | None) -> tuple[str, ...]:
@@ -80,7 +115,10 @@ def alpha_note(array: npt.NDArray[Any], channel_axis: int | None) -> tuple[str, 
         return ()
     alpha = np.take(array, 3, axis=channel_axis)
     opaque = np.iinfo(alpha.dtype).max if alpha.dtype.kind in "ui" else 1
-    return () if (alpha == opaque).all() else ("transparency (the alpha channel) is ignored",)
+    if (alpha == opaque).all():
+        return ()
+    share = 100 * np.count_nonzero(alpha <= 0) / alpha.size
+    return (f"transparency (the alpha channel) is ignored; {share:.3g} % of the pixels are wholly transparent",)
 
 
 def lossless_suffix(file: ImageFile) -> tuple[str, str]:
