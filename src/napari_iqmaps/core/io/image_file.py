@@ -109,16 +109,23 @@ first row becomes the last column.
 """
 
 
-def alpha_note(array: npt.NDArray[Any], channel_axis: int | None) -> tuple[str, ...]:
-    """Say so when an alpha channel that hides something is going to be ignored."""
-    if channel_axis is None or array.shape[channel_axis] != 4:
+def alpha_note(array: npt.NDArray[Any], channel_axis: int | None, white: float | None = None) -> tuple[str, ...]:
+    """Say so when an alpha channel, the second or the fourth, that hides something is going to be ignored.
+
+    `white`: what stands for opaque, where it is not the highest value of the type (1 of floating point).
+    """
+    if channel_axis is None or array.shape[channel_axis] not in (2, 4):
         return ()
-    alpha = np.take(array, 3, axis=channel_axis)
-    opaque = np.iinfo(alpha.dtype).max if alpha.dtype.kind in "ui" else 1
+    alpha = np.take(array, -1, axis=channel_axis)
+    opaque = white or (np.iinfo(alpha.dtype).max if alpha.dtype.kind in "ui" else 1)
     if (alpha == opaque).all():
         return ()
-    share = 100 * np.count_nonzero(alpha <= 0) / alpha.size
-    return (f"transparency (the alpha channel) is ignored; {share:.3g} % of the pixels are wholly transparent",)
+    return (transparency_note(np.count_nonzero(alpha <= 0) / alpha.size),)
+
+
+def transparency_note(share: float) -> str:
+    """Say that transparency is ignored, and the share of the pixels that nobody would see."""
+    return f"transparency (the alpha channel) is ignored; {100 * share:.3g} % of the pixels are wholly transparent"
 
 
 def lossless_suffix(file: ImageFile) -> tuple[str, str]:
