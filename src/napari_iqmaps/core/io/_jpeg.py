@@ -58,7 +58,7 @@ def read_jpeg(source: Source) -> ImageFile:
     jpeg = _parsed(source)
     source.check_size((jpeg.height, jpeg.width), len(jpeg.components) * (1 if jpeg.depth <= 8 else 2))
     if jpeg.frame == _LS:
-        array, notes = _decoded_ls(source, jpeg), ()
+        array, notes = _decoded_ls(source, jpeg), tuple[str, ...]()
     else:
         _check_kind(source, jpeg)
         array, notes = _decoded(source, jpeg)

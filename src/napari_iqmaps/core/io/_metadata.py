@@ -56,6 +56,22 @@ def exif_pixel_size(exif: bytes) -> PixelSize | None:
     return density_size(_number(tags.get(_HEIGHTS, 0)) * unit, _number(tags.get(_WIDTHS, 0)) * unit)
 
 
+def upright_exif(exif: bytes) -> bytes | None:
+    """Give EXIF data that say that the image is upright, all else as it was; None where they are damaged."""
+    tags = _exif_tags(exif)
+    if tags is None or tags.get(_ORIENTATION, 1) == 1:
+        return None if tags is None else exif
+    data = bytearray(exif)
+    start = exif.find(b"MM\0*" if b"MM\0*" in exif[:10] else b"II*\0")
+    order = ">" if exif[start : start + 1] == b"M" else "<"
+    (place,) = struct.unpack_from(order + "I", data, start + 4)
+    (count,) = struct.unpack_from(order + "H", data, start + place)
+    for entry in range(start + place + 2, start + place + 2 + 12 * count, 12):
+        if struct.unpack_from(order + "H", data, entry) == (_ORIENTATION,):
+            struct.pack_into(order + "HIHH", data, entry + 2, 3, 1, 1, 0)
+    return bytes(data)
+
+
 def profile_notes(profile: bytes) -> tuple[str, ...]:
     """Name a colour profile (ICC) unless it is one of sRGB or of a grey of the same curve."""
     name = _profile_name(profile)

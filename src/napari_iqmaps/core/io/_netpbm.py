@@ -60,7 +60,7 @@ def read_netpbm(source: Source) -> ImageFile:
     content = source.path.read_bytes()
     images: list[_Array] = []
     headers: list[_Header] = []
-    place, notes = 0, ()
+    place, notes = 0, tuple[str, ...]()
     while True:
         header = _header(source, content, place)
         source.check_size((len(images) + 1, header.height, header.width), header.samples * 8)
@@ -186,7 +186,7 @@ def _pixels(source: Source, content: bytes, header: _Header) -> tuple[_Array, in
     if header.magic in _PLAIN:
         return _plain(source, content, header)
     if header.magic in _FLOAT:
-        dtype = np.dtype("<f4" if header.scale < 0 else ">f4")
+        dtype: np.dtype[Any] = np.dtype("<f4" if header.scale < 0 else ">f4")
     else:
         dtype = np.dtype("u1" if header.white < 256 else ">u2")
     # The bits of PBM fill whole bytes in each row.
@@ -195,7 +195,7 @@ def _pixels(source: Source, content: bytes, header: _Header) -> tuple[_Array, in
     end = header.data + needed
     if end > len(content):
         raise source.damaged(f"its pixels need {needed} bytes, and {max(0, len(content) - header.data)} are there")
-    stored = np.frombuffer(content, dtype, header.height * row, header.data)
+    stored: _Array = np.frombuffer(content, dtype, header.height * row, header.data)
     if header.magic == b"P4":
         bits = np.unpackbits(stored.reshape(header.height, row), axis=1, count=header.width)
         return (bits == 0)[..., None], end  # 1 is ink

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-import zlib
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import InputError
+from ._chunks import SIGNATURE, chunk, chunks, shown
 from ._metadata import (
     PixelSize,
     density_size,
@@ -20,10 +20,8 @@ from ._metadata import (
     transfer_notes,
 )
 from ._samples import image_of
-from .image_file import ImageFile, transparency_note
+from .image_file import KEY, ImageFile, transparency_note, with_record
 from .source import Source
-
-SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 _GREY, _RGB, _PALETTE, _GREY_ALPHA, _RGBA = 0, 2, 3, 4, 6
 _SAMPLES = {_GREY: 1, _RGB: 3, _PALETTE: 1, _GREY_ALPHA: 2, _RGBA: 4}
@@ -44,13 +42,14 @@ class _Png:
     depth: int
     colour: int
     data: list[bytes]
-    chunks: dict[bytes, bytes] = field(default_factory=dict)
+    stated: dict[bytes, bytes] = field(default_factory=dict)
+    texts: dict[bytes, bytes] = field(default_factory=dict)
 
     def stream(self, colour: int | None = None) -> bytes:
         """Give the PNG with nothing in it but its pixels, as if of another colour type: no chunk changes them then."""
         header = self.header if colour is None else self.header[:9] + bytes([colour]) + self.header[10:]
         parts = [(b"IHDR", header), *((b"IDAT", data) for data in self.data), (b"IEND", b"")]
-        return SIGNATURE + b"".join(map(_chunk, parts))
+        return SIGNATURE + b"".join(chunk(name, data) for name, data in parts)
 
 
 def read_png(source: Source) -> ImageFile:
@@ -63,56 +62,26 @@ def read_png(source: Source) -> ImageFile:
             f"{source.path} has {png.height}x{png.width} pixels; a PNG is read up to {_WIDEST} a side. Save it as TIFF."
         )
     array, notes = _with_palette(source, png) if png.colour == _PALETTE else _decoded(source, png)
-    orientation, exif_notes = exif_orientation(png.chunks[b"eXIf"]) if b"eXIf" in png.chunks else (1, ())
-    return image_of(
+    orientation, exif_notes = exif_orientation(png.stated[b"eXIf"]) if b"eXIf" in png.stated else (1, ())
+    file = image_of(
         source,
         array,
         orientation=orientation,
         pixel_size=_pixel_size(png),
         notes=(*_animation_notes(png), *notes, *_depth_notes(png), *_colour_notes(png), *exif_notes),
     )
-
-
-def png_texts(path: Any, wanted: bytes) -> list[bytes]:
-    """Give the texts of a name in the chunks tEXt of a PNG, up to its pixels; none if it is damaged."""
-    found = []
-    with open(path, "rb") as file:  # noqa: PTH123 - a path or its name
-        if file.read(8) != SIGNATURE:
-            return []
-        while len(head := file.read(8)) == 8 and head[4:] != b"IDAT":
-            (length,) = struct.unpack(">I", head[:4])
-            if head[4:] == b"tEXt" and length <= 2**22:
-                name, _, text = file.read(length).partition(b"\0")
-                found += [text] if name == wanted else []
-                file.seek(4, 1)
-            else:
-                file.seek(length + 4, 1)
-    return found
+    return with_record(file, png.texts.get(KEY.encode()))
 
 
 def _parsed(source: Source) -> _Png:
     """Go through the chunks: all whole, in an order that makes sense, and an end."""
-    content = source.path.read_bytes()
     png: _Png | None = None
-    place = len(SIGNATURE)
-    while True:
-        if place + 12 > len(content):
-            raise source.damaged("it ends before its end chunk, IEND")
-        (length,) = struct.unpack_from(">I", content, place)
-        name, data = content[place + 4 : place + 8], content[place + 8 : place + 8 + length]
-        if len(data) < length or place + 12 + length > len(content):
-            raise source.damaged(f"its chunk {_shown(name)} states {length} bytes, and the file ends within it")
-        (check,) = struct.unpack_from(">I", content, place + 8 + length)
-        if zlib.crc32(data, zlib.crc32(name)) != check:
-            raise source.damaged(f"the check sum of its chunk {_shown(name)} is wrong")
-        place += 12 + length
+    for name, data in chunks(source, source.path.read_bytes()):
         if png is None:
             png = _header(source, name, data)
-        elif name == b"IEND":
-            break
         else:
             _take(source, png, name, data)
-    if not png.data:
+    if png is None or not png.data:
         raise source.damaged("it holds no pixels (no chunk IDAT)")
     return png
 
@@ -132,17 +101,20 @@ def _take(source: Source, png: _Png, name: bytes, data: bytes) -> None:
     if name == b"IDAT":
         png.data.append(data)
     elif name not in _CRITICAL and name[:1].isupper():
-        raise InputError(f"{source.path} is a PNG that needs an unknown extension ({_shown(name)}). Export it anew.")
+        raise InputError(f"{source.path} is a PNG that needs an unknown extension ({shown(name)}). Export it anew.")
     elif name == b"IHDR":
         raise source.damaged("it has two headers")
+    elif name == b"tEXt":
+        key, _, text = data.partition(b"\0")
+        png.texts.setdefault(key, text)
     else:
-        png.chunks.setdefault(name, data)
+        png.stated.setdefault(name, data)
 
 
 def _decoded(source: Source, png: _Png) -> tuple[npt.NDArray[Any], tuple[str, ...]]:
     array = _pixels(source, png)
     notes: tuple[str, ...] = ()
-    clear = png.chunks.get(b"tRNS")
+    clear = png.stated.get(b"tRNS")
     if clear is not None and png.colour in (_GREY, _RGB):
         notes = _one_colour_note(array, clear, png)
     return (array != 0 if png.depth == 1 else array), notes
@@ -159,7 +131,7 @@ def _pixels(source: Source, png: _Png, colour: int | None = None) -> npt.NDArray
 
 def _with_palette(source: Source, png: _Png) -> tuple[npt.NDArray[Any], tuple[str, ...]]:
     """Look the colours up; decoded as if grey, for decoders make up colours that a short palette lacks."""
-    palette = np.frombuffer(png.chunks.get(b"PLTE", b""), np.uint8)
+    palette = np.frombuffer(png.stated.get(b"PLTE", b""), np.uint8)
     if palette.size == 0 or palette.size % 3:
         raise source.damaged(f"its palette has {palette.size} bytes, which are no colours")
     colours = palette.reshape(-1, 3)
@@ -168,9 +140,9 @@ def _with_palette(source: Source, png: _Png) -> tuple[npt.NDArray[Any], tuple[st
     highest = int(numbers.max())
     if highest >= len(colours):
         raise source.damaged(f"a pixel has colour number {highest}, and the palette {len(colours)} colours")
-    if b"tRNS" in png.chunks:
+    if b"tRNS" in png.stated:
         alpha = np.full(len(colours), 255, np.uint8)
-        stated = np.frombuffer(png.chunks[b"tRNS"], np.uint8)[: len(colours)]
+        stated = np.frombuffer(png.stated[b"tRNS"], np.uint8)[: len(colours)]
         alpha[: len(stated)] = stated
         colours = np.column_stack([colours, alpha])
     return colours[numbers], ()
@@ -189,13 +161,13 @@ def _one_colour_note(array: npt.NDArray[Any], clear: bytes, png: _Png) -> tuple[
 
 
 def _animation_notes(png: _Png) -> tuple[str, ...]:
-    stated = png.chunks.get(b"acTL", b"")
+    stated = png.stated.get(b"acTL", b"")
     count = struct.unpack_from(">I", stated)[0] if len(stated) >= 4 else 0
     return (f"an animation of {count} frames, of which the still picture was read",) if count > 1 else ()
 
 
 def _depth_notes(png: _Png) -> tuple[str, ...]:
-    bits = set(png.chunks.get(b"sBIT", b""))
+    bits = set(png.stated.get(b"sBIT", b""))
     depth = 8 if png.colour == _PALETTE else png.depth
     if not bits or bits == {depth}:
         return ()
@@ -205,19 +177,19 @@ def _depth_notes(png: _Png) -> tuple[str, ...]:
 
 def _colour_notes(png: _Png) -> tuple[str, ...]:
     """Say how the codes differ from sRGB; the first of these chunks holds, in this order of the standard."""
-    chunks = png.chunks
-    if len(chunks.get(b"cICP", b"")) == 4:
-        primaries, transfer, _, full = chunks[b"cICP"]
+    stated = png.stated
+    if len(stated.get(b"cICP", b"")) == 4:
+        primaries, transfer, _, full = stated[b"cICP"]
         return transfer_notes(primaries, transfer, full_range=bool(full))
-    if b"iCCP" in chunks:
-        name, _, rest = chunks[b"iCCP"].partition(b"\0")
+    if b"iCCP" in stated:
+        name, _, rest = stated[b"iCCP"].partition(b"\0")
         profile = inflated(rest[1:])
         if profile is None:
             return (f"colour profile {name[:79].decode('latin-1')!r} is damaged or too long, and was ignored",)
         return profile_notes(profile)
-    if b"sRGB" in chunks or len(chunks.get(b"gAMA", b"")) != 4:
+    if b"sRGB" in stated or len(stated.get(b"gAMA", b"")) != 4:
         return ()
-    gamma = struct.unpack(">I", chunks[b"gAMA"])[0] / 100_000
+    gamma = struct.unpack(">I", stated[b"gAMA"])[0] / 100_000
     if abs(gamma / _SRGB_GAMMA - 1) < 0.05:
         return ()
     what = ", linear light" if gamma == 1 else ""
@@ -225,17 +197,8 @@ def _colour_notes(png: _Png) -> tuple[str, ...]:
 
 
 def _pixel_size(png: _Png) -> PixelSize | None:
-    stated = png.chunks.get(b"pHYs", b"")
+    stated = png.stated.get(b"pHYs", b"")
     if len(stated) != 9 or stated[8] != 1:
         return None
     x, y, _ = struct.unpack(">IIB", stated)
     return density_size(y / _INCHES_PER_METRE, x / _INCHES_PER_METRE)
-
-
-def _chunk(part: tuple[bytes, bytes]) -> bytes:
-    name, data = part
-    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(data, zlib.crc32(name)))
-
-
-def _shown(name: bytes) -> str:
-    return name.decode("ascii", "backslashreplace")

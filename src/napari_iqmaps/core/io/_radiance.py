@@ -115,7 +115,8 @@ def _old_runs(source: Source, stored: npt.NDArray[np.uint8], count: int) -> npt.
         there = int(ends[-1]) if ends.size else 0
         raise source.damaged(f"it states {count} pixels, and {there} are there, or a run goes over its end")
     pixel = np.where(is_run[:whole], 0, np.arange(whole))
-    return groups[np.repeat(np.maximum.accumulate(pixel), times[:whole])]
+    expanded: npt.NDArray[np.uint8] = groups[np.repeat(np.maximum.accumulate(pixel), times[:whole])]
+    return expanded
 
 
 def _light(rgbe: npt.NDArray[np.uint8]) -> _Array:

@@ -5,13 +5,15 @@ To read a further format, write a decoder that gives an `ImageFile` and add a ro
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 from . import _avif, _bitmap, _exr, _fits, _foreign, _jpeg, _jpeg2000, _jpegxl, _netpbm, _png, _radiance
-from .image_file import ImageFile
+from ._chunks import SIGNATURE
+from .image_file import KEY, ImageFile, with_record
 from .source import MOST_PIXELS, Source
 
 _TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -61,7 +63,21 @@ def read_image(path: str | Path, *, most_pixels: int = MOST_PIXELS) -> ImageFile
 def _read_tiff(source: Source) -> ImageFile:
     from ._tiff import read_tiff_image  # tifffile takes a while to import
 
-    return read_tiff_image(source)
+    return with_record(read_tiff_image(source), _tiff_record(source))
+
+
+def _tiff_record(source: Source) -> str | None:
+    """Give the record of this package in the description of a TIFF, as JSON."""
+    import tifffile
+
+    with tifffile.TiffFile(source.path) as file:
+        description = file.pages.first.description
+    if f'"{KEY}"' not in description:
+        return None
+    try:
+        return json.dumps(json.loads(description).get(KEY))
+    except (ValueError, AttributeError, RecursionError):
+        return None
 
 
 class _Format(NamedTuple):
@@ -77,7 +93,7 @@ def _begins(*starts: bytes) -> Callable[[bytes], bool]:
 
 _FORMATS = (
     _Format("TIFF, by tifffile", (".tif", ".tiff"), lambda head: head[:4] in _TIFF_MAGIC, _read_tiff),
-    _Format("PNG, by libpng", (".png",), _begins(_png.SIGNATURE), _png.read_png),
+    _Format("PNG, by libpng", (".png",), _begins(SIGNATURE), _png.read_png),
     _Format(
         "JPEG, by libjpeg-turbo, and JPEG-LS, by CharLS",
         (".jpeg", ".jpg", ".jpe", ".jfif", ".jls"),
