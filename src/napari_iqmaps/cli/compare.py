@@ -33,10 +33,11 @@ from ..core.comparison.preprocessing import REGISTRATIONS, STEPS, Frames, Method
 from ..core.comparison.summary import Paired, as_latex, as_markdown, extremes, figure_text, spread
 from ..core.errors import InputError
 from ..core.io.atomic import written_whole
+from ..core.io.reading import SUFFIXES
 from ..core.registration.search import register
 from ..core.tables import as_csv, flat
 from .engine import Batch, Job, Plan, Turn, make_folder
-from .inputs import SUFFIXES, found_inputs, read, request_of
+from .inputs import found_inputs, read, request_of
 from .options import (
     PIXELS,
     core_options,

@@ -24,7 +24,6 @@ _Array = npt.NDArray[Any]
 
 _STARTS = {
     "BMP": (b"BM",),
-    "CUR": (b"\0\0\2\0",),
     "DCX": (b"\xb1\x68\xde\x3a",),
     "DDS": (b"DDS ",),
     "GIF": (b"GIF8",),
@@ -41,9 +40,11 @@ _STARTS = {
 }
 """How the formats begin of which Pillow gives the stored samples, or colours looked up in their palette."""
 
+_FRAMED = ("BMP", "GIF", "WEBP")  # which have a row of their own
 _FLI = (b"\x11\xaf", b"\x12\xaf")  # films of Autodesk: these bytes, the fifth and sixth
 
 _TARGA_SUFFIXES = (".tga", ".icb", ".vda", ".vst")
+_TARGA_END = b"TRUEVISION-XFILE.\0"
 _QOI_END = bytes(7) + b"\1"
 _QOI_JUNK = bytes([0xFE, 3, 141, 59] * 64)
 _HALF_FLOAT = ("BC6H", "BC6HS")
@@ -60,7 +61,8 @@ def read_with_pillow(source: Source) -> ImageFile:
         source.check_size((count, picture.height, picture.width), 4)
         frames = []
         for number in range(count):
-            picture.seek(number)
+            if number:
+                picture.seek(number)
             frames.append(_pixels(picture))
         orientation, exif_notes = exif_orientation(picture.info["exif"]) if picture.info.get("exif") else (1, ())
         profile = picture.info.get("icc_profile")
@@ -79,12 +81,16 @@ def read_with_pillow(source: Source) -> ImageFile:
 
 def has_pillow(head: bytes) -> bool:
     """Tell a file that Pillow is to read."""
-    return any(head.startswith(starts) for starts in _STARTS.values()) or head[4:6] in _FLI
+    starts = (start for name, each in _STARTS.items() if name not in _FRAMED for start in each)
+    return head.startswith(tuple(starts)) or head[4:6] in _FLI
 
 
 def read_by_name(source: Source) -> ImageFile:
-    """Read a TGA, which has nothing at its start to tell it by but its name; refuse all others."""
-    if source.path.suffix.lower() not in _TARGA_SUFFIXES:
+    """Read a TGA, which has nothing at its start to tell it by: by its name or its last bytes; refuse all others."""
+    with source.path.open("rb") as file:
+        file.seek(-min(len(_TARGA_END), file.seek(0, 2)), 2)
+        is_targa = file.read() == _TARGA_END
+    if not is_targa and source.path.suffix.lower() not in _TARGA_SUFFIXES:
         refuse(source)
     return read_with_pillow(source)
 
@@ -122,7 +128,8 @@ def read_qoi(source: Source) -> ImageFile:
         raise source.damaged("it ends within its header")
     width, height, samples = struct.unpack_from(">IIB", content, 4)
     source.check_size((height, width), 4)
-    if not content.endswith(_QOI_END):
+    # A byte stands for at most 62 pixels.
+    if not content.endswith(_QOI_END) or height * width > 62 * len(content):
         raise source.damaged("it ends before its end mark")
     array = source.checked(imagecodecs.qoi_decode(content), (height, width, samples), np.uint8)
     # What is missing is decoded without a word; then what the data are followed by is decoded instead.

@@ -135,5 +135,8 @@ _FORMATS = (
 SUFFIXES = tuple(sorted({suffix for row in _FORMATS for suffix in row.suffixes}))
 """Which files of a folder are taken for images; a file named by itself may have any name."""
 
+PHOTO_SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
+"""Those of everyday pictures, of which data sets of labelled pictures are made."""
+
 LIGHT_SUFFIXES = (".exr", ".hdr", ".pfm")
 """Those of formats that hold linear light."""
