@@ -34,12 +34,13 @@ from ..core.comparison.summary import Paired, as_latex, as_markdown, extremes, f
 from ..core.errors import InputError
 from ..core.io.atomic import written_whole
 from ..core.io.image_file import ImageFile
+from ..core.io.reading import SUFFIXES
 from ..core.names import escaped
 from ..core.registration.search import register
 from ..core.tables import as_csv, flat
 from .engine import Batch, Plan, Turn, make_folder
 from .group import in_one_line
-from .inputs import SUFFIXES, found_inputs, read, request_of
+from .inputs import found_inputs, read, request_of
 from .jobs import Job
 from .options import (
     PIXELS,

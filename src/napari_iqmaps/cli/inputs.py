@@ -20,7 +20,7 @@ from ..core.display import SDR_WHITE
 from ..core.errors import InputError
 from ..core.io.image_file import RELATIVE_LIGHT, ImageFile
 from ..core.io.map_file import read_record
-from ..core.io.reading import read_image
+from ..core.io.reading import SUFFIXES, read_image
 from ..core.io.source import MOST_PIXELS
 from ..core.kinds import KINDS
 from ..core.maps import QualityMap
@@ -30,12 +30,6 @@ from ..core.score_columns import plain
 from .report import Report
 
 Result = TypeVar("Result", QualityMap, QualityScore)
-
-SUFFIXES = (
-    *(".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"),
-    *(".exr", ".hdr", ".j2k", ".jp2", ".pbm", ".pfm", ".pgm", ".pnm", ".ppm"),
-)
-"""Which files of a folder are taken for images; a file named by itself may have any name."""
 
 _BRACKET = re.compile(r"\[")
 

@@ -11,13 +11,12 @@ import numpy.typing as npt
 
 from ..core.display import srgb_encoded
 from ..core.images import REC709_WEIGHTS
-from ..core.io.reading import read_image
+from ..core.io.reading import LIGHT_SUFFIXES, read_image
 from .layers import LIGHT_KEY
 
 LayerData = tuple[npt.NDArray[Any], dict[str, Any], str]
 Paths = str | Sequence[str]
 
-SUFFIXES = (".hdr", ".exr", ".pfm")
 _KEY = 0.18  # what the geometric mean of luminance becomes: the middle grey of photography
 _HIGHEST = 99.9  # percentile: a few pixels of a sun do not set what is white
 
@@ -91,7 +90,7 @@ def _is_light(path: Path) -> bool:
     if suffix == ".hdr" and path.is_file():
         with path.open("rb") as file:
             return file.read(2) == b"#?"
-    return suffix in SUFFIXES
+    return suffix in LIGHT_SUFFIXES
 
 
 def _each(path: Paths) -> list[str]:

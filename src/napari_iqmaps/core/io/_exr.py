@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Iterable
+import os
+import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +15,13 @@ import numpy.typing as npt
 
 from ..display import SDR_WHITE
 from ..errors import InputError
+from ._exr_layout import check_exr
 from .image_file import RELATIVE_LIGHT, ImageFile
 from .source import Source
 
 _Array = npt.NDArray[Any]
+
+MAGIC = b"\x76\x2f\x31\x01"
 _NO_PICTURE = frozenset({"A", "AR", "AG", "AB", "Z", "ZBack", "RY", "BY"})
 _MOST_FRAME = 16
 """How many times larger than its data a frame may be to be filled up with holes."""
@@ -35,22 +40,17 @@ def read_exr_image(source: Source) -> ImageFile:
     import OpenEXR
 
     path = source.path
-    said = io.StringIO()  # the library prints what it finds damaged
-    try:
-        with contextlib.redirect_stdout(said), OpenEXR.File(str(path), separate_channels=True) as file:
-            flat = [part for part in file.parts if part.type() in (OpenEXR.scanlineimage, OpenEXR.tiledimage)]
-            if not flat:
-                raise _nothing(source, bool(file.parts), said.getvalue())
-            part, names = _picture_of(path, flat)
-            pixels = {name: np.asarray(channel.pixels) for name, channel in part.channels.items()}
-            header = dict(part.header)
-            notes = _part_notes(part, len(file.parts))
-    except (RuntimeError, ValueError, TypeError, OSError, MemoryError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise source.damaged(error) from error
+    check_exr(source)
+    with _silenced() as said, OpenEXR.File(str(path), separate_channels=True) as file:
+        flat = [part for part in file.parts if part.type() in (OpenEXR.scanlineimage, OpenEXR.tiledimage)]
+        if not flat or said.getvalue().strip():
+            raise source.damaged(said.getvalue().strip() or "no part of it can be decoded")
+        part, names = _picture_of(path, flat)
+        pixels = {name: np.asarray(channel.pixels) for name, channel in part.channels.items()}
+        header = dict(part.header)
+        notes = _part_notes(part, len(file.parts))
     array = pixels[names[0]] if len(names) == 1 else np.stack([pixels[name] for name in names], axis=-1)
-    array, window_notes = _in_frame(array, header)
+    array, window_notes = _in_frame(source, array, header)
     data_range, unit_note = _unit(header)
     notes += (*_layer_notes(names, pixels), *window_notes, *_colour_notes(names, header), unit_note)
     channel_axis = 2 if len(names) == 3 else None
@@ -94,7 +94,7 @@ def _base(name: str) -> str:
     return name.rpartition(".")[2]
 
 
-def _in_frame(array: _Array, header: dict[str, Any]) -> tuple[_Array, tuple[str, ...]]:
+def _in_frame(source: Source, array: _Array, header: dict[str, Any]) -> tuple[_Array, tuple[str, ...]]:
     """Put the data where they belong in the display window, so that two files of one frame line up."""
     (data_low, _), (frame_low, frame_high) = (
         [np.asarray(corner, np.int64)[::-1] for corner in header[name]] for name in ("dataWindow", "displayWindow")
@@ -109,11 +109,12 @@ def _in_frame(array: _Array, header: dict[str, Any]) -> tuple[_Array, tuple[str,
     windows = f"data window {width}x{height} at ({first[1]}, {first[0]}) of a display window {size[1]}x{size[0]}"
     if (stop <= start).any() or np.prod(size, dtype=float) > _MOST_FRAME * height * width:
         return array, (f"{windows}: the data window alone was read",)
+    source.check_size(size.tolist(), array.itemsize * 2)
     dtype = array.dtype if array.dtype.kind == "f" else np.dtype(np.float64)
     frame = np.full((*size, *array.shape[2:]), np.nan, dtype)
     inside = tuple(slice(*ends) for ends in zip(start, stop, strict=True))
-    source = tuple(slice(*ends) for ends in zip(start - first, stop - first, strict=True))
-    frame[inside] = array[source]
+    taken = tuple(slice(*ends) for ends in zip(start - first, stop - first, strict=True))
+    frame[inside] = array[taken]
     return frame, (f"{windows}: pixels without data are holes",)
 
 
@@ -154,7 +155,22 @@ def _colour_notes(names: tuple[str, ...], header: dict[str, Any]) -> Iterable[st
             yield "the file states primaries other than those of Rec. 709; the luminance is taken as if they were those"
 
 
-def _nothing(source: Source, has_parts: bool, said: str) -> InputError:
-    if has_parts:
-        return InputError(f"{source.path} holds deep data only (several samples a pixel). Flatten it first.")
-    return source.damaged(said.strip() or "no part of it can be decoded")
+@contextlib.contextmanager
+def _silenced() -> Iterator[io.StringIO]:
+    """Keep what the library prints off the terminal: from Python, which is given, and from C."""
+    said = io.StringIO()
+    with contextlib.ExitStack() as stack:
+        try:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            stack.callback(os.close, nowhere)
+            for stream, number in ((sys.stdout, 1), (sys.stderr, 2)):
+                if stream is not None:
+                    stream.flush()
+                kept = os.dup(number)
+                stack.callback(os.close, kept)
+                stack.callback(os.dup2, kept, number)
+                os.dup2(nowhere, number)
+        except (OSError, ValueError):
+            pass  # a closed stream shows nothing
+        stack.enter_context(contextlib.redirect_stdout(said))
+        yield said

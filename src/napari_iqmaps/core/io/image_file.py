@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
+import math
 import struct
+import warnings
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +20,10 @@ from ... import __version__
 from ..display import Luminance
 from ..errors import InputError
 from ..score_columns import plain
+from ._chunks import SIGNATURE, chunk, chunks
+from ._metadata import upright_exif
 from .atomic import written_whole
+from .source import Source
 
 KEY = "napari_iqmaps"
 """Name of this package's record, in a TIFF's description as in a PNG's text."""
@@ -35,8 +41,14 @@ RELATIVE_LIGHT = (
 """Note on files of high dynamic range, which rarely say what their unit is."""
 
 TIFF_SUFFIXES = (".tif", ".tiff")
+_IMAGE = "image"  # in the record: what the values of a written image mean
+_RANGE_TAGS = (280, 281)  # MinSampleValue, MaxSampleValue
+_NO_DATA_TAG = 42113
+_SHORT = 2**16 - 1
 _LOSSY = (".jpg", ".jpeg", ".webp", ".avif", ".jp2", ".j2k")
 _TIFF_AXES = frozenset("TZCYXSQ")
+_PNG_COLOURS = (b"cICP", b"iCCP", b"sRGB", b"gAMA", b"cHRM")
+_PNG_LEVEL = 6
 _PNG_HEADER = 33
 """Bytes of a PNG's signature and its first chunk, which says size and depth."""
 
@@ -109,23 +121,60 @@ first row becomes the last column.
 """
 
 
-def alpha_note(
-    array: npt.NDArray[Any], channel_axis: int | None, data_range: tuple[float, float] | None = None
-) -> tuple[str, ...]:
-    """Say so when an alpha channel that hides something is going to be ignored.
+def alpha_note(array: npt.NDArray[Any], channel_axis: int | None, white: float | None = None) -> tuple[str, ...]:
+    """Say so when an alpha channel, the second or the fourth, that hides something is going to be ignored.
 
-    `data_range`: black and white, where they are not those of the type; opaque is as white is.
+    `white`: what stands for opaque, where it is not the highest value of the type (1 of floating point).
     """
-    if channel_axis is None or array.shape[channel_axis] != 4:
+    if channel_axis is None or array.shape[channel_axis] not in (2, 4):
         return ()
-    alpha = np.take(array, 3, axis=channel_axis)
+    alpha = np.take(array, -1, axis=channel_axis)
     opaque: float = np.iinfo(alpha.dtype).max if alpha.dtype.kind in "ui" else 1
-    if data_range is not None and alpha.dtype.kind in "ui":
-        opaque = min(opaque, data_range[1])
-    if (alpha >= opaque).all():
+    if (alpha >= min(opaque, white or opaque)).all():
         return ()
-    share = 100 * np.count_nonzero(alpha <= 0) / alpha.size
-    return (f"transparency (the alpha channel) is ignored; {share:.3g} % of the pixels are wholly transparent",)
+    return (transparency_note(np.count_nonzero(alpha <= 0) / alpha.size),)
+
+
+def transparency_note(share: float) -> str:
+    """Say that transparency is ignored, and the share of the pixels that nobody would see."""
+    return f"transparency (the alpha channel) is ignored; {100 * share:.3g} % of the pixels are wholly transparent"
+
+
+def with_record(file: ImageFile, text: str | bytes | None) -> ImageFile:
+    """Give an image what the record of this package in its file says of its values, if that can be.
+
+    `text`: the record as JSON; None if there is none. What it says is used where the file says nothing itself.
+    """
+    try:
+        record = json.loads(text) if text else None
+    except (ValueError, RecursionError):
+        record = None
+    stated = record.get(_IMAGE) if isinstance(record, dict) else None
+    if not isinstance(stated, dict) or file.data_range is not None:
+        return file
+    data_range, luminance = stated.get("data_range"), stated.get("luminance")
+    if not _is_possible(file.array, data_range, luminance):
+        said = f"black and white {data_range!r:.80}, {luminance!r:.40}"
+        return replace(file, notes=(*file.notes, f"its record of how it was made cannot be true ({said}): not used"))
+    used = None if data_range is None else (float(data_range[0]), float(data_range[1]))
+    return replace(file, data_range=used, luminance="absolute" if luminance == "absolute" else "code")
+
+
+def _is_possible(array: npt.NDArray[Any], data_range: Any, luminance: Any) -> bool:
+    """Tell whether a stated range and meaning of values can be those of an image."""
+    if luminance not in get_args(Luminance) or (luminance == "absolute" and array.dtype.itemsize == 1):
+        return False
+    if data_range is None:
+        return True
+    if not isinstance(data_range, list) or [type(end) in (int, float) for end in data_range] != [True, True]:
+        return False
+    low, high = data_range
+    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+        return False
+    if array.dtype.kind not in "ui" or luminance == "absolute":
+        return True
+    # Some codes may lie outside black and white, but not all of them.
+    return bool(low <= array.max() and array.min() <= high)
 
 
 def lossless_suffix(file: ImageFile) -> tuple[str, str]:
@@ -135,6 +184,7 @@ def lossless_suffix(file: ImageFile) -> tuple[str, str]:
     """
     own = file.path.suffix.lower()
     fits_png = file.array.dtype in (np.uint8, np.uint16) and file.array.ndim == 2 + (file.channel_axis is not None)
+    fits_png &= not np.ma.getmaskarray(file.array).any() if isinstance(file.array, np.ma.MaskedArray) else True
     suffix = ".tif" if own in TIFF_SUFFIXES or not fits_png else ".png"
     if own == suffix or (own in TIFF_SUFFIXES and suffix == ".tif"):
         return suffix, ""
@@ -147,25 +197,49 @@ def lossless_suffix(file: ImageFile) -> tuple[str, str]:
 def write_picture(array: npt.NDArray[Any], path: Path, source: ImageFile, info: Mapping[str, Any]) -> Path:
     """Write an image, whole or not at all.
 
-    `array`: shape, axes and dtype of ``source.array``. `source`: what it was made from; a colour profile, the
-    orientation and the resolution are taken over from PNG and JPEG.
+    `array`: shape, axes and dtype of ``source.array``; masked pixels are written as pixels without data. `source`: what
+    it was made from; black and white, the meaning of values and the size of a pixel are kept, and a colour profile and
+    EXIF data are taken over from its file. The image is upright, and so says what is written.
     """
-    array = np.ma.getdata(array)
-    record = {"version": __version__, "info": plain(info)}
+    stated = {"data_range": source.data_range, "luminance": source.luminance, "axes": source.axes}
+    record = {"version": __version__, "info": plain(info), _IMAGE: plain(stated)}
     colours = None if source.channel_axis is None else source.channel_axis % array.ndim
     suffix = path.suffix.lower()
     if suffix not in (*TIFF_SUFFIXES, ".png"):
         raise InputError(f"An image is written without loss as .tif or .png, not as {suffix or path.name!r}.")
     # All writers want the colours last; an image whose colours were planes comes out with the same pixels as colours.
     pixels = array if colours is None else np.moveaxis(array, colours, -1)
+    pixels, no_data = _without_mask(pixels, colours is not None)
+    if no_data is not None and suffix == ".png":
+        raise InputError(f"{path.name} has pixels without data, which PNG cannot say. Give a TIFF instead.")
     with written_whole(path) as part:
-        if suffix != ".png":
-            _as_tiff(pixels, part, _axes_of(source, array.ndim, colours), record)
-        elif array.dtype == np.uint16 and colours is not None:
-            _with_opencv(pixels, part, record)
+        if suffix == ".png":
+            _as_png(pixels, part, source, record)
         else:
-            _with_pillow(pixels, part, source.path, record)
+            _as_tiff(pixels, part, source, _axes_of(source, array.ndim, colours), record, no_data)
     return path
+
+
+def _without_mask(pixels: npt.NDArray[Any], has_colours: bool) -> tuple[npt.NDArray[Any], float | None]:
+    """Give masked pixels a value that no other has (NaN in floating point), and that value; None if none is masked."""
+    if not isinstance(pixels, np.ma.MaskedArray):
+        return pixels, None
+    mask = np.ma.getmaskarray(pixels)
+    data = np.ma.getdata(pixels)
+    if not mask.any():
+        return data, None
+    if has_colours:
+        mask = np.broadcast_to(mask.any(axis=-1, keepdims=True), mask.shape)
+    if data.dtype.kind == "f":
+        return np.where(mask, data.dtype.type(np.nan), data), math.nan
+    limits = np.iinfo(data.dtype) if data.dtype.kind in "ui" else None
+    used = np.unique(data[~mask])
+    hidden = [int(value) for value in data[mask][:1]]
+    wanted = [*hidden, 0, *((int(limits.max), int(limits.min), *range(1, 256)) if limits is not None else ())]
+    free = [value for value in wanted if value not in used]
+    if not free:
+        raise InputError("Every value of the image is in use, and none is left for pixels without data. Use 16 bits.")
+    return np.where(mask, data.dtype.type(free[0]), data), float(free[0])
 
 
 def _axes_of(source: ImageFile, ndim: int, colours: int | None) -> str:
@@ -176,12 +250,35 @@ def _axes_of(source: ImageFile, ndim: int, colours: int | None) -> str:
     return "".join(letter if letter in _TIFF_AXES else "Q" for letter in axes)
 
 
-def _as_tiff(pixels: npt.NDArray[Any], part: Path, axes: str, record: Mapping[str, Any]) -> None:
+def _as_tiff(
+    pixels: npt.NDArray[Any],
+    part: Path,
+    source: ImageFile,
+    axes: str,
+    record: Mapping[str, Any],
+    no_data: float | None,
+) -> None:
     import tifffile
 
-    rgb: dict[str, Any] = {"photometric": "minisblack"}
+    options: dict[str, Any] = {"photometric": "minisblack"}
+    samples = 1
     if axes.endswith("S") and pixels.shape[-1] in (3, 4):
-        rgb = {"photometric": "rgb", "extrasamples": ["unassalpha"] if pixels.shape[-1] == 4 else None}
+        samples = pixels.shape[-1]
+        options = {"photometric": "rgb", "extrasamples": ["unassalpha"] if samples == 4 else None}
+    if source.pixel_size is not None:
+        height, width = source.pixel_size
+        options |= {"resolution": (1e4 / width, 1e4 / height), "resolutionunit": "CENTIMETER"}
+    if "icc_profile" in (taken := _taken_over(source.path)):
+        options["iccprofile"] = taken["icc_profile"]
+    tags: list[tuple[int, str, int, Any, bool]] = []
+    if source.data_range is not None and pixels.dtype.kind == "u" and pixels.dtype.itemsize <= 2:
+        tags = [
+            (tag, "H", samples, (round(end),) * samples if samples > 1 else round(end), False)
+            for tag, end in zip(_RANGE_TAGS, source.data_range, strict=True)
+            if 0 <= end <= _SHORT
+        ]
+    if no_data is not None:
+        tags.append((_NO_DATA_TAG, "s", 0, f"{no_data:.17g}", False))
     tifffile.imwrite(
         part,
         pixels,
@@ -189,42 +286,56 @@ def _as_tiff(pixels: npt.NDArray[Any], part: Path, axes: str, record: Mapping[st
         bigtiff=pixels.nbytes > CLASSIC_LIMIT,
         metadata={"axes": axes, KEY: record},
         software=SOFTWARE,
-        **rgb,
+        extratags=tags,
+        **options,
     )
 
 
-def _with_pillow(pixels: npt.NDArray[Any], part: Path, source: Path, record: Mapping[str, Any]) -> None:
-    from PIL import Image, PngImagePlugin
-
-    text = PngImagePlugin.PngInfo()
-    text.add_text(KEY, json.dumps(record))
-    text.add_text("Software", SOFTWARE)
-    Image.fromarray(np.ascontiguousarray(pixels)).save(part, "PNG", pnginfo=text, **_taken_over(source))
-
-
-def _taken_over(source: Path) -> dict[str, Any]:
-    """Give what makes a picture look and lie as its source does."""
+def _as_png(pixels: npt.NDArray[Any], part: Path, source: ImageFile, record: Mapping[str, Any]) -> None:
+    """Write a PNG, and what is stated beside the pixels behind its header."""
+    import imagecodecs
     from PIL import Image
 
-    try:
-        with Image.open(source) as picture:
-            found = picture.info
-    except (OSError, ValueError, SyntaxError):
-        return {}
-    return {name: found[name] for name in ("icc_profile", "exif", "dpi") if found.get(name)}
-
-
-def _with_opencv(pixels: npt.NDArray[Any], part: Path, record: Mapping[str, Any]) -> None:
-    """Write 16 bits a colour, which Pillow cannot."""
-    import cv2
-
-    order = [2, 1, 0, *range(3, pixels.shape[-1])] if pixels.shape[-1] > 1 else [0]
-    done, code = cv2.imencode(".png", np.ascontiguousarray(pixels[..., order]))
-    if not done:
-        raise InputError(f"{part.name} could not be encoded as PNG with 16 bits. Give a TIFF instead.")
-    # OpenCV writes no text: it goes in behind the header, as Pillow puts it.
-    text = KEY.encode("latin-1") + b"\0" + json.dumps(record).encode("latin-1")
-    chunk = b"tEXt" + text
-    inserted = struct.pack(">I", len(text)) + chunk + struct.pack(">I", zlib.crc32(chunk))
-    encoded = code.tobytes()
+    if pixels.dtype == bool:
+        buffer = io.BytesIO()
+        Image.fromarray(np.ascontiguousarray(pixels)).save(buffer, "PNG")
+        encoded = buffer.getvalue()
+    else:
+        encoded = bytes(imagecodecs.png_encode(np.ascontiguousarray(pixels), level=_PNG_LEVEL))
+    taken = _taken_over(source.path)
+    further = [(name, taken[name]) for name in _PNG_COLOURS if name in taken]
+    if "icc_profile" in taken and b"iCCP" not in taken:
+        further.append((b"iCCP", b"ICC profile\0\0" + zlib.compress(taken["icc_profile"])))
+    if source.pixel_size is not None and 1 <= 1e6 / max(source.pixel_size) <= 1e6 / min(source.pixel_size) < 2**31:
+        height, width = (round(1e6 / side) for side in source.pixel_size)  # pixels a metre
+        further.append((b"pHYs", struct.pack(">IIB", width, height, 1)))
+    if "exif" in taken:
+        further.append((b"eXIf", taken["exif"].removeprefix(b"Exif\0\0")))
+    further += [
+        (b"tEXt", KEY.encode() + b"\0" + json.dumps(record).encode("latin-1")),
+        (b"tEXt", b"Software\0" + SOFTWARE.encode("latin-1")),
+    ]
+    inserted = b"".join(chunk(name, data) for name, data in further)
     part.write_bytes(encoded[:_PNG_HEADER] + inserted + encoded[_PNG_HEADER:])
+
+
+def _taken_over(path: Path) -> dict[Any, Any]:
+    """Give what makes a picture look as its source does: profile, EXIF data, and what a PNG says of its colours."""
+    from PIL import Image
+
+    found: dict[Any, Any] = {}
+    try:
+        with warnings.catch_warnings(), Image.open(path) as picture:
+            warnings.simplefilter("ignore")
+            found = {name: picture.info[name] for name in ("icc_profile", "exif") if picture.info.get(name)}
+            if picture.mode not in ("L", "LA", "I;16", "RGB", "RGBA", "P"):
+                found.pop("icc_profile", None)  # of inks, which the pixels are no longer
+        if (exif := upright_exif(found.pop("exif", b""))) is not None:
+            found["exif"] = exif
+        content = path.read_bytes()
+        if content.startswith(SIGNATURE):
+            stated = dict(chunks(Source.of(path), content))
+            found |= {name: stated[name] for name in _PNG_COLOURS if name in stated}
+    except Exception:  # whatever a decoder raises: the pixels have been read, and are what is written
+        return found
+    return found

@@ -5,19 +5,22 @@ To read a further format, write a decoder that gives an `ImageFile` and add a ro
 
 from __future__ import annotations
 
+import json
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 from ..arguments import checked
-from ._bitmap import pnm_white, read_linear_light, read_with_opencv, read_with_pillow
-from ._exr import read_exr_image
-from .image_file import ImageFile
+from . import _avif, _bitmap, _exr, _fits, _foreign, _jpeg, _jpeg2000, _jpegxl, _netpbm, _png, _radiance
+from ._chunks import SIGNATURE
+from .image_file import KEY, ImageFile, with_record
 from .source import MOST_PIXELS, Source
 
 _TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-_EXR_MAGIC = b"\x76\x2f\x31\x01"
-_LINEAR_LIGHT = (b"#?RADIANCE", b"#?RGBE", b"PF\n", b"Pf\n", b"PF\r", b"Pf\r", b"PF ", b"Pf ")
+
+# Decoders say on this channel what they also raise.
+logging.getLogger("imagecodecs").addHandler(logging.NullHandler())
 
 
 @checked
@@ -27,8 +30,10 @@ def read_image(path: str | Path, *, most_pixels: int = MOST_PIXELS) -> ImageFile
     Parameters
     ----------
     path : str or pathlib.Path
-        TIFF (also ImageJ and OME, stacks, and BigTIFF), PNG, JPEG, GIF, BMP, WebP, JPEG 2000, PNM, PFM, Radiance HDR,
-        OpenEXR, and what else Pillow or OpenCV decodes. A file without a suffix is read as well: the content decides.
+        TIFF (also ImageJ and OME, stacks, and BigTIFF), PNG, JPEG (also of 12 bits, lossless, and JPEG-LS), JPEG 2000,
+        JPEG XL, AVIF, WebP, GIF, BMP, the Netpbm family (PBM, PGM, PPM, PAM, PFM), Radiance HDR, OpenEXR, FITS, and
+        older ones: TGA, PCX, SGI, Sun raster, ICO, DDS, PSD, QOI, XBM, XPM. A file without a suffix is read as well:
+        the content decides.
     most_pixels : int
         How many pixels, of all planes together, a file may have; what states more is refused before memory is taken
         for it. By default 2**30, about 1.07 thousand million.
@@ -60,31 +65,80 @@ def read_image(path: str | Path, *, most_pixels: int = MOST_PIXELS) -> ImageFile
 def _read_tiff(source: Source) -> ImageFile:
     from ._tiff import read_tiff_image  # tifffile takes a while to import
 
-    return read_tiff_image(source)
+    return with_record(read_tiff_image(source), _tiff_record(source))
 
 
-def _is_deep(head: bytes) -> bool:
-    """Tell the files that Pillow would reduce to 8 bits, or whose range it would lose."""
-    if head.startswith(b"\x89PNG"):
-        depth, colour = head[24:25], head[25:26]
-        return depth == b"\x10" and colour != b"\x00"
-    if head[:2] in (b"P2", b"P3", b"P5", b"P6"):
-        return (pnm_white(head) or 0) > 255
-    box = head.find(b"ihdr")  # JPEG 2000: height, width, channels, bits less one
-    return box > 0 and head[box + 12 : box + 15] in (b"\0\x03\x0f", b"\0\x04\x0f")
+def _tiff_record(source: Source) -> str | None:
+    """Give the record of this package in the description of a TIFF, as JSON."""
+    import tifffile
+
+    with tifffile.TiffFile(source.path) as file:
+        description = file.pages.first.description
+    if f'"{KEY}"' not in description:
+        return None
+    try:
+        return json.dumps(json.loads(description).get(KEY))
+    except (ValueError, AttributeError, RecursionError):
+        return None
 
 
 class _Format(NamedTuple):
     names: str
+    suffixes: tuple[str, ...]
     has: Callable[[bytes], bool]  # from the first bytes of a file
     read: Callable[[Source], ImageFile]
 
 
+def _begins(*starts: bytes) -> Callable[[bytes], bool]:
+    return lambda head: head.startswith(starts)
+
+
 _FORMATS = (
-    _Format("TIFF, by tifffile", lambda head: head[:4] in _TIFF_MAGIC, _read_tiff),
-    _Format("OpenEXR, by its own library", lambda head: head.startswith(_EXR_MAGIC), read_exr_image),
-    _Format("Radiance HDR and PFM, by OpenCV", lambda head: head.startswith(_LINEAR_LIGHT), read_linear_light),
-    _Format("16-bit colour in PNG, PNM and JPEG 2000, by OpenCV", _is_deep, read_with_opencv),
-    _Format("all others, by Pillow, else by OpenCV", lambda _head: True, read_with_pillow),
+    _Format("TIFF, by tifffile", (".tif", ".tiff"), lambda head: head[:4] in _TIFF_MAGIC, _read_tiff),
+    _Format("PNG, by libpng", (".png",), _begins(SIGNATURE), _png.read_png),
+    _Format(
+        "JPEG, by libjpeg-turbo, and JPEG-LS, by CharLS",
+        (".jpeg", ".jpg", ".jpe", ".jfif", ".jls"),
+        _begins(_jpeg.START),
+        _jpeg.read_jpeg,
+    ),
+    _Format(
+        "JPEG 2000, by OpenJPEG",
+        (".j2k", ".jp2", ".jpx", ".jpf", ".j2c", ".jpc"),
+        _begins(_jpeg2000.BOXED, _jpeg2000.STREAM),
+        _jpeg2000.read_jpeg2000,
+    ),
+    _Format("JPEG XL, by libjxl", (".jxl",), _begins(_jpegxl.BOXED, _jpegxl.STREAM), _jpegxl.read_jpegxl),
+    _Format("AVIF, by libavif", (".avif",), _avif.is_film_or_picture, _avif.read_avif),
+    _Format("OpenEXR, by its own library", (".exr",), _begins(_exr.MAGIC), _exr.read_exr_image),
+    _Format("Radiance HDR, by its own code", (".hdr", ".pic"), _begins(*_radiance.MAGIC), _radiance.read_radiance),
+    _Format(
+        "Netpbm and PFM, by NumPy",
+        (".pbm", ".pfm", ".pgm", ".pnm", ".ppm", ".pam"),
+        _netpbm.is_netpbm,
+        _netpbm.read_netpbm,
+    ),
+    _Format("FITS, by NumPy", (".fits", ".fit", ".fts"), _begins(_fits.MAGIC), _fits.read_fits),
+    _Format("QOI, by its own code", (".qoi",), _begins(b"qoif"), _bitmap.read_qoi),
+    _Format("GIF, by Pillow", (".gif",), _begins(b"GIF87a", b"GIF89a"), _bitmap.read_gif),
+    _Format("BMP, by Pillow", (".bmp", ".dib"), _begins(b"BM"), _bitmap.read_bmp),
+    _Format("WebP, by Pillow", (".webp",), lambda h: h[:4] == b"RIFF" and h[8:12] == b"WEBP", _bitmap.read_with_pillow),
+    _Format("what is known and not read", (), _foreign.is_foreign, _foreign.refuse),
+    _Format(
+        "older ones, by Pillow",
+        (".tga", ".pcx", ".sgi", ".rgb", ".bw", ".ras", ".ico", ".dds", ".psd", ".xbm", ".xpm"),
+        _bitmap.has_pillow,
+        _bitmap.read_with_pillow,
+    ),
+    _Format("all others", (), lambda _head: True, _bitmap.read_by_name),
 )
 """The first row that recognises a file reads it."""
+
+SUFFIXES = tuple(sorted({suffix for row in _FORMATS for suffix in row.suffixes}))
+"""Which files of a folder are taken for images; a file named by itself may have any name."""
+
+PHOTO_SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
+"""Those of everyday pictures, of which data sets of labelled pictures are made."""
+
+LIGHT_SUFFIXES = (".exr", ".hdr", ".pfm")
+"""Those of formats that hold linear light."""

@@ -17,12 +17,10 @@ import numpy.typing as npt
 from PIL import Image, ImageOps
 
 from ...core.errors import InputError
+from ...core.io.reading import PHOTO_SUFFIXES
 from ...core.progress import Progress
 
 Pixels = npt.NDArray[np.uint8]
-
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".gif")
-"""Of the files that are pictures; others are passed over."""
 
 WHOLE = (0.0, 1.0)
 
@@ -171,7 +169,7 @@ def _files(path: Path) -> dict[str, str]:
 def _is_picture(name: str) -> bool:
     file = PurePosixPath(name)
     # macOS puts files named ._x.jpg beside x.jpg into its archives.
-    return file.suffix.lower() in SUFFIXES and not any(word.startswith((".", "__MACOSX")) for word in file.parts)
+    return file.suffix.lower() in PHOTO_SUFFIXES and not any(word.startswith((".", "__MACOSX")) for word in file.parts)
 
 
 def _members(path: Path, wanted: set[str] | None) -> Iterator[tuple[str, bytes]]:
