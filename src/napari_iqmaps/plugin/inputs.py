@@ -20,6 +20,9 @@ from .parts import as_wide_as_its_place
 _FIELD_WIDTH = 50
 _UNKNOWN = ("black?", "white?")
 _CANDELAS = ("0", f"{SDR_WHITE:g}")
+_KNOWN_TYPES = ("bool", "uint8", "uint16")
+"""Types whose range the core takes by itself."""
+
 _SHOWN, _TYPE, _TYPED = "as shown", "whole type", "typed"
 _BITS = {f"{bits} bit": bits for bits in (10, 12, 14)}
 """Depths of cameras that write 16 bits, by the name of the rule."""
@@ -205,8 +208,9 @@ class RangeEdit(Container):  # type: ignore[type-arg]
 
     def _is_known_by_type(self, black: float, white: float) -> bool:
         """Tell whether the core uses these values by itself, for each image by its type."""
-        knows = self._luminance == "code" and str(self._layer.dtype) in ("bool", "uint8", "uint16")
-        return knows and (black, white) == _range_of_type(self._layer)
+        if self._luminance != "code" or not isinstance(self._layer, Image):
+            return False
+        return str(self._layer.dtype) in _KNOWN_TYPES and (black, white) == _range_of_type(self._layer)
 
     def _refuse_unknown(self) -> None:
         """Say it in the words of the widget; to the core, the range is an argument."""
