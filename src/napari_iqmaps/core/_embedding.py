@@ -53,8 +53,10 @@ class Carrier:
         self.tick = tick
         low, high = data_range
         self.code = (high - low) / WHITE
-        self._range = data_range
         self._is_whole = pixels.dtype.kind in "ui"
+        # A stated white may lie above the largest number that the image can store.
+        stored = np.iinfo(pixels.dtype) if self._is_whole else np.finfo(pixels.dtype)
+        self._range = max(low, float(stored.min)), min(high, float(stored.max))
         self._has_channels = has_channels
         self._dithers = rounding == "dither"
         self._colours = min(3, pixels.shape[-1]) if has_channels else 1
@@ -246,8 +248,10 @@ def embed(
 
 def _settled(carrier: Carrier, wanted: Plane, gain: Plane, limit: Plane, pooling: Pooling, tick: Tick) -> Plane:
     """Lower the gain, smoothly and only around where it is needed, until the pooled difference is below a limit."""
+    limit = np.maximum(limit, np.finfo(np.float32).tiny)  # the faintest strengths are none in float32
     for _ in range(_STEPS):
-        excess = _pooled(carrier.stored(wanted * gain), pooling, tick) / limit
+        with np.errstate(over="ignore"):
+            excess = _pooled(carrier.stored(wanted * gain), pooling, tick) / limit
         if not (excess > 1).any():
             break
         gain = gain * _in_strips(_envelope(pooling.reach), excess, tick)

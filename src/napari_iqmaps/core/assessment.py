@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
+from .arguments import check_fields
+from .arrays import computed, computing
 from .evidence import Verdict, blind_verdict, machine_verdict, uniformity
 from .maps import QualityMap
 from .models import load_network
@@ -192,6 +194,7 @@ class _Assessed:
         return made if made.is_lazy else made.with_reservations()
 
     def __post_init__(self) -> None:
+        check_fields(self)
         object.__setattr__(self, "maps", MappingProxyType(dict(self.maps)))
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -201,7 +204,7 @@ class _Assessed:
     @cached_property
     def score(self) -> QualityScore:
         """The score; of lazy maps it is computed when it is first asked for, in a pass of its own."""
-        return self.judge.score(np.asarray(self.sums))
+        return self.judge.score(computed(self.sums))
 
     @property
     def is_lazy(self) -> bool:
@@ -224,7 +227,8 @@ class _Assessed:
             return self
         from dask.base import compute
 
-        values, sums = compute({kind: result.values for kind, result in self.maps.items()}, self.sums)
+        with computing("image"):
+            values, sums = compute({kind: result.values for kind, result in self.maps.items()}, self.sums)
         maps = {kind: QualityMap.of(values[kind], kind, result.info) for kind, result in self.maps.items()}
         return replace(self, maps=maps, sums=sums).with_reservations()
 

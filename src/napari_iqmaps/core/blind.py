@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from .. import __version__
 from . import models
+from .arguments import checked
 from .assessment import Assessment, BlindJudge
 from .errors import InputError
 from .images import DataRange, Planes, as_planes, check_same_shape
@@ -32,6 +33,7 @@ COLUMNS = columns(Part.RESULTS, *(f"mean_{kind}" for kind in MAPS))
 _WITH_SENSITIVITY = ("sensitivity", "perceptual_error")
 
 
+@checked
 def assess(
     image: Any,
     *,
@@ -127,6 +129,7 @@ def assess(
     return _passed(inputs, wanted, "assess", model, weights, device, tile, progress, scores=True)
 
 
+@checked
 def quality(
     image: Any,
     *,
@@ -278,6 +281,7 @@ def _passed(
     return Assessment.of(values, sums, BlindJudge(record, str(target), inputs[0].shape, info, operator.runs_trunk))
 
 
+@checked
 def objective_error_map(
     test: Any,
     reference: Any,
@@ -322,6 +326,7 @@ def objective_error_map(
     )  # fmt: skip
 
 
+@checked
 def error_map(
     image: Any,
     *,
@@ -363,6 +368,7 @@ def error_map(
     )  # fmt: skip
 
 
+@checked
 def reliability_map(
     image: Any,
     *,
@@ -400,6 +406,7 @@ def reliability_map(
     )  # fmt: skip
 
 
+@checked
 def sensitivity_map(
     image: Any,
     *,
@@ -442,6 +449,7 @@ def sensitivity_map(
     )  # fmt: skip
 
 
+@checked
 def perceptual_error_map(
     image: Any,
     *,

@@ -13,6 +13,8 @@ from typing import Any, Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
+from .arguments import checked
+from .arrays import numbers
 from .errors import InputError
 
 Luminance = Literal["code", "absolute"]
@@ -34,9 +36,12 @@ _PU21 = (0.353487901, 0.3734658629, 8.277049286e-05, 0.9062562627, 0.09150303166
 _PQ_EXPONENTS = (2610 / 16384, 2523 / 32)
 _PQ_FACTORS = (3424 / 4096, 2413 / 128, 2392 / 128)
 
+_FAR = 1000  # times its width: a range at this distance from 0 keeps four digits of float32
+
 Values = npt.NDArray[np.float64]
 
 
+@checked
 def pu21(luminance: npt.ArrayLike) -> Values:
     """Encode luminance in the perceptually uniform values of PU21.
 
@@ -60,10 +65,11 @@ def pu21(luminance: npt.ArrayLike) -> Values:
        for HDR", Picture Coding Symposium 2021.
     """
     p1, p2, p3, p4, p5, p6, p7 = _PU21
-    powers = np.clip(np.asarray(luminance, np.float64), DARKEST, PEAK) ** p4
+    powers = np.clip(numbers(luminance, "luminance"), DARKEST, PEAK) ** p4
     return np.asarray(p7 * (((p1 + p2 * powers) / (1 + p3 * powers)) ** p5 - p6))
 
 
+@checked
 def pq(luminance: npt.ArrayLike) -> Values:
     """Encode luminance in the perceptual quantizer (PQ) of HDR video.
 
@@ -82,7 +88,7 @@ def pq(luminance: npt.ArrayLike) -> Values:
     .. [1] SMPTE ST 2084:2014, the inverse of its electro-optical transfer function; also Rec. ITU-R BT.2100.
     """
     (m1, m2), (c1, c2, c3) = _PQ_EXPONENTS, _PQ_FACTORS
-    powers = (np.clip(np.asarray(luminance, np.float64), 0, PEAK) / PEAK) ** m1
+    powers = (np.clip(numbers(luminance, "luminance"), 0, PEAK) / PEAK) ** m1
     return np.asarray(((c1 + c2 * powers) / (1 + c3 * powers)) ** m2)
 
 
@@ -199,8 +205,9 @@ class Display:
 def _light(values: npt.NDArray[Any], data_range: tuple[float, float], black: float, peak: float) -> Values:
     low, high = data_range
     unit = (high - low) / SDR_WHITE
-    light = np.array(values, np.float64, order="C")
-    holes = ~np.isfinite(light)
+    holes = ~np.isfinite(values)
+    with np.errstate(over="ignore", invalid="ignore"):  # what is wider than 64 bits may become infinite; it is clipped
+        light = np.array(values, np.float64, order="C")
     # Clipped before it is scaled: 1e38 times anything may be more than a number can hold.
     np.clip(light, low + black * unit, low + peak * unit, out=light)
     light -= low
@@ -214,10 +221,12 @@ def _scaled(values: npt.NDArray[Any], data_range: tuple[float, float]) -> npt.ND
     if values.dtype.str[1:] == "u1" and data_range == (0.0, WHITE):
         return values.astype(np.float32, order="C")  # what follows would give the same, in five passes
     # Up to 16 bits float32 is exact; wider numbers lose their offset unless it is subtracted in float64.
-    exact = values.dtype.itemsize <= 2 or values.dtype.str[1:] == "f4"
-    scaled: npt.NDArray[Any] = np.array(values, dtype=np.float32 if exact else np.float64, order="C")
-    holes = None if values.dtype.kind in "bui" else ~np.isfinite(scaled)
-    with np.errstate(over="ignore"):  # 1e38 becomes infinite here, and is clipped
+    # So does a range that lies far from 0 for its width.
+    is_near = max(abs(low), abs(high)) <= _FAR * (high - low)
+    exact = is_near and (values.dtype.itemsize <= 2 or values.dtype.str[1:] == "f4")
+    holes = None if values.dtype.kind in "bui" else ~np.isfinite(values)
+    with np.errstate(over="ignore", invalid="ignore"):  # 1e38 becomes infinite here, and is clipped
+        scaled: npt.NDArray[Any] = np.array(values, dtype=np.float32 if exact else np.float64, order="C")
         scaled -= low
         # In this order both steps are exact for 8 and 16 bits, so that uint16 = 257 x uint8 gives the same numbers.
         scaled *= WHITE

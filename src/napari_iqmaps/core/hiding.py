@@ -12,9 +12,11 @@ import numpy.typing as npt
 
 from .. import __version__
 from . import marks
+from .arguments import check_fields, checked
+from .arrays import as_array, computed
 from .display import WHITE
 from .errors import InputError
-from .images import DataRange, Planes, as_planes, is_dask
+from .images import DataRange, Planes, as_planes
 from .maps import QualityMap
 from .marks import MarkRange, Placement
 from .progress import Progress, Steps
@@ -55,6 +57,9 @@ class HiddenMark:
     info: Mapping[str, Any]
 
     def __post_init__(self) -> None:
+        check_fields(self)
+        if missing := [name for name in _NEEDED if name not in self.info]:
+            raise InputError(f"The info of a hidden mark has no {' and no '.join(missing)}. Give what `hide` gives.")
         object.__setattr__(self, "info", MappingProxyType(dict(self.info)))
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -97,6 +102,9 @@ class HiddenMark:
         return f"<HiddenMark, {shape}: {self.sentence()}>"
 
 
+_NEEDED = ("strength", "level", "highest", "kept", "data_range")
+"""Entries of a hidden mark's info that its sentence and its map are made of."""
+
 Mode = Literal["multiply", "clamp"]
 Rounding = Literal["dither", "nearest"]
 
@@ -108,6 +116,7 @@ STRONGEST = 10.0
 _LITTLE = 0.5
 
 
+@checked
 def hide(
     mark: Any,
     image: Any,
@@ -300,9 +309,7 @@ def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
 
 
 def _image_planes(image: Any, data_range: DataRange, channel_axis: int | None) -> Planes:
-    if is_dask(image):
-        image = image.compute()
-    planes = as_planes(image, data_range=data_range, channel_axis=channel_axis)
+    planes = as_planes(computed(as_array(image, "image")), data_range=data_range, channel_axis=channel_axis)
     dtype = planes.array.dtype
     if dtype.kind == "b":
         raise InputError(

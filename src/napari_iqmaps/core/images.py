@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from .arrays import as_array, check_numbers, computed, is_dask
 from .display import DARKEST, SDR_WHITE, WHITE, Display
 from .errors import InputError
 
@@ -26,6 +27,9 @@ DataRange = float | tuple[float, float] | None
 
 _KNOWN_RANGES: dict[str, tuple[float, float]] = {"bool": (0, 1), "uint8": (0, 255), "uint16": (0, 65535)}
 _SMALLEST_COLOUR_SIDE = 16
+_NARROWEST, _WIDEST = 1e-30, 1e30  # of a range: 255 times a value, over its width, has to fit into float32
+_STEPS = 256  # that float64 has to have between black and white
+_CLAIMED = 2**30  # pixels up to which an array may repeat those that it holds
 _RADII = (1, 3, 7, 15, 31)
 REACH = _RADII[-1]
 """How far, in pixels, a hole looks for valid neighbours; past that distance it cannot touch a valid answer."""
@@ -77,8 +81,8 @@ class Planes:
         else:
             window = np.take(np.take(pixels, _indices(rows, pixels.shape[0]), axis=0),
                              _indices(columns, pixels.shape[1]), axis=1)  # fmt: skip
-        computed: npt.NDArray[Any] = window.compute() if self.is_lazy else window
-        return computed
+        pixels_there: npt.NDArray[Any] = computed(window)
+        return pixels_there
 
     def colours(self) -> list[Planes]:
         """Give each colour as grey planes of its own: red, green and blue, or the one there is; alpha is left out."""
@@ -103,11 +107,6 @@ class Planes:
             meta=np.empty((0,) * (array.ndim - 1), np.float32),
             **options,
         )
-
-
-def is_dask(array: object) -> bool:
-    """Tell whether an object is a dask array, without importing dask."""
-    return type(array).__module__.split(".")[0] == "dask"
 
 
 def luminance(
@@ -158,8 +157,8 @@ def as_planes(
     white; None means that values are cd/m2. Nothing is copied or computed, beyond what ``numpy.asanyarray`` does and
     the brightest value of an image in cd/m2.
     """
-    array = image if is_dask(image) else _as_array(image, name)
-    _check_dtype(array, name)
+    array = as_array(image, name)
+    check_numbers(array, name)
     is_light = display.luminance == "absolute"
     states_unit = is_light and data_range is None
     used_range = _CANDELAS if states_unit else _resolve_range(array.dtype, data_range, name)
@@ -181,29 +180,8 @@ def check_same_shape(first: Planes, second: Planes, names: Sequence[str]) -> Non
         )
 
 
-def _as_array(image: Any, name: str) -> npt.NDArray[Any]:
-    try:
-        return np.asanyarray(image)
-    except ValueError as error:
-        raise InputError(f"The {name} is not an array: {error}. Give rows of equal length.") from None
-
-
 def _indices(selection: Any, length: int) -> Any:
     return np.arange(length)[selection] if isinstance(selection, slice) else selection
-
-
-def _check_dtype(array: Any, name: str) -> None:
-    kind = array.dtype.kind
-    if kind in "buif":
-        return
-    if kind == "c":
-        raise InputError(f"The {name} is complex ({array.dtype}). Take its magnitude, abs(image), or its phase first.")
-    if kind in "OSUT":
-        raise InputError(
-            f"The {name} holds {array.dtype} values, not numbers. Give an array of numbers with equally long rows; "
-            "read a file with napari_iqmaps.read_image(path) first."
-        )
-    raise InputError(f"The {name} has dtype {array.dtype}, which is not of real numbers. Convert it first.")
 
 
 def _resolve_range(dtype: np.dtype[Any], data_range: DataRange, name: str) -> tuple[float, float]:
@@ -229,6 +207,16 @@ def _resolve_range(dtype: np.dtype[Any], data_range: DataRange, name: str) -> tu
     if high <= low:
         raise InputError(
             f"data_range is ({low:g}, {high:g}); white must lie above black. Swap them or widen the range."
+        )
+    if not _NARROWEST <= high - low <= _WIDEST or max(abs(low), abs(high)) > _WIDEST:
+        raise InputError(
+            f"data_range is ({low:g}, {high:g}); black and white have to be {_NARROWEST:g} to {_WIDEST:g} apart, to be "
+            "computed with. Scale the image first, such as to (0, 1)."
+        )
+    if high - low < _STEPS * np.finfo(np.float64).eps * max(abs(low), abs(high)):
+        raise InputError(
+            f"data_range is ({low!r}, {high!r}); of numbers so large, hardly any lie between the two. Subtract black "
+            "from the image first, in its own type."
         )
     return low, high
 
@@ -295,11 +283,24 @@ def _check_shape(array: Any, has_channels: bool, name: str) -> None:
         )
     if 0 in shape:
         raise InputError(f"The {name} is empty (shape {tuple(array.shape)}). Check how it was read or cropped.")
+    _check_claim(array, name)
     looks_colour = not has_channels and len(shape) == 3 and shape[-1] in (3, 4)
     if looks_colour and min(shape[:2]) >= _SMALLEST_COLOUR_SIDE:
         raise InputError(
             f"The {name} has shape {tuple(array.shape)}, which without channel_axis would be {shape[0]} planes of only "
             f"{shape[2]} pixels' width. Pass channel_axis=-1 if the last axis holds colours."
+        )
+
+
+def _check_claim(array: Any, name: str) -> None:
+    """Refuse an array that repeats few pixels so often that no memory could hold an answer for each."""
+    if is_dask(array) or array.size <= _CLAIMED:
+        return
+    held = math.prod(length for length, stride in zip(array.shape, array.strides, strict=True) if stride)
+    if held < array.size:
+        raise InputError(
+            f"The {name} says that it has {array.size:.3g} values (shape {tuple(array.shape)}), and repeats the {held} "
+            "that it holds. Give those alone."
         )
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
+
+from .arguments import check_fields, checked
+from .arrays import numbers
+from .errors import InputError
 
 
 def _as_it_is(values: Any, info: Mapping[str, Any]) -> Any:
@@ -94,11 +97,17 @@ class Kind:
     pooled: Callable[[Any, Mapping[str, Any]], Any] = _as_it_is
     from_mean: Callable[[Any], Any] = _unchanged
 
+    def __post_init__(self) -> None:
+        check_fields(self)
+        if not self.limits[0] < self.limits[1]:
+            raise InputError(f"limits is {self.limits!r}; give the lowest and the highest value, lowest first.")
+
     @property
     def is_signed(self) -> bool:
         """Whether the kind has values on both sides of 0, which is then the middle of its colours."""
         return self.limits[0] < 0
 
+    @checked
     def display_limits(self, values: np.ndarray) -> tuple[float, float]:
         """Give the two values between which a map of this kind is coloured.
 
@@ -116,7 +125,8 @@ class Kind:
         """
         if self.fixed_scale:
             return self.limits
-        finite = values[np.isfinite(values)]
+        known = numbers(values, "map")
+        finite = known[np.isfinite(known)]
         if finite.size == 0:
             return self.limits if math.isfinite(self.limits[1]) else (self.limits[0], 1.0)
         if self.is_signed:
@@ -127,125 +137,142 @@ class Kind:
         return 0.0, max(high, 1e-3)
 
 
-KINDS: Mapping[str, Kind] = MappingProxyType(
-    {
-        kind.name: kind
-        for kind in (
-            Kind(
-                name="threshold",
-                title="Visibility threshold",
-                unit="luminance code values (0..255)",
-                limits=(0.01, 100.0),
-                colormap="viridis",
-                low_means="small distortions show",
-                high_means="distortions hide",
-                score_means="On average a distortion below {score} code values (of 255) is barely visible here.",
-                fixed_scale=False,
-            ),
-            Kind(
-                name="visibility",
-                title="Visibility of the difference",
-                unit="probability",
-                limits=(0.0, 1.0),
-                colormap="magma",
-                low_means="not seen",
-                high_means="surely seen",
-                score_means="The visible difference impairs the image by {score}, from 0 (not at all) to 1 (most).",
-                fixed_scale=True,
-                pooled=_impairment,
-                from_mean=_impairment_root,
-            ),
-            Kind(
-                name="mark",
-                title="Embedded mark",
-                unit="luminance code values (0..255)",
-                limits=(-255.0, 255.0),
-                colormap="coolwarm",
-                low_means="darker than the original",
-                high_means="brighter than the original",
-                score_means="The mark has a mean square of {score} in code values of 255.",
-                fixed_scale=False,
-                pooled=_squared,
-            ),
-            Kind(
-                name="objective_error",
-                title="Objective error",
-                unit="(difference / 255) ^ 0.2",
-                limits=(0.0, MOST_ERROR),
-                colormap="plasma",
-                low_means="equal to the reference",
-                high_means="differs from the reference",
-                score_means="On average the image differs from its reference by {score} on the error's scale.",
-                fixed_scale=False,
-            ),
-            Kind(
-                name="error",
-                title="Predicted error",
-                unit="(difference / 255) ^ 0.2",
-                limits=(0.0, MOST_ERROR),
-                colormap="inferno",
-                low_means="clean",
-                high_means="distorted",
-                score_means="The predicted error is {score} on average; 0 would be a clean image.",
-                fixed_scale=False,
-            ),
-            Kind(
-                name="reliability",
-                title="Reliability",
-                unit="ratio to its mean",
-                limits=(0.0, math.inf),
-                colormap="viridis",
-                low_means="too little detail to tell",
-                high_means="the prediction can be trusted",
-                score_means="Mean {score} by definition: it says where a prediction can be trusted, not how far.",
-                fixed_scale=False,
-            ),
-            Kind(
-                name="sensitivity",
-                title="Sensitivity",
-                unit="weight",
-                limits=(0.0, math.inf),
-                colormap="cividis",
-                low_means="errors matter little",
-                high_means="errors matter much",
-                score_means="On average an error counts {score} times.",
-                fixed_scale=False,
-            ),
-            Kind(
-                name="perceptual_error",
-                title="Perceptual error",
-                unit="sensitivity x error x reliability",
-                limits=(0.0, math.inf),
-                colormap="magma",
-                low_means="costs no quality",
-                high_means="costs much quality",
-                score_means="The perceptual error is {score} on average; the more, the worse.",
-                fixed_scale=False,
-            ),
-            Kind(
-                name="machine_quality",
-                title="Machine-perceived quality",
-                unit="probability",
-                limits=(0.0, 1.0),
-                colormap="YlGnBu_r",
-                low_means="a recogniser fails here",
-                high_means="a recogniser does well here",
-                score_means="A recogniser is expected to give the right answer a probability of {score}.",
-                fixed_scale=True,
-                pooled=_on_cells,
-            ),
-            Kind(
-                name="diff_diff",
-                title="Diff-diff",
-                unit="grey levels (of 255), signed",
-                limits=(-255.0, 255.0),
-                colormap="PiYG",
-                low_means="it got worse",
-                high_means="it got better",
-                score_means="The registration changed the match by {score}, from -1 (worse everywhere) to 1 (better).",
-                fixed_scale=False,
-                pooled=_clipped,
-            ),
-        )
-    }
+class _Table(Mapping[str, Kind]):
+    """The kinds by name, read only. A view of a dict could not be pickled or copied; this is, as what it is called."""
+
+    def __init__(self, *kinds: Kind) -> None:
+        self._kinds = {kind.name: kind for kind in kinds}
+
+    def __getitem__(self, name: str) -> Kind:
+        return self._kinds[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._kinds)
+
+    def __len__(self) -> int:
+        return len(self._kinds)
+
+    def __repr__(self) -> str:
+        return f"KINDS: {', '.join(self)}"
+
+    def __reduce__(self) -> str:
+        return "KINDS"
+
+
+KINDS: Mapping[str, Kind] = _Table(
+    Kind(
+        name="threshold",
+        title="Visibility threshold",
+        unit="luminance code values (0..255)",
+        limits=(0.01, 100.0),
+        colormap="viridis",
+        low_means="small distortions show",
+        high_means="distortions hide",
+        score_means="On average a distortion below {score} code values (of 255) is barely visible here.",
+        fixed_scale=False,
+    ),
+    Kind(
+        name="visibility",
+        title="Visibility of the difference",
+        unit="probability",
+        limits=(0.0, 1.0),
+        colormap="magma",
+        low_means="not seen",
+        high_means="surely seen",
+        score_means="The visible difference impairs the image by {score}, from 0 (not at all) to 1 (most).",
+        fixed_scale=True,
+        pooled=_impairment,
+        from_mean=_impairment_root,
+    ),
+    Kind(
+        name="mark",
+        title="Embedded mark",
+        unit="luminance code values (0..255)",
+        limits=(-255.0, 255.0),
+        colormap="coolwarm",
+        low_means="darker than the original",
+        high_means="brighter than the original",
+        score_means="The mark has a mean square of {score} in code values of 255.",
+        fixed_scale=False,
+        pooled=_squared,
+    ),
+    Kind(
+        name="objective_error",
+        title="Objective error",
+        unit="(difference / 255) ^ 0.2",
+        limits=(0.0, MOST_ERROR),
+        colormap="plasma",
+        low_means="equal to the reference",
+        high_means="differs from the reference",
+        score_means="On average the image differs from its reference by {score} on the error's scale.",
+        fixed_scale=False,
+    ),
+    Kind(
+        name="error",
+        title="Predicted error",
+        unit="(difference / 255) ^ 0.2",
+        limits=(0.0, MOST_ERROR),
+        colormap="inferno",
+        low_means="clean",
+        high_means="distorted",
+        score_means="The predicted error is {score} on average; 0 would be a clean image.",
+        fixed_scale=False,
+    ),
+    Kind(
+        name="reliability",
+        title="Reliability",
+        unit="ratio to its mean",
+        limits=(0.0, math.inf),
+        colormap="viridis",
+        low_means="too little detail to tell",
+        high_means="the prediction can be trusted",
+        score_means="Mean {score} by definition: it says where a prediction can be trusted, not how far.",
+        fixed_scale=False,
+    ),
+    Kind(
+        name="sensitivity",
+        title="Sensitivity",
+        unit="weight",
+        limits=(0.0, math.inf),
+        colormap="cividis",
+        low_means="errors matter little",
+        high_means="errors matter much",
+        score_means="On average an error counts {score} times.",
+        fixed_scale=False,
+    ),
+    Kind(
+        name="perceptual_error",
+        title="Perceptual error",
+        unit="sensitivity x error x reliability",
+        limits=(0.0, math.inf),
+        colormap="magma",
+        low_means="costs no quality",
+        high_means="costs much quality",
+        score_means="The perceptual error is {score} on average; the more, the worse.",
+        fixed_scale=False,
+    ),
+    Kind(
+        name="machine_quality",
+        title="Machine-perceived quality",
+        unit="probability",
+        limits=(0.0, 1.0),
+        colormap="YlGnBu_r",
+        low_means="a recogniser fails here",
+        high_means="a recogniser does well here",
+        score_means="A recogniser is expected to give the right answer a probability of {score}.",
+        fixed_scale=True,
+        pooled=_on_cells,
+    ),
+    Kind(
+        name="diff_diff",
+        title="Diff-diff",
+        unit="grey levels (of 255), signed",
+        limits=(-255.0, 255.0),
+        colormap="PiYG",
+        low_means="it got worse",
+        high_means="it got better",
+        score_means="The registration changed the match by {score}, from -1 (worse everywhere) to 1 (better).",
+        fixed_scale=False,
+        pooled=_clipped,
+    ),
 )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import __version__
 from . import models
+from .arguments import checked
 from .assessment import MachineAssessment, MachineJudge
 from .images import DataRange, as_planes
 from .maps import QualityMap
@@ -19,6 +20,7 @@ NETWORK = "metrifier"
 KIND = "machine_quality"
 
 
+@checked
 def machine_assess(
     image: Any,
     *,
@@ -90,6 +92,7 @@ def machine_assess(
     return _passed(image, data_range, channel_axis, weights, device, tile, progress)
 
 
+@checked
 def machine_quality_map(
     image: Any,
     *,
@@ -127,6 +130,7 @@ def machine_quality_map(
     return _passed(image, data_range, channel_axis, weights, device, tile, progress).maps[KIND]
 
 
+@checked
 def machine_quality(
     image: Any,
     *,

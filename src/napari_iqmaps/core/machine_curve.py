@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from .arguments import check_fields, checked
+from .arrays import computed
 from .distortions import distort
 from .distortions import distortion as row_of_bank
 from .distortions.record import checked_severity
@@ -75,6 +77,7 @@ class MachineCurve:
     info: Mapping[str, Any]
 
     @classmethod
+    @checked
     def of(
         cls,
         name: str,
@@ -108,6 +111,12 @@ class MachineCurve:
         return cls(name, levels, scores, tuple(qualities), fails_below, fails_at, reason, info or {})
 
     def __post_init__(self) -> None:
+        check_fields(self)
+        lengths = [len(np.ravel(column)) for column in (self.severities, self.scores)] + [len(self.qualities)]
+        if len(set(lengths)) > 1:
+            raise InputError(
+                f"The curve has {lengths[0]} severities, {lengths[1]} scores and {lengths[2]} qualities. Give as many."
+            )
         object.__setattr__(self, "info", MappingProxyType(dict(self.info)))
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -171,6 +180,7 @@ class MachineCurve:
         return f"<MachineCurve {self.distortion}: {self.sentence()}>"
 
 
+@checked
 def machine_curve(
     image: Any,
     distortion: str,
@@ -289,7 +299,7 @@ def _scored(planes: Planes, options: Mapping[str, Any], progress: Progress | Non
     parts = []
     for number, index in enumerate(np.ndindex(*lead)):
         counted = equal_part(progress, number, math.prod(lead))
-        parts.append(machine_quality(planes.array[index].compute(), **options, progress=counted))
+        parts.append(machine_quality(computed(planes.array[index]), **options, progress=counted))
     return QualityScore.of(
         np.reshape([part.value for part in parts], lead),
         uncertainty=np.reshape([part.uncertainty for part in parts], lead),

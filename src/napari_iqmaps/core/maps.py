@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from .arguments import check_fields, checked, shown
+from .arrays import computed, is_dask
 from .errors import InputError
 from .kinds import KINDS, Kind
 from .observers import viewing
@@ -48,6 +50,7 @@ class QualityMap:
     info: Mapping[str, Any]
 
     @classmethod
+    @checked
     def of(cls, values: Any, kind: str, info: Mapping[str, Any]) -> QualityMap:
         """Make a map and reduce it to its score.
 
@@ -65,15 +68,26 @@ class QualityMap:
         QualityMap
             With the score of the kind; lazy if `values` is.
         """
-        if kind not in KINDS:
-            return cls(values, kind, math.nan, info)  # which refuses it
-        terms = KINDS[kind].pooled(values, info)
+        _check_values(values, kind)
+        try:
+            terms = KINDS[kind].pooled(values, info)
+        except KeyError as error:
+            raise InputError(
+                f"The info of a map of kind {kind!r} needs an entry {error}, which its score takes."
+            ) from None
+        except (TypeError, ValueError) as error:
+            raise InputError(f"The score of a map of kind {kind!r} cannot be made of its info ({error}).") from error
         mean = mean_of_valid(terms) if isinstance(values, np.ndarray) else lazy_mean_of_valid(terms)
         return cls(values, kind, KINDS[kind].from_mean(mean), info)
 
     def __post_init__(self) -> None:
-        if self.kind not in KINDS:
-            raise InputError(f"There is no kind of map called {self.kind!r}. Known kinds: {', '.join(KINDS)}.")
+        check_fields(self)
+        _check_values(self.values, self.kind)
+        if np.shape(self.score) != self.values.shape[:-2] or not _is_real(self.score):
+            raise InputError(
+                f"The score is {shown(self.score)}; give one number for each plane of the map, in the shape "
+                f"{self.values.shape[:-2]} (a number for one image)."
+            )
         object.__setattr__(self, "info", MappingProxyType(dict(self.info)))
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -100,7 +114,7 @@ class QualityMap:
         """
         if not self.is_lazy:
             return self
-        return QualityMap.of(np.asarray(self.values), self.kind, self.info)
+        return QualityMap.of(computed(self.values, f"{self.kind} map"), self.kind, self.info)
 
     def sentence(self) -> str:
         """Say the score in words, with its reservations.
@@ -131,6 +145,22 @@ class QualityMap:
     def __repr__(self) -> str:
         shape = " x ".join(map(str, self.values.shape))
         return f"<QualityMap {self.kind}, {shape}, {self.meaning.unit}: {self.sentence()}>"
+
+
+def _check_values(values: Any, kind: str) -> None:
+    """Refuse what is no map, and what is of no kind."""
+    if kind not in KINDS:
+        raise InputError(f"There is no kind of map called {kind!r}. Known kinds: {', '.join(KINDS)}.")
+    if not (isinstance(values, np.ndarray) or is_dask(values)) or values.ndim < 2 or values.dtype.kind != "f":
+        raise InputError(
+            f"The values of a map are {shown(values)}; give floating point numbers, (..., height, width), as an array "
+            "of numpy or dask."
+        )
+
+
+def _is_real(score: Any) -> bool:
+    """Tell whether a score is of real numbers; a bool is none."""
+    return (score.dtype if hasattr(score, "dtype") else np.asarray(score).dtype).kind in "fiu"
 
 
 def mean_of_valid(values: np.ndarray) -> float | np.ndarray:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from .arguments import checked
+from .arrays import as_array, computed
 from .errors import InputError
 from .images import REC709_WEIGHTS
 
@@ -22,6 +25,7 @@ _LARGEST_TEXT = 20_000  # pixels a side; Pillow would take the memory without as
 _TEXT_SHARE = 10  # of the image's height that a letter of a text takes: a tenth
 
 
+@checked
 def text_mark(text: str, *, height: int = 48, font: str | Path | None = None) -> Plane:
     """Write a text as a mark.
 
@@ -99,7 +103,8 @@ def as_pattern(mark: Any, *, mark_range: MarkRange = None) -> Plane:
     """
     array = _as_picture(mark)
     used = _range_of(array.dtype, mark_range)
-    scaled = (np.ma.getdata(array).astype(np.float64) - used[0]) / (used[1] - used[0])
+    with np.errstate(over="ignore", invalid="ignore"):  # what becomes infinite lies beyond a full mark, and is refused
+        scaled = (np.ma.getdata(array).astype(np.float64) - used[0]) / (used[1] - used[0])
     pattern = _flat(scaled, array)
     largest = float(np.abs(pattern).max())
     if largest > 1 + 1e-6:
@@ -120,7 +125,8 @@ def as_change(mark: Any) -> Plane:
     if not isinstance(mark, str):
         array = _as_picture(mark)
         if array.dtype != bool:
-            change = _flat(np.ma.getdata(array).astype(np.float64), array)
+            with np.errstate(over="ignore", invalid="ignore"):  # what becomes infinite is no mark, as infinite is
+                change = _flat(np.ma.getdata(array).astype(np.float64), array)
             if change.any():
                 return change
             raise InputError("The mark is empty: it is 0 at every pixel. Give the code values to add.")
@@ -190,10 +196,7 @@ def _stretched(pattern: Plane, shape: tuple[int, int]) -> Plane:
 
 
 def _as_picture(mark: Any) -> npt.NDArray[Any]:
-    try:
-        array = np.asanyarray(mark)
-    except ValueError as error:
-        raise InputError(f"The mark is not an array: {error}. Give rows of equal length.") from None
+    array = computed(as_array(mark, "mark"), "mark")
     if array.dtype.kind not in "buif":
         raise InputError(f"The mark has dtype {array.dtype}; give a picture of real numbers, or a text as str.")
     is_picture = array.ndim == 2 or (array.ndim == 3 and array.shape[-1] in (1, 3, 4))
@@ -219,7 +222,7 @@ def _range_of(dtype: np.dtype[Any], mark_range: MarkRange) -> tuple[float, float
         pair = np.asarray(mark_range, dtype=float)
     except (TypeError, ValueError):
         pair = np.empty(0)
-    if pair.shape != (2,) or not np.isfinite(pair).all() or pair[0] == pair[1]:
+    if pair.shape != (2,) or not np.isfinite(pair).all() or not 0 < abs(pair[1] - pair[0]) < math.inf:
         raise InputError(f"mark_range is {mark_range!r}; give two different numbers, (no mark, full mark).")
     return float(pair[0]), float(pair[1])
 
@@ -257,5 +260,5 @@ def _font(path: str | Path | None, height: int) -> Any:
     try:
         box = ImageFont.truetype(str(path), 1000).getbbox("H")
         return ImageFont.truetype(str(path), max(1, round(height * 1000 / (box[3] - box[1]))))
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise InputError(f"The font {path} cannot be read ({error}). Give a TrueType or OpenType file.") from None

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .arguments import check_fields, checked
+from .arrays import numbers
 from .errors import InputError
 from .score_columns import origin, plain
 
@@ -58,6 +60,7 @@ class QualityScore:
     info: Mapping[str, Any]
 
     @classmethod
+    @checked
     def of(
         cls,
         planes: npt.ArrayLike,
@@ -86,14 +89,23 @@ class QualityScore:
         QualityScore
             With the mean of the planes as its value.
         """
-        numbers = np.array(planes, dtype=np.float64)
-        spread = np.array(np.broadcast_to(np.asarray(uncertainty, dtype=np.float64), numbers.shape))
-        answered = numbers[np.isfinite(numbers)]
+        scores, deviations = numbers(planes, "score"), numbers(uncertainty, "uncertainty")
+        if deviations.shape not in ((), scores.shape):
+            raise InputError(
+                f"The score has planes of shape {scores.shape} and uncertainties of shape {deviations.shape}. Give one "
+                "of each for every plane, or one uncertainty for all."
+            )
+        spread = np.array(np.broadcast_to(deviations, scores.shape))
+        answered = scores[np.isfinite(scores)]
         value = float(answered.mean()) if answered.size else math.nan
-        why = tuple(reasons) or ("",) * numbers.size
-        return cls(value, numbers, spread, lower_is_better, range, not any(why), why, info or {})
+        why = tuple(reasons) or ("",) * scores.size
+        return cls(value, scores, spread, lower_is_better, range, not any(why), why, info or {})
 
     def __post_init__(self) -> None:
+        check_fields(self)
+        low, high = self.range
+        if not (math.isfinite(low) and math.isfinite(high) and low < high):
+            raise InputError(f"The range of the score is ({low:g}, {high:g}); give its lower and its upper end.")
         if self.planes.shape != self.uncertainty.shape or len(self.reasons) != self.planes.size:
             raise InputError(
                 f"The score has {self.planes.size} planes (shape {self.planes.shape}), {len(self.reasons)} reasons and "

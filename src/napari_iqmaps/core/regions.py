@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from .arrays import computing
 from .quality_score import QualityScore, quality_row
 
 if TYPE_CHECKING:
@@ -101,7 +102,8 @@ def region_qualities(
     if assessment.is_lazy:
         from dask.base import compute
 
-        windows, sums = compute(windows, sums)
+        with computing("image"):
+            windows, sums = compute(windows, sums)
     made = []
     for number, area in enumerate(areas):
         made.append(_measured(assessment, area, windows[number], sums[number]))

@@ -45,8 +45,7 @@ class Parameter:
 
     def sentences(self, count: int = 1) -> str:
         """Give the first sentences of the description, without marks of markup and without what None means."""
-        text = _IF_NONE.sub("", " ".join(self.description.split())).replace("`", "").strip()
-        return " ".join(_END.split(text)[:count])
+        return _sentences(self.description, count)
 
 
 @lru_cache(maxsize=256)
@@ -56,7 +55,7 @@ def parameters_of(function: Function) -> Mapping[str, Parameter]:
     Choices come from ``Literal`` annotations, or from the braces of the docstring (``{"auto", "cpu"}``). Where the
     docstring says ``As in `other```, what the other function says holds.
     """
-    hints = get_type_hints(function, localns=_Names(function))
+    hints = hints_of(function)
     documents = _documents(function)
     found = {}
     for name, parameter in inspect.signature(function).parameters.items():
@@ -70,12 +69,27 @@ def parameters_of(function: Function) -> Mapping[str, Parameter]:
     return found
 
 
+def said_of(stated: Any, name: str) -> str:
+    """Give the first sentence that a docstring says of a parameter or an attribute; "" if it says nothing."""
+    return _sentences(_documents(stated).get(name, ("", ""))[1], 1)
+
+
+def _sentences(description: str, count: int) -> str:
+    text = _IF_NONE.sub("", " ".join(description.split())).replace("`", "").strip()
+    return " ".join(_END.split(text)[:count])
+
+
+def hints_of(stated: Any) -> dict[str, Any]:
+    """Give the types that a function or a class states, by name; Any for what it imports for type checkers only."""
+    return get_type_hints(stated, localns=_Names(stated))
+
+
 class _Names(dict[str, Any]):
     """Names for annotations that a module imports for type checkers only, which keeps the core's import light."""
 
-    def __init__(self, function: Function) -> None:
+    def __init__(self, stated: Any) -> None:
         super().__init__(Path=Path)
-        self._known = {*vars(builtins), *vars(sys.modules[function.__module__])}
+        self._known = {*vars(builtins), *vars(sys.modules[stated.__module__])}
 
     def __missing__(self, name: str) -> Any:
         if name in self._known:

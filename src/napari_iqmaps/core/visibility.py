@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from .. import __version__
 from . import models
+from .arguments import check_fields, checked
 from .display import Display, Encoding, Luminance
 from .errors import InputError
 from .images import DataRange, Planes, as_planes, check_same_shape
@@ -73,6 +74,7 @@ class ThresholdOptions:
     weights: str | Path | None = None
 
     def __post_init__(self) -> None:
+        check_fields(self)
         observer_named(self.observer)
         checked_window(self.window, self.pixels_per_degree)
         if self.model not in MODELS:
@@ -90,6 +92,7 @@ class ThresholdOptions:
         return observer_named(self.observer)
 
 
+@checked
 def threshold_map(
     image: Any,
     *,
@@ -199,6 +202,7 @@ def threshold_map(
     return thresholds_of(planes, options, device, tile, progress)
 
 
+@checked
 def visibility_map(
     test: Any,
     reference: Any,

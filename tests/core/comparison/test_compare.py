@@ -1,5 +1,7 @@
 """The comparison whole: real registrations of a shaken photograph, judged on the same images."""
 
+from inspect import signature
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -161,8 +163,8 @@ def test_what_cannot_be_compared(shaken):
 
 
 def test_q31_the_default_judge_favours_no_default_method():
-    defaults = compare_registrations.__kwdefaults__
-    chosen = methods_of(compare_registrations.__defaults__[0], defaults["registration"])
+    defaults = {name: one.default for name, one in signature(compare_registrations).parameters.items()}
+    chosen = methods_of(defaults["methods"], defaults["registration"])
     assert favoured(chosen, scorings_of([defaults["scoring"]])) == []
     assert favoured(chosen, scorings_of(["clahe-heavy"])) == [("clahe-heavy", "clahe-heavy")]
     assert Comparison((), "none", {}).summaries == []

@@ -7,13 +7,14 @@ import io
 import itertools
 import random
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 from ... import __version__
+from ..arguments import check_fields, checked, shown
 from ..diffdiff.options import Illumination
 from ..errors import InputError
 from ..images import DataRange
@@ -32,6 +33,9 @@ class FilePair:
 
     moving: Path
     fixed: Path
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
     def __str__(self) -> str:
         return f"{self.moving.name} to {self.fixed.name}"
@@ -147,6 +151,9 @@ class Comparison:
     baseline: str
     info: Mapping[str, Any]
 
+    def __post_init__(self) -> None:
+        check_fields(self)
+
     @cached_property
     def summaries(self) -> list[Summary]:
         """What became of the pairs, by scoring and method."""
@@ -183,6 +190,7 @@ class Comparison:
         return f"<Comparison of {methods} methods on {pairs} pairs>"
 
 
+@checked
 def compare_registrations(
     pairs: Sequence[Any],
     methods: Sequence[str | Method] = METHODS,
@@ -345,6 +353,8 @@ def favoured(chosen: Sequence[Method], scorings: Sequence[Preprocessing]) -> lis
 def _sources(pair: Any, number: int) -> tuple[tuple[Any, Any], tuple[str, str]]:
     if isinstance(pair, FilePair):
         pair = (pair.moving, pair.fixed)
+    if isinstance(pair, str) or not isinstance(pair, Collection) or not hasattr(pair, "__getitem__"):
+        raise InputError(f"Pair {number} is {shown(pair)}; give two images, moving and fixed.")
     if len(pair) != 2:
         raise InputError(f"Pair {number} has {len(pair)} images; give two, moving and fixed.")
     images = tuple(Path(image) if isinstance(image, str) else image for image in pair)

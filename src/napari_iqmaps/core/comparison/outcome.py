@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from ..arguments import check_fields
 from ..diffdiff import DiffDiffAssessment, diff_diff_assess, verdict
 from ..diffdiff.options import Illumination
 from ..diffdiff.sheet import Shown, write_diffdiff_sheet
@@ -75,6 +76,13 @@ class Outcome:
     local_ncc_after: float = math.nan
     inliers: int | None = None
     matrix: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        if len(self.matrix) not in (0, 9):
+            raise InputError(
+                f"The matrix of an outcome has {len(self.matrix)} numbers; give nine, row by row, or none."
+            )
 
     @property
     def category(self) -> Category:

@@ -11,6 +11,8 @@ from typing import Any, Literal
 import numpy as np
 
 from ... import __version__
+from ..arguments import check_fields, checked, shown
+from ..arrays import as_array, computed
 from ..errors import InputError
 from ..images import DataRange
 from ..maps import QualityMap
@@ -49,6 +51,7 @@ class DiffDiffAssessment:
     counter: Counter
 
     def __post_init__(self) -> None:
+        check_fields(self)
         object.__setattr__(self, "maps", MappingProxyType(dict(self.maps)))
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -77,6 +80,7 @@ class _Task:
     progress: Progress | None
 
 
+@checked
 def diff_diff(
     moving: Any,
     registered: Any,
@@ -183,6 +187,7 @@ def diff_diff(
     return _assess(task, "diff_diff", judges=False).maps[KIND]
 
 
+@checked
 def diff_diff_score(
     moving: Any,
     registered: Any,
@@ -273,6 +278,7 @@ def diff_diff_score(
     return _assess(task, "diff_diff_score", judges=True).score
 
 
+@checked
 def diff_diff_assess(
     moving: Any,
     registered: Any,
@@ -481,13 +487,16 @@ def _region(region: Any, size: tuple[int, int]) -> Mask | None:
         return None
     if isinstance(region, tuple) and len(region) == 2 and all(isinstance(part, slice) for part in region):
         mask = np.zeros(size, np.bool_)
-        mask[region] = True
+        try:
+            mask[region] = True
+        except (TypeError, ValueError) as error:
+            raise InputError(f"The region {shown(region)} is none ({error}). Give slices of whole numbers.") from error
         if not mask.any():
             raise InputError(
                 f"The region {region} has no pixel of an image of {size[0]}x{size[1]}. Choose another one."
             )
         return mask
-    array = np.asarray(region)
+    array = computed(as_array(region, "region"), "region")
     if array.ndim != 2:
         raise InputError(
             f"region is {type(region).__name__} of shape {array.shape}; give a pair of slices, rows and columns, or a "

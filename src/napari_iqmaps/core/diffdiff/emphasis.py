@@ -7,6 +7,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from ..arguments import checked
 from ..errors import InputError
 from ..images import DataRange, as_planes, fill
 from ..opencv import opencv
@@ -15,8 +16,10 @@ EdgeKind = Literal["mean", "gaussian", "laplacian"]
 EDGE_KINDS: tuple[EdgeKind, ...] = ("mean", "gaussian", "laplacian")
 
 _MOST_LAPLACIAN = 31
+_MOST_RADIUS = 10_000
 
 
+@checked
 def edge_weight(
     image: Any,
     *,
@@ -60,8 +63,9 @@ def edge_weight(
         raise InputError(f"kind is {kind!r}; choose one of {', '.join(map(repr, EDGE_KINDS))}.")
     if isinstance(radius, bool) or not isinstance(radius, int | np.integer) or radius < 1:
         raise InputError(f"radius is {radius!r}; give the side of the window as a whole number of pixels, 1 or more.")
-    if kind == "laplacian" and radius > _MOST_LAPLACIAN:
-        raise InputError(f"radius is {radius}; the Laplacian goes up to {_MOST_LAPLACIAN}.")
+    most = _MOST_LAPLACIAN if kind == "laplacian" else _MOST_RADIUS
+    if radius > most:
+        raise InputError(f"radius is {radius}; the {'Laplacian' if kind == 'laplacian' else kind} goes up to {most}.")
     planes = as_planes(image, data_range=data_range, channel_axis=channel_axis)
     result = np.empty(planes.shape, np.float32)
     for index in np.ndindex(*planes.shape[:-2]):

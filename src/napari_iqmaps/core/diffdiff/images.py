@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..arrays import as_array, computed
 from ..display import WHITE
 from ..errors import InputError
 from ..images import DataRange, Planes, as_planes, check_common_range
@@ -225,7 +226,7 @@ def trio_of(
 
 def mask_for(mask: Any, shape: tuple[int, ...], name: str) -> Mask:
     """Check a mask for images of a shape: bool, or whole numbers that mean it."""
-    array = np.asarray(mask)
+    array = np.asarray(computed(as_array(mask, name), name))
     _check_mask_size(array, shape, name)
     if array.dtype.kind in "ui" and not set(np.unique(array).tolist()) - {0, 1, 255}:
         array = array != 0
@@ -236,11 +237,12 @@ def mask_for(mask: Any, shape: tuple[int, ...], name: str) -> Mask:
 
 def weights_for(weight: Any, shape: tuple[int, ...]) -> Plane:
     """Check weights of pixels for images of a shape: real, 0 or more, not all 0."""
-    array = np.asarray(weight)
+    array = np.asarray(computed(as_array(weight, "weight"), "weight"))
     _check_mask_size(array, shape, "weight")
     if array.dtype.kind not in "buif":
         raise InputError(f"weight is an array of {array.dtype}; give bool or real numbers of at least 0.")
-    values = array.astype(np.float32)
+    with np.errstate(over="ignore"):  # what float32 does not hold becomes infinite, which is refused
+        values = array.astype(np.float32)
     lowest, highest = float(values.min()), float(values.max())
     if not (lowest >= 0 and highest > 0 and np.isfinite(highest)):
         raise InputError(f"weight goes from {lowest:g} to {highest:g}; give finite weights of at least 0, not all 0.")

@@ -9,6 +9,7 @@ import numpy as np
 from ..errors import InputError
 from .differences import NOISE, SIGMA
 from .images import Plane
+from .options import checked_tol
 from .tolerance import local_tolerance, tolerance_of
 
 ILLUMINATIONS = ("none", "frame", "before", "local")
@@ -27,9 +28,7 @@ def comparable(
     """
     first, second = evened(moving, fixed, illumination)
     if not (isinstance(tol, str) and tol == "auto"):
-        if isinstance(tol, bool) or not isinstance(tol, int | float | np.number) or not np.isfinite(tol) or tol < 0:
-            raise InputError(f"tol is {tol!r}; give grey levels (0 or more, on the scale 0..255), or 'auto'.")
-        return first, second, float(tol)
+        return first, second, checked_tol(tol)
     if illumination == "local":
         contrast = float(_normalised(fixed)[1])
         return first, second, local_tolerance(contrast, [moving, fixed], smooth)[0]

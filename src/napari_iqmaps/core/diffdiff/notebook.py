@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ... import __version__
+from ..arrays import as_array, computed
 from ..errors import InputError
 from .images import NAMES
 from .verdict import BlockScore, DiffDiffScore, Verdict
@@ -56,18 +57,18 @@ def notebook_score(
 
 
 def _whole(image: Any, name: str) -> Whole:
-    array = np.asarray(image)
+    array: npt.NDArray[Any] = computed(as_array(image, name), name)
     if array.ndim != 2 or array.dtype.kind not in "bui":
         raise InputError(
             f"compat='notebook' takes grey images (height, width) of whole numbers; the {name} has shape {array.shape} "
             f"and dtype {array.dtype}. Convert it, or leave compat out."
         )
-    if np.ma.is_masked(image):
+    if np.ma.is_masked(array):
         raise InputError(
-            f"compat='notebook' knows no mask, and {np.count_nonzero(np.ma.getmask(image))} pixels of the {name} are "
+            f"compat='notebook' knows no mask, and {np.count_nonzero(np.ma.getmask(array))} pixels of the {name} are "
             "masked. Fill them, or leave compat out."
         )
-    return array.astype(np.int64)
+    return np.asarray(array).astype(np.int64)
 
 
 def _of_frame(images: list[Whole], tol: float, crop: int) -> DiffDiffScore:

@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
+from ..arguments import check_fields
 from ..errors import InputError
 
 Illumination = Literal["none", "before", "each", "local"]
@@ -21,11 +22,16 @@ LOCAL_SMOOTH = 1.5
 
 MOST_SMOOTH = 50.0
 
+MOST_TOL = 10_000.0
+"""Grey levels: more than the lights of high dynamic range lie apart."""
+
 
 def checked_tol(tol: Any) -> float:
     """Refuse a tolerance that is not a finite number of at least 0: below 0 a pixel would be better and worse."""
-    if not (_is_number(tol) and math.isfinite(tol) and tol >= 0):
-        raise InputError(f"tol is {tol!r}; give a finite number of grey levels (of 255), 0 or more, or 'auto'.")
+    if not (_is_number(tol) and math.isfinite(tol) and 0 <= tol <= MOST_TOL):
+        raise InputError(
+            f"tol is {tol!r}; give a finite number of grey levels (of 255), 0 or more (up to {MOST_TOL:g}), or 'auto'."
+        )
     return float(tol)
 
 
@@ -87,6 +93,7 @@ class ScoreLimits:
     min_valid: float = 0.25
 
     def __post_init__(self) -> None:
+        check_fields(self)
         for name in ("min_block", "min_total"):
             object.__setattr__(self, name, _checked_pixels(name, getattr(self, name)))
         if not (_is_number(self.min_valid) and 0 <= self.min_valid <= 1):

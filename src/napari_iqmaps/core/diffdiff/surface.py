@@ -14,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from ..arrays import as_array
 from ..errors import InputError
 from ..images import DataRange, as_planes
 from ..progress import Progress, Steps
@@ -294,7 +295,7 @@ def check_radius(radius: int, shape: tuple[int, int]) -> None:
 
 
 def _plane(image: Any, name: str, data_range: DataRange, channel_axis: int | None) -> Plane:
-    axis = None if channel_axis is None or np.ndim(image) <= 2 else channel_axis
+    axis = None if channel_axis is None or as_array(image, name).ndim <= 2 else channel_axis
     planes = as_planes(image, data_range=data_range, channel_axis=axis, name=name)
     if len(planes.shape) > 2:
         raise InputError(f"The {name} is a stack (shape {planes.shape}); shifts are judged on one plane. Choose one.")

@@ -10,6 +10,8 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from ..arguments import check_fields, checked
+from ..arrays import as_array, computed
 from ..errors import InputError
 from ..images import DataRange, as_planes
 from ..opencv import opencv
@@ -61,12 +63,16 @@ class LocalContrast:
     contrast_variation: float
     windows: int
 
+    def __post_init__(self) -> None:
+        check_fields(self)
+
     @property
     def tolerance(self) -> float:
         """The tolerance that suits this contrast: 1.12 times the mean contrast, and 1.88."""
         return SLOPE * self.mean_contrast + OFFSET
 
 
+@checked
 def local_contrast(
     image: Any,
     *,
@@ -109,7 +115,7 @@ def local_contrast(
     if isinstance(window, bool) or not isinstance(window, int | np.integer) or window < 1:
         raise InputError(f"window is {window!r}; give the side of the windows as a whole number of pixels, 1 or more.")
     if compat is not None:
-        return _notebook_contrast(np.asarray(image), int(window), compat)
+        return _notebook_contrast(computed(as_array(image, "image")), int(window), compat)
     planes = as_planes(image, data_range=data_range, channel_axis=channel_axis)
     everywhere = slice(None)
     found = [
@@ -120,6 +126,7 @@ def local_contrast(
     return _summed_up(found)
 
 
+@checked
 def auto_tolerance(
     *images: Any,
     window: int = WINDOW,

@@ -11,6 +11,8 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from ..arguments import check_fields
+from ..errors import InputError
 from ..quality_score import summed_up
 from ..score_columns import Column, Part, columns
 from .differences import CellFacts, answers
@@ -106,6 +108,9 @@ class BlockScore:
     local_ncc_before: float = math.nan
     local_ncc_after: float = math.nan
     plane: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
     @property
     def verdict(self) -> Verdict:
@@ -204,6 +209,9 @@ class DiffDiffScore:
     info: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        check_fields(self)
+        if self.verdict not in VERDICTS:
+            raise InputError(f"verdict is {self.verdict!r}; choose one of {', '.join(map(repr, VERDICTS))}.")
         object.__setattr__(self, "info", MappingProxyType(dict(self.info)))
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..arguments import checked
 from ..errors import InputError
 from ..images import DataRange, Planes, as_planes
 from . import blur, coding, loss, noise, tone
@@ -20,6 +21,7 @@ BANK = MappingProxyType({
 })  # fmt: skip
 
 
+@checked
 def distortions(*, family: str | None = None) -> tuple[str, ...]:
     """Give the names of the distortions of the bank.
 
@@ -44,6 +46,7 @@ def distortions(*, family: str | None = None) -> tuple[str, ...]:
     return tuple(row.name for row in BANK.values() if family in (None, row.family))
 
 
+@checked
 def distortion(name: str) -> Distortion:
     """Give the record of a distortion: what its parameter is, and its values at the five severities.
 
@@ -74,6 +77,7 @@ _SMALLEST_SIDE = 8
 _FILL_WHITE = np.float32(255)  # the scale of `images.fill`
 
 
+@checked
 def distort(
     image: Any,
     name: str,

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..arguments import check_fields
 from ..errors import InputError
 from ..images import REC709_WEIGHTS
 
@@ -63,6 +64,14 @@ class Distortion:
     is_random: bool = False
     needs_colour: bool = False
     bounds: tuple[float, float] = (0.0, math.inf)
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        if not all(0 < abs(level) < math.inf for level in self.levels) or not self.bounds[0] < self.bounds[1]:
+            raise InputError(
+                f"The levels are {self.levels!r} within {self.bounds!r}; give five finite strengths other than 0, and "
+                "bounds that rise."
+            )
 
     @property
     def description(self) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ... import __version__
+from ..arguments import checked
 from ..errors import InputError
 from ..kinds import KINDS
 from ..maps import COLUMNS, QualityMap
@@ -29,6 +30,7 @@ MAP_SUFFIXES = (*TIFF_SUFFIXES, ".png")
 _FORMAT = 1
 
 
+@checked
 def write_map(quality_map: QualityMap, path: str | Path) -> Path:
     """Write a map to a file.
 
@@ -67,6 +69,7 @@ def write_map(quality_map: QualityMap, path: str | Path) -> Path:
     return sheet_of(quality_map).write(path, record_of(quality_map))
 
 
+@checked
 def read_map(path: str | Path) -> QualityMap:
     """Read a map that `write_map` wrote as TIFF.
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from ..arguments import checked
 from ._bitmap import pnm_white, read_linear_light, read_with_opencv, read_with_pillow
 from ._exr import read_exr_image
 from .image_file import ImageFile
@@ -19,6 +20,7 @@ _EXR_MAGIC = b"\x76\x2f\x31\x01"
 _LINEAR_LIGHT = (b"#?RADIANCE", b"#?RGBE", b"PF\n", b"Pf\n", b"PF\r", b"Pf\r", b"PF ", b"Pf ")
 
 
+@checked
 def read_image(path: str | Path, *, most_pixels: int = MOST_PIXELS) -> ImageFile:
     """Read an image file.
 

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..arguments import checked
 from ..errors import InputError
 from ..images import DataRange, as_planes
 from ..opencv import opencv
@@ -28,10 +29,13 @@ from .matches import MatchTable, parse_matches
 _POLL = 0.1
 """Seconds between two looks at whether the work was cancelled."""
 
+_LONGEST_STEP = 100_000  # pixels; longer than any image that is registered
+
 _TOLD = 300
 """Characters of the program's own complaint that a message quotes."""
 
 
+@checked
 def run_deepmatching(
     binary: str | Path,
     moving: Any,
@@ -190,6 +194,7 @@ _FLAT = 2.0
 """Standard deviation, grey levels, under which a patch shows nothing to match."""
 
 
+@checked
 def quasi_dense_matches(
     moving: Any,
     fixed: Any,
@@ -236,10 +241,12 @@ def quasi_dense_matches(
     The flow is DIS (dense inverse search, Kroeger et al., ECCV 2016), as OpenCV has it, on images whose contrast was
     equalised locally, so that a change of lighting does not count as motion.
     """
-    if isinstance(step, bool) or not isinstance(step, int | np.integer) or step < 1:
-        raise InputError(f"step is {step!r}; give a whole number of pixels, 1 or more.")
+    if not 1 <= step <= _LONGEST_STEP:
+        raise InputError(f"step is {step!r}; give a whole number of pixels, 1 or more (up to {_LONGEST_STEP}).")
     if not max_inconsistency > 0:
         raise InputError(f"max_inconsistency is {max_inconsistency!r}; give pixels, more than 0.")
+    if not -1 <= min_score <= 1:
+        raise InputError(f"min_score is {min_score!r}; give a correlation, -1 to 1.")
     pair = as_pair(moving, fixed, data_range=data_range, channel_axis=channel_axis)
     return match_pair(
         pair, step=int(step), max_inconsistency=max_inconsistency, min_score=min_score, steps=Steps(progress)

@@ -15,6 +15,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from ..arguments import check_fields, checked
 from ..diffdiff.lighting import comparable
 from ..diffdiff.surface import shift_scores
 from ..errors import InputError
@@ -170,6 +171,7 @@ _TOLERANCE = 4.0
 """Times the tolerance of the score: wider, so that the objective has a slope further from the best place."""
 
 _LEAST_TOL = 1.0
+_LONGEST_STEP = 1e5  # pixels; longer than any image that is registered
 _STILL = 1e-3  # pixels: when guesses differ by less, a level is done
 
 
@@ -334,6 +336,11 @@ class LocalOptimum:
     margin: float
     tol: float
 
+    def __post_init__(self) -> None:
+        check_fields(self)
+        if self.soft.shape != (len(CORNERS), len(DIRECTIONS)):
+            raise InputError(f"The soft scores have shape {self.soft.shape}; give (4, 4), corners and directions.")
+
     @property
     def gains(self) -> npt.NDArray[np.float64]:
         """float64, shape ``(4, 4)``: `soft`, less what the opposite move gains, if it does.
@@ -365,6 +372,7 @@ class LocalOptimum:
         )
 
 
+@checked
 def local_optimum(
     moving: Any,
     fixed: Any,
@@ -418,8 +426,8 @@ def local_optimum(
     Both images are smoothed by 1.5 pixels first, and a gain counts only as far as the opposite move does not gain as
     well. Otherwise a move by a part of a pixel would win by its interpolation, which averages noise away.
     """
-    if not (np.isfinite(step) and step > 0):
-        raise InputError(f"step is {step!r}; give pixels, more than 0.")
+    if not 0 < step <= _LONGEST_STEP:
+        raise InputError(f"step is {step!r}; give pixels, more than 0 and up to {_LONGEST_STEP:g}.")
     if not (np.isfinite(margin) and margin >= 0):
         raise InputError(f"margin is {margin!r}; give a soft score, 0 or more.")
     pair = as_pair(moving, fixed, data_range=data_range, channel_axis=channel_axis)

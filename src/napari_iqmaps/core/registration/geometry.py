@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from ..arrays import numbers
 from ..errors import InputError
 from ..opencv import opencv
 
@@ -33,10 +34,7 @@ def identity() -> Matrix:
 
 def as_matrix(matrix: Any) -> Matrix:
     """Check a matrix, 3x3 or 2x3 for an affine motion, and scale it so that its last entry is 1."""
-    try:
-        array = np.array(matrix, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise InputError(f"The matrix is not of numbers ({matrix!r}). Give 3x3 numbers.") from None
+    array = numbers(matrix, "matrix")
     if array.shape == (2, 3):
         array = np.vstack([array, [0.0, 0.0, 1.0]])
     if array.shape != (3, 3):
@@ -49,6 +47,12 @@ def as_matrix(matrix: Any) -> Matrix:
     if abs(np.linalg.det(array)) < _HIDDEN:
         raise InputError("The matrix is not invertible (determinant 0): it flattens the image to a line.")
     return array
+
+
+def check_sides(name: str, shape: tuple[int, int] | None) -> None:
+    """Refuse a height and width that no image has."""
+    if shape is not None and min(shape) < 1:
+        raise InputError(f"{name} is {shape!r}; give (height, width) in pixels, each 1 or more.")
 
 
 def map_points(matrix: Matrix, points: npt.ArrayLike) -> Points:

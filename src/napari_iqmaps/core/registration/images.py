@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import images
+from ..arrays import as_array
 from ..errors import InputError
 from ..images import DataRange, Planes, as_planes, check_common_range
 from ..opencv import opencv
@@ -87,7 +88,7 @@ def as_pair(moving: Any, fixed: Any, *, data_range: DataRange = None, channel_ax
 
 def plane_channel_axis(image: Any, channel_axis: int | None) -> int | None:
     """Give the channel axis of one of the images: None if it is grey although the other has colours."""
-    return None if channel_axis is None or np.ndim(image) <= 2 else channel_axis
+    return None if channel_axis is None or as_array(image, "image").ndim <= 2 else channel_axis
 
 
 def reduced(image: npt.NDArray[Any], scale: float, *, least: int = 1) -> Any:

@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..arguments import check_fields, checked
+from ..arrays import numbers
 from ..errors import InputError
 from ..io.atomic import written_whole
 from .candidates import Candidate, Options
-from .geometry import Points, fit_matrix, resized_points
+from .geometry import Points, check_sides, fit_matrix, resized_points
 from .images import Pair
 
 POINT_COLUMNS = ("x_1", "y_1", "x_2", "y_2")
@@ -51,10 +53,23 @@ class MatchTable:
     moving_shape: tuple[int, int]
     fixed_shape: tuple[int, int]
 
+    def __post_init__(self) -> None:
+        check_fields(self)
+        check_sides("moving_shape", self.moving_shape)
+        check_sides("fixed_shape", self.fixed_shape)
+        count = len(np.atleast_1d(self.score))
+        shapes = [column.shape for column in (self.moving_points, self.fixed_points, self.score, self.index)]
+        if shapes != [(count, 2), (count, 2), (count,), (count,)]:
+            raise InputError(
+                f"The columns have the shapes {', '.join(map(str, shapes))} (moving, fixed, score, index); give "
+                "(n, 2), (n, 2), (n,) and (n,)."
+            )
+
     def __len__(self) -> int:
         return len(self.moving_points)
 
     @classmethod
+    @checked
     def of(
         cls,
         moving_points: Any,
@@ -86,20 +101,20 @@ class MatchTable:
         InputError
             If lengths differ, a point is not finite, or a size is none.
         """
-        moving = np.array(moving_points, np.float64).reshape(-1, 2)
-        fixed = np.array(fixed_points, np.float64).reshape(-1, 2)
+        moving, fixed = _points(moving_points, "moving"), _points(fixed_points, "fixed")
         count = len(moving)
-        scores = np.full(count, np.nan) if score is None else np.array(score, np.float64).ravel()
-        numbers = np.arange(count) if index is None else np.array(index, np.int64).ravel()
-        lengths = count, len(fixed), len(scores), len(numbers)
+        scores = np.full(count, np.nan) if score is None else numbers(score, "score").ravel()
+        indices = np.arange(count) if index is None else _whole(index)
+        lengths = count, len(fixed), len(scores), len(indices)
         if len(set(lengths)) > 1:
             raise InputError(
                 f"The columns differ in length (moving, fixed, score, index: {', '.join(map(str, lengths))})."
             )
         if not (np.isfinite(moving).all() and np.isfinite(fixed).all()):
             raise InputError("A matched point is NaN or infinite. Leave out the rows without a match.")
-        return cls(moving, fixed, scores, numbers, _checked_shape(moving_shape), _checked_shape(fixed_shape))
+        return cls(moving, fixed, scores, indices, _checked_shape(moving_shape), _checked_shape(fixed_shape))
 
+    @checked
     def rescaled(self, *, moving_shape: tuple[int, int], fixed_shape: tuple[int, int]) -> MatchTable:
         """Give the same matches for resized versions of the images.
 
@@ -126,6 +141,7 @@ class MatchTable:
             fixed_shape=_checked_shape(fixed_shape),
         )
 
+    @checked
     def to_csv(self, path: str | Path) -> Path:
         """Write the table as CSV, with a header, the sizes of the images and a first column of row numbers.
 
@@ -212,6 +228,20 @@ def _resized(points: Points, before: tuple[int, int], after: tuple[int, int], na
     return resized_points(points, scale)
 
 
+def _points(points: Any, name: str) -> Points:
+    array = numbers(points, f"table of {name} points")
+    if array.size and (array.ndim > 2 or array.shape[-1] != 2):
+        raise InputError(f"The {name} points have shape {array.shape}; give (n, 2), each row x and y.")
+    return array.reshape(-1, 2)
+
+
+def _whole(index: Any) -> npt.NDArray[np.int64]:
+    array = numbers(index, "index").ravel()
+    if not (np.abs(array) < 2**63).all():
+        raise InputError("The index of a match is NaN or too large; give whole numbers of up to 63 bits.")
+    return array.astype(np.int64)
+
+
 def _checked_shape(shape: Any) -> tuple[int, int]:
     sides = tuple(int(side) for side in shape)
     if len(sides) != 2 or min(sides) < 1:
@@ -219,6 +249,7 @@ def _checked_shape(shape: Any) -> tuple[int, int]:
     return sides[0], sides[1]
 
 
+@checked
 def read_deepmatching(
     path: str | Path, *, moving_shape: tuple[int, int] | None = None, fixed_shape: tuple[int, int] | None = None
 ) -> MatchTable:

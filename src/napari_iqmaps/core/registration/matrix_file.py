@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 
 from ... import __version__
+from ..arguments import check_fields, checked
+from ..arrays import as_array, computed
 from ..errors import InputError
 from ..io.atomic import written_whole
 from ..score_columns import plain
-from .geometry import Matrix, as_matrix
+from .geometry import Matrix, as_matrix, check_sides
 from .images import plane_channel_axis
 from .record import Registration
 from .warp import on_grid
@@ -61,6 +63,13 @@ class MatrixRecord:
     reason: str = ""
     info: Mapping[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        check_fields(self)
+        object.__setattr__(self, "matrix", as_matrix(self.matrix))
+        for name in ("moving_shape", "fixed_shape"):
+            check_sides(name, getattr(self, name))
+
+    @checked
     def apply(
         self, moving: Any, *, fixed_shape: tuple[int, int] | None = None, channel_axis: int | None = None
     ) -> Registration:
@@ -85,10 +94,13 @@ class MatrixRecord:
         InputError
             If the image has another size than the file says, or the size of the result is not known.
         """
+        moving = computed(as_array(moving, "moving image"), "moving image")
         axis = plane_channel_axis(moving, channel_axis)
-        sides = np.shape(moving) if axis is None else np.delete(np.shape(moving), axis).tolist()
+        if axis is not None and not -moving.ndim <= axis < moving.ndim:
+            raise InputError(f"channel_axis is {axis}, but the moving image has {moving.ndim} axes.")
+        sides = moving.shape if axis is None else np.delete(moving.shape, axis).tolist()
         if len(sides) != 2:
-            raise InputError(f"The moving image has shape {np.shape(moving)}; a matrix moves one plane at a time.")
+            raise InputError(f"The moving image has shape {moving.shape}; a matrix moves one plane at a time.")
         shape = sides[0], sides[1]
         target = _agreed("fixed", self.fixed_shape, fixed_shape)
         _agreed("moving", self.moving_shape, shape)
@@ -106,6 +118,7 @@ class MatrixRecord:
         )
 
 
+@checked
 def save_matrix(
     path: str | Path,
     registration: Registration | MatrixRecord | Any,
@@ -158,6 +171,7 @@ def save_matrix(
     return Path(path)
 
 
+@checked
 def load_matrix(path: str | Path) -> MatrixRecord:
     """Read a matrix that `save_matrix` wrote.
 

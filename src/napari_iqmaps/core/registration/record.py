@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..arguments import check_fields
 from ..errors import InputError
 from ..score_columns import Column, Part, columns
-from .geometry import Matrix, corner_shifts, corners, map_points
+from .geometry import Matrix, check_sides, corner_shifts, corners, map_points
 
 _FLAT = 1.0
 """Pixels; where every corner moves by less than this without the perspective, a layer may leave it out."""
@@ -68,6 +69,15 @@ class Registration:
     reason: str
     info: Mapping[str, Any]
     moving_shape: tuple[int, int]
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        check_sides("moving_shape", self.moving_shape)
+        if self.matrix.shape != (3, 3) or self.valid.ndim != 2:
+            raise InputError(
+                f"A registration has a matrix of shape {self.matrix.shape} and valid pixels of shape {self.valid.shape}"
+                "; give (3, 3) and (height, width)."
+            )
 
     @property
     def fixed_shape(self) -> tuple[int, int]:

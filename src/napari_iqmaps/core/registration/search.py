@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ... import __version__
+from ..arguments import checked
 from ..diffdiff import diff_diff_score
 from ..errors import InputError
 from ..images import DataRange, as_planes
@@ -273,6 +274,7 @@ def _known(number: float) -> float | None:
     return None if math.isnan(number) else number
 
 
+@checked
 def register(
     moving: Any,
     fixed: Any,

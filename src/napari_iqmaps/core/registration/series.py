@@ -10,8 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from ... import __version__
+from ..arguments import check_fields, checked
+from ..arrays import as_array, computed
 from ..errors import InputError
-from ..images import DataRange, is_dask
+from ..images import DataRange
 from ..progress import Progress, Steps
 from .geometry import Matrix
 from .record import Registration
@@ -47,6 +49,9 @@ class RegistrationSeries:
     to: str
     info: Mapping[str, Any]
 
+    def __post_init__(self) -> None:
+        check_fields(self)
+
     def __len__(self) -> int:
         return len(self.frames)
 
@@ -77,6 +82,7 @@ class RegistrationSeries:
         return self.sentence()
 
 
+@checked
 def register_series(
     frames: Any,
     fixed: Any = None,
@@ -185,7 +191,7 @@ def register_series(
 
 def _checked(frames: Any, channel_axis: int | None) -> tuple[Any, bool]:
     """Give the frames with their channels last, and whether they have any."""
-    stack = frames if is_dask(frames) else np.asanyarray(frames)
+    stack = as_array(frames, "series")
     has_channels = channel_axis is not None
     if channel_axis is not None:
         if not isinstance(channel_axis, int | np.integer) or not -stack.ndim <= channel_axis < stack.ndim:
@@ -196,21 +202,20 @@ def _checked(frames: Any, channel_axis: int | None) -> tuple[Any, bool]:
     if axes != 3 or 0 in stack.shape:
         hint = " One image is registered by register." if axes == 2 else " Choose one series of the stack."
         raise InputError(
-            f"The frames have shape {tuple(np.shape(frames))}; a series is (frames, height, width), and colours along "
+            f"The frames have shape {tuple(stack.shape)}; a series is (frames, height, width), and colours along "
             f"channel_axis.{hint if axes != 3 else ''}"
         )
     return stack, has_channels
 
 
 def _frame(stack: Any, number: int) -> npt.NDArray[Any]:
-    frame = stack[number]
-    result: npt.NDArray[Any] = frame.compute() if is_dask(frame) else frame
-    return result
+    frame: npt.NDArray[Any] = computed(stack[number], "series")
+    return frame
 
 
 def _fixed(fixed: Any, channel_axis: int | None) -> npt.NDArray[Any]:
     """Give the fixed image with its channels last; the axis is counted as in the frames, which have one axis more."""
-    image: npt.NDArray[Any] = np.asanyarray(fixed.compute() if is_dask(fixed) else fixed)
+    image: npt.NDArray[Any] = computed(as_array(fixed, "fixed image"), "fixed image")
     if channel_axis is None or image.ndim == 2:
         if image.ndim != 2:
             raise InputError(f"The fixed image has shape {image.shape}; give one plane, (height, width).")

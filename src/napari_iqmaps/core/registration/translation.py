@@ -9,7 +9,10 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from ... import __version__
+from ..arguments import checked
+from ..arrays import as_array, computed
 from ..diffdiff.lighting import comparable
+from ..diffdiff.options import checked_tol
 from ..diffdiff.surface import SMALLEST_WINDOW, ShiftSurface, check_objective, judge_shifts, shift_scores
 from ..errors import InputError
 from ..images import DataRange
@@ -38,6 +41,7 @@ _PEAK = 5  # pixels: side of the square that a peak is the highest of
 _SMALLEST_RADIUS = 1
 
 
+@checked
 def search_translation(
     moving: Any,
     fixed: Any,
@@ -279,15 +283,16 @@ def search_as_notebook(moving: Any, fixed: Any, compat: str, *, tol: float | str
     """
     if compat not in _MODES:
         raise InputError(f"compat is {compat!r}; choose one of {', '.join(_MODES)}, or None.")
-    moving, fixed = np.asarray(moving), np.asarray(fixed)
+    moving, fixed = (
+        np.asarray(computed(as_array(image, name), name))
+        for image, name in ((moving, "moving image"), (fixed, "fixed image"))
+    )
     if moving.dtype != np.uint8 or fixed.dtype != np.uint8 or moving.ndim != 2 or moving.shape != fixed.shape:
         raise InputError(
             f"compat={compat!r} needs two grey uint8 images of one size, as the notebook reads them; these are "
             f"{moving.dtype} {moving.shape} and {fixed.dtype} {fixed.shape}."
         )
-    used_tol = TOLERANCE if tol == "auto" else float(tol)
-    if not used_tol >= 0:
-        raise InputError(f"tol is {tol!r}; give grey levels, 0 or more.")
+    used_tol = TOLERANCE if tol == "auto" else checked_tol(tol)
     ends = _MODES[compat]
     shifts = [(dy, dx) for dx in range(ends[0]) for dy in range(1, ends[1])]
     is_scatter = compat == "notebook-scatter"

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..arrays import as_array, computed
 from ..errors import InputError
 from ..opencv import opencv
 from .geometry import Matrix, as_matrix
@@ -44,7 +45,8 @@ def warp_image(
     dtype = values.dtype
     if dtype.kind == "f":
         values = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
-    working = values if dtype.name in _NATIVE else values.astype(np.float64)
+    # OpenCV takes bytes in the machine's own order only.
+    working = values.astype(dtype.newbyteorder("="), copy=False) if dtype.name in _NATIVE else values.astype(np.float64)
     size = (shape[1], shape[0])
     warped = cv2.warpPerspective(np.ascontiguousarray(working), matrix, size, flags=cv2.INTER_LINEAR)
     if has_channels and warped.ndim == 2:
@@ -94,7 +96,9 @@ def on_grid(
 ) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:
     """Put an image on another grid, its channels where they were; give it with its valid pixels."""
     axis = plane_channel_axis(image, channel_axis)
-    array = np.asanyarray(image)
+    array = computed(as_array(image, "moving image"))
+    if array.dtype.kind not in "buif":
+        raise InputError(f"The moving image has dtype {array.dtype}; give an image of real numbers.")
     if axis is not None:
         array = np.moveaxis(array, axis, -1)
     has_channels = axis is not None
