@@ -46,7 +46,10 @@ def test_the_copy_is_the_core_s_on_the_pixels_of_the_image_and_looks_like_it(vie
     )
     source.affine = np.array([[1, 0.1, 4], [0, 1, 2], [0, 0, 1]])
     copy = copy_of(open_distorting())
-    np.testing.assert_array_equal(copy.data, iq.distort(photo, "jpeg", 3))
+    np.testing.assert_array_equal(copy.data, iq.distort(photo, "jpeg", 3, data_range=(20, 200)))
+    outside = (photo < 20) | (photo > 200)
+    assert outside.any()
+    np.testing.assert_array_equal(copy.data[outside], photo[outside])
     assert [layer.name for layer in viewer.layers] == ["photo", "photo: JPEG 3"]
     np.testing.assert_array_equal(copy.affine.affine_matrix, source.affine.affine_matrix)
     np.testing.assert_array_equal(copy.scale, (2, 3))
@@ -147,6 +150,7 @@ def test_what_cannot_be_distorted_is_refused_in_words(viewer, photo, open_distor
     assert "display codes" in told[-1]
     viewer.add_image(photo / 255, name="float")
     widget.layers.images["image"].value = viewer.layers["float"]
+    widget.range.rule.value = "whole type"
     copy_of(widget)
     assert "black and white" in told[-1]
     widget.range.black.value, widget.range.white.value = "0", "1"

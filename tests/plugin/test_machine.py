@@ -116,7 +116,7 @@ def test_a_lazy_stack_is_computed_where_one_looks_and_then_scored(viewer, open_m
     stack = np.random.default_rng(0).integers(0, 4096, (3, 40, 44), dtype=np.uint16)
     viewer.add_image(da.from_array(stack, chunks=(1, 40, 44)), name="stack")
     widget = open_machine()
-    widget.range.black.value, widget.range.white.value = "0", "4095"
+    widget.range.rule.value = "12 bit"
     run(widget)
     assert isinstance(viewer.layers[-1].data, da.Array)
     assert "not computed" in widget.summary.sentence.text()
@@ -220,6 +220,7 @@ def test_what_cannot_be_judged_is_refused_in_words_by_both_buttons(viewer, photo
     run(widget)
     assert "No image is chosen" in told[-1]
     viewer.add_image(photo / 255, name="float")
+    widget.range.rule.value = "whole type"
     for start in (widget.run, widget.run_curve):
         told.clear()
         start()
@@ -283,7 +284,7 @@ def test_the_sample_of_severities_can_be_judged_plane_by_plane(viewer, open_mach
     assert np.all(np.diff(worse) > 0)
     widget = open_machine()
     assert widget.layers.images["image"].value is stack
-    assert widget.range.black.native.placeholderText() == "0"
+    assert (widget.range.black.value, widget.range.white.value) == ("0", "255")
 
 
 def _picture(view):

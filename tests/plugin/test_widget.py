@@ -149,34 +149,80 @@ def test_a_lazy_stack_stays_lazy_until_all_planes_are_asked_for(viewer, photo, o
     assert "Mean of 2 planes" in widget.summary.sentence.text()
 
 
-def test_a_float_image_needs_a_range_and_nothing_is_guessed(viewer, photo, open_widget, finish, told):
-    viewer.add_image(photo / 255, name="float")
+def test_what_is_shown_is_what_is_judged(viewer, photo, open_widget, finish):
+    """A fluorescence image of 16 bits: as shown it is a photo, over its type's range it would be black."""
+    layer = viewer.add_image(photo.astype(np.uint16) + 188, name="cells")
     widget = open_widget()
-    assert (widget.range.black.value, widget.range.white.value) == ("", "")
+    low, high = map(int, layer.contrast_limits)
+    assert (widget.range.black.value, widget.range.white.value) == (str(low), str(high))
+    assert f"Black {low}, white {high}: as shown." in widget.message.text()
     widget.run()
     finish(widget)
-    assert len(viewer.layers) == 1
-    assert "'float' is float64" in told[-1]
-    assert "Fill them in above" in told[-1]
-    assert widget.status.text() == told[-1]
+    expected = threshold_map(layer.data, data_range=(low, high), model="contrast")
+    np.testing.assert_allclose(viewer.layers[-1].data, expected.values, rtol=1e-4)
+    assert viewer.layers[-1].metadata["iqmaps"]["data_range"] == (low, high)
+    assert np.ptp(viewer.layers[-1].data) > 1
 
-    widget.range.black.value, widget.range.white.value = "0", "1"
-    widget.run()
-    finish(widget)
-    scaled = threshold_map(photo, model="contrast")
-    np.testing.assert_allclose(viewer.layers[-1].data, scaled.values, rtol=1e-4)
-    assert viewer.layers[-1].metadata["iqmaps"]["data_range"] == (0, 1)
+    layer.contrast_limits = (200, 300)
+    assert "Black 200, white 300: as shown." in widget.message.text()
+    layer.gamma = 0.5
+    assert "gamma of 0.5 is not applied" in widget.message.text()
 
 
-def test_contrast_limits_become_the_range_when_the_user_says_so(viewer, photo, open_widget):
+@pytest.mark.parametrize(
+    ("rule", "expected", "words"),
+    [
+        ("whole type", None, "Black 0, white 65535: the range of uint16."),
+        ("10 bit", (0, 1023), "Black 0, white 1023: 10 bit."),
+        ("12 bit", (0, 4095), "Black 0, white 4095: 12 bit."),
+        ("14 bit", (0, 16383), "Black 0, white 16383: 14 bit."),
+    ],
+)
+def test_the_range_can_be_another_than_what_is_shown(viewer, photo, open_widget, rule, expected, words):
+    viewer.add_image(photo.astype(np.uint16), name="cells")
+    widget = open_widget()
+    widget.range.rule.value = rule
+    assert widget.range.value_given() == expected
+    assert words in widget.message.text()
+
+
+def test_a_typed_range_holds_for_its_layer_only(viewer, photo, open_widget):
     viewer.add_image(photo / 255, name="float", contrast_limits=(0.125, 0.75))
     other = viewer.add_image(photo, name="bytes")
     widget = open_widget()
     widget.layers.images["image"].value = viewer.layers["float"]
-    widget.range.take.native.click()
     assert widget.range.value_given() == (0.125, 0.75)
+    widget.range.white.value = "1"
+    assert widget.range.rule.value == "typed"
+    assert widget.range.value_given() == (0.125, 1)
+    viewer.layers["float"].contrast_limits = (0.2, 0.5)
+    assert widget.range.value_given() == (0.125, 1)
     widget.layers.images["image"].value = other
+    assert widget.range.rule.value == "as shown"
     assert widget.range.value_given() is None
+
+
+def test_one_range_holds_for_both_images_that_of_the_reference(viewer, photo, open_widget, finish):
+    test = viewer.add_image(photo, name="test", contrast_limits=(0, 90))
+    reference = viewer.add_image(photo[::-1], name="reference", contrast_limits=(10, 220))
+    widget = open_widget()
+    widget.layers.images["image"].value = test
+    assert "Black 0, white 90" in widget.message.text()
+    widget.layers.images["reference"].value = reference
+    assert "Black 10, white 220" in widget.message.text()
+    widget.run()
+    finish(widget)
+    assert viewer.layers[-1].metadata["iqmaps"]["data_range"] == (10, 220)
+    test.contrast_limits = (5, 6)
+    assert "Black 10, white 220" in widget.message.text()
+
+
+def test_colours_have_the_range_of_their_type(viewer, open_widget):
+    colours = np.random.default_rng(0).integers(0, 256, (20, 24, 3), dtype=np.uint8)
+    viewer.add_image(colours / 255, name="float colours", rgb=True)
+    widget = open_widget()
+    assert "Black 0, white 1: the range of float64." in widget.message.text()
+    assert widget.range.value_given() == (0, 1)
 
 
 @pytest.mark.parametrize(
@@ -247,6 +293,8 @@ def test_follow_computes_again_when_pixels_or_options_change(viewer, photo, open
     shows()
     widget.options["stride"].value = 8
     shows(stride=8)
+    image.contrast_limits = (20, 150)
+    shows(stride=8, data_range=(20, 150))
 
 
 def test_follow_rests_when_nothing_changes(viewer, photo, open_widget, qtbot, patience):
@@ -256,7 +304,8 @@ def test_follow_rests_when_nothing_changes(viewer, photo, open_widget, qtbot, pa
     qtbot.waitUntil(lambda: len(viewer.layers) == 2, timeout=patience)
     updates = []
     viewer.layers[-1].events.data.connect(updates.append)
-    viewer.layers[0].contrast_limits = (10, 99)
+    viewer.layers[0].colormap = "green"
+    viewer.layers[0].opacity = 0.5
     viewer.add_points([[1, 2]])
     qtbot.wait(3 * REST_MILLISECONDS)
     assert not widget.is_running

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, ClassVar, TypeVar
 
+from napari.layers import Image
 from napari.utils.theme import get_theme
 from qtpy.QtCore import QSize, Qt
 from qtpy.QtWidgets import QCheckBox, QFrame, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
@@ -24,6 +25,9 @@ from .regions import Region, region_of
 from .results import Request, Result, computed
 from .summary import Summary
 from .tasks import Task, report
+
+_STANDARDS = frozenset({"reference", "fixed"})
+"""Slots of the image that others are held against."""
 
 Key = tuple[str, ...]
 Taken = TypeVar("Taken")
@@ -144,6 +148,8 @@ class MapWidget(Panel):
         self._chosen: list[int] | None = None
         self._follower = Follower(self)
         self._connections = Connections()
+        self._range_connections = Connections()
+        self._range_of: Any = None
         self._connect()
         self._on_theme()
         self._on_choice()
@@ -213,8 +219,12 @@ class MapWidget(Panel):
 
     def values(self, function: Callable[..., Any] | None = None) -> dict[str, Any]:
         """Read the options that a function takes, of the chosen one if none is given, and the range of values."""
-        self.range.describe(self.source)  # its data may have got another type since it was chosen
+        self.range.describe(self.range_layer())  # its data may have got another type since it was chosen
         return read_options(self.options, function or self.chosen_function()) | {"data_range": self.range.value_given()}
+
+    def range_layer(self) -> Any:
+        """Give the layer whose black and white hold for all: the fixed image or the reference, if there is one."""
+        return next(filter(None, map(self.layer, _STANDARDS & self.layers.images.keys())), self.source)
 
     def region(self, layer: Any, pixels: LayerPixels) -> Region | None:
         """Give the part of a layer in which to answer, or None for everywhere."""
@@ -328,18 +338,38 @@ class MapWidget(Panel):
 
     def _on_choice(self, _value: Any = None) -> None:
         """Keep the words, the options and the follower in step with what is chosen."""
-        self.message.setText(self.describe())
+        self._describe_range()
         chosen = [id(layer) for layer in self.watched()]
         if chosen == self._chosen:
             return  # a layer came, went or was renamed; the inputs are the same
         self._chosen = chosen
-        self.range.describe(self.source)
         self._enable_options()
         if self.follow.isChecked():
             self._on_follow()
 
+    def _describe_range(self) -> None:
+        """Keep black and white in step with the layer that they are those of."""
+        layer = self.range_layer()
+        if layer is not self._range_of:
+            self._range_of = layer
+            self._range_connections.close()
+            for name in ("contrast_limits", "gamma") if isinstance(layer, Image) else ():
+                self._range_connections.connect(getattr(layer.events, name), self._on_shown)
+        self.range.describe(layer)
+        self._tell()
+
+    def _on_shown(self, _event: Any = None) -> None:
+        """Take note that a layer is shown otherwise than before."""
+        before = self.range.black.value, self.range.white.value
+        self._describe_range()
+        if self.follow.isChecked() and before != (self.range.black.value, self.range.white.value):
+            self._follower.trigger()
+
+    def _tell(self) -> None:
+        self.message.setText(" ".join(filter(None, (self.describe(), self.range.sentence()))))
+
     def _on_option(self, _value: Any = None) -> None:
-        self.message.setText(self.describe())
+        self._tell()
         self._enable_options()
         if self.follow.isChecked():
             self._follower.trigger()
@@ -384,6 +414,7 @@ class MapWidget(Panel):
         self._connections.connect(self.viewer.events.theme, self._on_theme)
         self._connections.connect(self.viewer.layers.selection.events.active, self._on_selected)
         self.destroyed.connect(self._connections.close)
+        self.destroyed.connect(self._range_connections.close)
         self.destroyed.connect(self.layers.connections.close)
 
     def _on_selected(self, _event: Any = None) -> None:

@@ -6,18 +6,26 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from magicgui.widgets import ComboBox, Container, LineEdit, PushButton
+import numpy as np
+from magicgui.widgets import ComboBox, Container, LineEdit
 from napari.layers import Image, Shapes
 
 from ..core.display import SDR_WHITE, Luminance
 from ..core.errors import InputError
 from .follower import Connections
-from .layers import is_map, pixels_of
+from .layers import LIGHT_KEY, is_map, pixels_of
 from .options import number_from
 from .parts import as_wide_as_its_place
 
 _FIELD_WIDTH = 50
 _UNKNOWN = ("black?", "white?")
+_CANDELAS = ("0", f"{SDR_WHITE:g}")
+_KNOWN_TYPES = ("bool", "uint8", "uint16")
+"""Types whose range the core takes by itself."""
+
+_SHOWN, _TYPE, _TYPED = "as shown", "whole type", "typed"
+_BITS = {f"{bits} bit": bits for bits in (10, 12, 14)}
+"""Depths of cameras that write 16 bits, by the name of the rule."""
 
 
 @dataclass(frozen=True)
@@ -128,92 +136,129 @@ class LayerChoosers:
 
 
 class RangeEdit(Container):  # type: ignore[type-arg]
-    """Two fields in which the user states which values stand for black and white.
+    """Which values stand for black and white: those at which the layer is shown, unless the user says otherwise.
 
-    Empty fields mean: what the dtype says (bool, uint8, uint16), or else the core's refusal. Nothing is ever filled
-    in by itself, because a range that was guessed from the data gives thresholds that mean nothing; the button fills
-    in the layer's contrast limits, visibly, and pressing it is the user's statement. Of light, empty fields mean that
-    values are cd/m2, or what the file states.
+    What is visible depends on what is displayed, so the layer's contrast limits are the rule for every type of data;
+    colours, which have none, are shown over the range of their type. The fields always hold the values that a run will
+    use; typing into them is another rule. Of light, empty fields mean what its file states, or that values are cd/m2.
     """
 
     def __init__(self) -> None:
         tooltip = (
-            "The values that stand for black and for white. Leave empty for bool, uint8 and uint16 to use the whole "
-            "range of the type; a 12-bit camera in uint16 wants 0 and 4095; float images always need both. Of light "
-            "(luminance: absolute), white is what has 100 cd/m2; leave empty if values are cd/m2."
+            "The values that stand for black and for white. As shown: the layer's contrast limits, and for colours the "
+            "range of their type. Of light (luminance: absolute), white is what has 100 cd/m2; leave the fields empty "
+            "if values are cd/m2."
         )
+        self.rule = ComboBox(name="rule", choices=[_SHOWN, _TYPE, *_BITS, _TYPED], value=_SHOWN, tooltip=tooltip)
+        as_wide_as_its_place(self.rule.native)
         self.black = LineEdit(name="black", tooltip=tooltip)
         self.white = LineEdit(name="white", tooltip=tooltip)
-        self.take = PushButton(
-            text="from contrast limits",
-            tooltip="Fill in the layer's contrast limits. By pressing you state that they are black and white.",
-        )
-        super().__init__(widgets=[self.black, self.white, self.take], layout="horizontal", labels=False)
-        self.label = "Black, white"
-        self.margins = (0, 0, 0, 0)
         self._layer: Any = None
         self._luminance: Luminance = "code"
-        self.take.changed.connect(self._fill)
+        # Before the container listens: who hears of a change of the whole reads fields that are right already.
+        self.rule.changed.connect(self._fill)
+        for edit in (self.black, self.white):
+            edit.native.setMinimumWidth(_FIELD_WIDTH)
+            edit.changed.connect(self._on_typed)
+        super().__init__(widgets=[self.rule, self.black, self.white], layout="horizontal", labels=False)
+        self.label = "Black, white"
+        self.margins = (0, 0, 0, 0)
 
     def describe(self, layer: Any) -> None:
-        """Show what empty fields would mean for a layer."""
-        if layer is not self._layer:
-            # A range stated for one image says nothing about another.
-            self.black.value = self.white.value = ""
+        """Show what is black and white in a layer."""
+        if layer is not self._layer and self.rule.value == _TYPED:
+            with self.rule.changed.blocked():
+                self.rule.value = _SHOWN  # a range stated for one image says nothing about another
         self._layer = layer
-        known = _range_known(layer, self._luminance)
-        for edit, text in zip((self.black, self.white), known or _UNKNOWN, strict=True):
-            edit.native.setPlaceholderText(text)
-            edit.native.setMinimumWidth(_FIELD_WIDTH)
+        self._fill()
 
     def set_luminance(self, luminance: Luminance) -> None:
-        """Tell whether values are display codes or light, and show what empty fields mean then."""
+        """Tell whether values are display codes or light, and show what that means for black and white."""
         self._luminance = luminance
-        self.take.enabled = luminance == "code"  # limits of a tone-mapped layer are none of its light
         self.describe(self._layer)
 
     def value_given(self) -> tuple[float, float] | None:
-        """Read the range that the user stated.
-
-        If both fields are empty, give what the file of an image in light states; None if it states nothing, or if the
-        type of the image says it.
-        """
+        """Give black and white; None where the type of the image says it, or where its values are cd/m2."""
         black = number_from(self.black.value, "Black")
         white = number_from(self.white.value, "White")
         if black is None and white is None:
             self._refuse_unknown()
-            return _range_stated(self._layer) if self._luminance == "absolute" else None
+            return None
         if black is None or white is None:
             missing = "black" if black is None else "white"
             raise InputError(f"Only one end of the value range is given. Fill in the value of {missing} too.")
-        return black, white
+        return None if self._is_known_by_type(black, white) else (black, white)
+
+    def sentence(self) -> str:
+        """Say what is black and white, and that gamma is not looked at where there is one."""
+        black, white = self.black.value, self.white.value
+        if self._layer is None or not (black or white):
+            return ""
+        text = f"Black {black}, white {white}: {self._why()}."
+        gamma = getattr(self._layer, "gamma", 1.0)
+        return text if gamma == 1 else f"{text} The layer's gamma of {gamma:g} is not applied."
+
+    def _why(self) -> str:
+        if self._luminance == "absolute":
+            return "white has 100 cd/m2"
+        if self.rule.value == _SHOWN:
+            return f"the range of {self._layer.dtype}" if self._layer.rgb else "as shown"
+        rule = str(self.rule.value)
+        return {_TYPE: f"the range of {self._layer.dtype}", _TYPED: "as typed"}.get(rule, rule)
+
+    def _is_known_by_type(self, black: float, white: float) -> bool:
+        """Tell whether the core uses these values by itself, for each image by its type."""
+        if self._luminance != "code" or not isinstance(self._layer, Image):
+            return False
+        return str(self._layer.dtype) in _KNOWN_TYPES and (black, white) == _range_of_type(self._layer)
 
     def _refuse_unknown(self) -> None:
         """Say it in the words of the widget; to the core, the range is an argument."""
-        if self._layer is not None and self.black.native.placeholderText() == _UNKNOWN[0]:
+        if self._luminance == "code" and isinstance(self._layer, Image):
             raise InputError(
                 f"{self._layer.name!r} is {self._layer.dtype}, and the values of black and white cannot be known from "
-                "that. Fill them in above, such as 0 and 1 for a float image scaled to one."
+                "that. Choose 'as shown' above, or type them in, such as 0 and 1 for a float image scaled to one."
             )
 
-    def _fill(self) -> None:
-        if self._layer is not None:
-            low, high = self._layer.contrast_limits
-            self.black.value, self.white.value = f"{low:.6g}", f"{high:.6g}"
+    def _fill(self, _rule: Any = None) -> None:
+        """Put the values of the rule into the fields."""
+        if self.rule.value == _TYPED:
+            return
+        values = self._values()
+        hints = _CANDELAS if self._luminance == "absolute" else _UNKNOWN
+        for edit, number, hint in zip((self.black, self.white), values or (None, None), hints, strict=True):
+            edit.native.setPlaceholderText(hint)
+            with edit.changed.blocked():
+                edit.value = "" if number is None else f"{number:.6g}"
+
+    def _values(self) -> tuple[float, float] | None:
+        rule = self.rule.value
+        if not isinstance(self._layer, Image):
+            return None
+        if self._luminance == "absolute":
+            return _range_stated(self._layer)
+        if LIGHT_KEY in self._layer.metadata and pixels_of(self._layer).luminance == "absolute":
+            return None  # limits of a tone-mapped layer are none of its light
+        if rule in _BITS:
+            return 0.0, float(2 ** _BITS[rule] - 1)
+        if rule == _TYPE or self._layer.rgb:
+            return _range_of_type(self._layer)
+        low, high = self._layer.contrast_limits
+        return float(low), float(high)
+
+    def _on_typed(self, _text: str) -> None:
+        with self.rule.changed.blocked():
+            self.rule.value = _TYPED
 
 
-def _range_known(layer: Any, luminance: Luminance) -> tuple[str, str] | None:
-    from ..core.images import as_planes
-
-    try:
-        pixels = pixels_of(layer)
-        if luminance == "absolute":
-            low, high = pixels.data_range or (0, SDR_WHITE)
-        else:
-            low, high = as_planes(pixels.data, channel_axis=pixels.channel_axis).data_range
-    except InputError:
+def _range_of_type(layer: Any) -> tuple[float, float] | None:
+    """Give the values of black and white that the type of a layer says; of floating point only colours have them."""
+    dtype = np.dtype(layer.dtype)
+    if dtype.kind == "b" or (dtype.kind == "f" and layer.rgb):
+        return 0.0, 1.0  # as napari shows them
+    if dtype.kind != "u":
         return None
-    return f"{low:g}", f"{high:g}"
+    return 0.0, float(np.iinfo(dtype).max)
 
 
 def _range_stated(layer: Any) -> tuple[float, float] | None:

@@ -104,15 +104,15 @@ def distort(
         scales it.
     data_range : float or (float, float), optional
         The values of black and of white; one number means ``(0, number)``. Known for uint8 and uint16, **required
-        for every other dtype**. Values outside it are clipped to it.
+        for every other dtype**. Values outside it are clipped for the computation, and stay as they are in the copy.
     channel_axis : int, optional
         Which axis holds the channels; None means grey.
 
     Returns
     -------
     numpy.ndarray or dask.array.Array
-        The distorted image: shape and dtype of the image, values in its range; lazy for a dask array. Alpha and holes
-        (NaN, infinite or masked values) stay as they are.
+        The distorted image: shape and dtype of the image, values in its range; lazy for a dask array. Alpha, holes
+        (NaN, infinite or masked values) and values outside the range stay as they are.
 
     Raises
     ------
@@ -198,18 +198,19 @@ def _plane(
 ) -> npt.NDArray[Any]:
     """Distort one plane, with its channels last if it has them."""
     colours = pixels[..., :3] if planes.has_channels else pixels[..., np.newaxis]
-    values, holes = _to_unit(colours, planes.data_range)
+    values, kept = _to_unit(colours, planes.data_range)
     changed = np.clip(row.effect(values, strength, rng), 0, 1)
     result = pixels.copy()
     # Through the data, since writing to a masked array would lift its mask.
     view = np.ma.getdata(result)
     view = view[..., :3] if planes.has_channels else view[..., np.newaxis]
     restored = _from_unit(changed, pixels.dtype, planes.data_range)
-    view[...] = restored if holes is None else np.where(holes, np.ma.getdata(colours), restored)
+    view[...] = restored if kept is None else np.where(kept, np.ma.getdata(colours), restored)
     return result
 
 
 def _to_unit(colours: npt.NDArray[Any], data_range: tuple[float, float]) -> tuple[Pixels, npt.NDArray[np.bool_] | None]:
+    """Bring values to 0..1, holes filled; and tell which stay as they are: holes, and what is outside the range."""
     low, high = data_range
     raw = np.ma.getdata(colours)
     narrow = raw.dtype.itemsize <= 2 or raw.dtype.str[1:] == "f4"
@@ -217,15 +218,18 @@ def _to_unit(colours: npt.NDArray[Any], data_range: tuple[float, float]) -> tupl
     holes = ~np.isfinite(values) | np.ma.getmaskarray(colours)
     values -= low
     values /= high - low
+    kept = holes | (values < 0) | (values > 1)
     unit: Pixels = np.ascontiguousarray(np.clip(values, 0, 1), dtype=np.float32)
-    if not holes.any():
+    if not kept.any():
         return unit, None
+    if not holes.any():
+        return unit, kept
     from ..images import fill
 
     unit[holes] = np.nan
     for channel in range(unit.shape[-1]):
         unit[..., channel] = fill(unit[..., channel] * _FILL_WHITE) / _FILL_WHITE
-    return np.clip(unit, 0, 1, out=unit), holes
+    return np.clip(unit, 0, 1, out=unit), kept
 
 
 def _from_unit(unit: Pixels, dtype: np.dtype[Any], data_range: tuple[float, float]) -> npt.NDArray[Any]:
