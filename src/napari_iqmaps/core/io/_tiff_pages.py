@@ -209,11 +209,12 @@ def _pages(source: Source, file: Any, series: Any) -> tuple[list[Any], int, int]
         there = [file.pages[first.index + place] for place in range(1 if lone else min(stated, following))]
         contiguous = stated - 1 if lone else 0
     pages: list[Any] = []
+    meaning = _meaning(first)
     for page in there:
         if page is None:
             continue
         own = _as_stated(page, series.kind)
-        if own.hash != first.hash or own.dtype != first.dtype or _meaning(own) != _meaning(first):
+        if own.hash != first.hash or own.dtype != first.dtype or _meaning(own) != meaning:
             return None if series.kind != "generic" else _first_alike(source, there)
         pages.append(own)
     return pages, contiguous, len(there) - len(pages)
