@@ -76,9 +76,8 @@ def opened(source: Source) -> Iterator[Planes]:
     with _quiet(), ExitStack() as stack:
         planes = None
         for described in (True, False):
-            kinds: dict[str, Any] = {
-                f"is_{kind}": False for kind in (*_OTHER_KINDS, *(() if described else _DESCRIBED))
-            }
+            left_aside = {*_OTHER_KINDS, *(() if described else _DESCRIBED)} & set(tifffile.TIFF.FILE_FLAGS)
+            kinds: dict[str, Any] = {f"is_{kind}": False for kind in left_aside}
             file = stack.enter_context(tifffile.TiffFile(source.path, **kinds))
             aside = () if described else ("its description does not fit its pages or cannot be read; left aside",)
             try:

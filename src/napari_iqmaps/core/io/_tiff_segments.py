@@ -183,7 +183,7 @@ def _from_segments(source: Source, page: Any) -> tuple[_Array, _Array | None]:
             raise source.damaged(f"it states samples of {key.dtype}, and they decode to {data.dtype}")
         pixels[where] = data[: key.imagedepth - depth, : key.imagelength - row, : key.imagewidth - column]
 
-    for _ in page.segments(func=place, sort=True, _fullsize=False):
+    for _ in page.segments(func=place, sort=True):
         pass
     if not empty:
         return pixels.reshape(page.shape), None
