@@ -331,6 +331,14 @@ def test_what_is_no_grey_and_no_rgb_is_named(tmp_path, photometric, count, bits,
     refused(tmp_path, tiff([page(samples_of(bits, count), photometric, bits)]), word)
 
 
+@pytest.mark.parametrize("count", [1, 3])
+def test_samples_without_a_photometric_interpretation_are_not_inverted(tmp_path, count):
+    samples = samples_of(8, count)
+    file = read(tmp_path, tiff([page(samples, MINISBLACK, 8, less=[262])]))
+    np.testing.assert_array_equal(file.array, samples if count == 3 else samples[..., 0])
+    assert "photometric" in file.notes[0]
+
+
 @pytest.mark.parametrize("compression", [32766, 32809, 34661, 34676, 32909, 4711, 65000])
 def test_an_unknown_compression_is_no_damage(tmp_path, compression):
     tags, strips = page(samples_of(8, 1), MINISBLACK, 8)
@@ -860,3 +868,8 @@ def test_descriptions_that_cannot_be_read_do_not_hide_the_pixels(tmp_path, text)
     samples = samples_of(8, 1)
     file = read(tmp_path, tiff([page(samples, MINISBLACK, 8, more=[tag(270, ASCII, text)])]))
     np.testing.assert_array_equal(file.array, samples[..., 0])
+
+
+def test_pages_below_a_page_are_counted_before_they_are_read(tmp_path):
+    tags, strips = page(samples_of(8, 1), MINISBLACK, 8, more=[tag(330, LONG, *[8] * 140000)])
+    refused(tmp_path, tiff([(tags, strips)]), "more than 131072 pages")

@@ -40,6 +40,7 @@ def read_tiff_image(source: Source) -> ImageFile:
     """Read a TIFF file's first image: image axes last, colours after them, whatever else in front."""
     with opened(source) as planes:
         page = planes.pages[0]
+        notes = [*planes.notes, *_unstated(page)]
         _check_meaning(source, page)
         array, axes, empty = _stack(source, planes)
         if planes.transform is not None:
@@ -48,7 +49,7 @@ def read_tiff_image(source: Source) -> ImageFile:
         size = pixel_size(page, planes.header)
         array, axes, colour_notes = _colours_last(source, page, array, axes)
         empty = None if empty is None else _colours_last(source, page, empty, planes.axes)[0]
-        notes = [*planes.notes, *colour_notes]
+        notes += colour_notes
         array, axes, data_range, value_notes = _meant(source, planes, array, axes, empty)
         if page.tags.valueof(_TRANSFER) is not None:
             notes.append("a transfer function is stated, which is not applied")
@@ -59,6 +60,16 @@ def read_tiff_image(source: Source) -> ImageFile:
     channel_axis = axes.index("S") if "S" in axes else None
     notes += [*value_notes, *turned, *alpha_note(array, channel_axis, data_range)]
     return ImageFile(source.path, array, channel_axis, axes, data_range, tuple(notes), pixel_size=size)
+
+
+def _unstated(page: Any) -> tuple[str, ...]:
+    """Settle what samples are where a page does not say it; tifffile would invert them."""
+    if 262 in page.tags or page.photometric != _PHOTOMETRIC.MINISWHITE:
+        return ()
+    colours = page.samplesperpixel in (3, 4)
+    page.photometric = _PHOTOMETRIC.RGB if colours else _PHOTOMETRIC.MINISBLACK
+    taken = "red, green and blue" if colours else "grey with black as zero"
+    return (f"it does not state what its samples are (no photometric interpretation); taken as {taken}",)
 
 
 def _check_meaning(source: Source, page: Any) -> None:

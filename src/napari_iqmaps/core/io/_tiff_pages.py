@@ -24,8 +24,9 @@ MICROMETRES = {"nm": 1e-3, "µm": 1.0, "μm": 1.0, "um": 1.0, "micron": 1.0, "mi
 }
 """Micrometres in a unit of length, as OME and ImageJ name units."""
 
-_MOST_PAGES = 2**18
+_MOST_PAGES = 2**17
 _MOST_TAGS = 4096  # as tifffile allows
+_SUB_PAGES = 330
 _OTHER_KINDS = (
     *("mmstack", "ndtiff", "scanimage", "fluoview", "sis", "nih", "svs", "scn", "qpi", "bif", "avs", "philips"),
     *("indica", "eer", "uniform", "agilent"),
@@ -110,19 +111,28 @@ def _check_chain(source: Source, path: Path) -> None:
         count_size, next_size = struct.calcsize(count_form), struct.calcsize(next_form)
         (offset,) = struct.unpack(next_form, file.read(next_size).ljust(next_size, b"\0"))
         seen: set[int] = set()
+        below = 0
         while offset:
             if offset in seen:
                 raise source.damaged(f"its pages form a loop: after page {len(seen)} comes an earlier one again")
-            if len(seen) == _MOST_PAGES:
-                raise InputError(f"{path} has more than {_MOST_PAGES} pages. Split it.")
             seen.add(offset)
             file.seek(offset)
             (tags,) = struct.unpack(count_form, file.read(count_size).ljust(count_size, b"\0"))
             end = offset + count_size + tags * entry + next_size
             if end > size or tags > _MOST_TAGS:
                 raise source.damaged(f"page {len(seen)} states {tags} tags, up to byte {end} of {size}")
-            file.seek(end - next_size)
+            entries = file.read(tags * entry)
+            below += sum(_pages_below(entries[place : place + entry], order) for place in range(0, len(entries), entry))
+            if len(seen) + below > _MOST_PAGES:
+                raise InputError(f"{path} states more than {_MOST_PAGES} pages. Split it.")
             (offset,) = struct.unpack(next_form, file.read(next_size))
+
+
+def _pages_below(entry: bytes, order: str) -> int:
+    """Give how many pages a tag states that hang below its page (SubIFDs)."""
+    if entry[:2] != struct.pack(order + "H", _SUB_PAGES):
+        return 0
+    return int(struct.unpack(order + ("Q" if len(entry) == 20 else "I"), entry[4 : 12 if len(entry) == 20 else 8])[0])
 
 
 @contextmanager
