@@ -355,6 +355,12 @@ def test_odd_samples_are_named(tmp_path):
     refused(tmp_path, tiff([page(samples_of(24, 1), MINISBLACK, 24)]), "24 bits")
 
 
+def test_a_way_of_storing_that_is_not_decoded_is_no_damage(tmp_path):
+    tags, _ = page(samples_of(8, 3), RGB, 8)
+    half = {258: (SHORT, (24,) * 3), 339: (SHORT, (3,) * 3), 317: (SHORT, (3,)), 259: (SHORT, (8,))}
+    refused(tmp_path, tiff([(tags | half, [zlib.compress(bytes(21 * 34 * 9))])]), "cannot be read .*float24")
+
+
 def test_bits_in_the_other_order(tmp_path):
     samples = samples_of(1, 1, (9, 20))
     tags, strips = page(samples, MINISBLACK, 1, more=[tag(266, SHORT, 2)])
@@ -719,7 +725,7 @@ def test_pages_that_differ_are_not_decoded_alike(tmp_path):
     pages = [page(grey[..., number], PALETTE, 8, more=[tag(320, SHORT, *palettes[number == 4])]) for number in range(9)]
     file = read(tmp_path, tiff(pages))
     assert file.array.shape == (8, 6, 7, 3)
-    assert "1 pages, whose palette" in " ".join(file.notes)
+    assert "palette, orientation or no-data value is another were left out: 1" in " ".join(file.notes)
     text = [tag(270, ASCII, "ImageJ=1.54f\nimages=9\nslices=9\n")]
     pages = [page(grey[..., n], MINISBLACK, 8, more=text, compression=8 if n == 5 else 5) for n in range(9)]
     file = read(tmp_path, tiff(pages))

@@ -277,7 +277,7 @@ def _others(file: Any, series: Any) -> tuple[str, ...]:
     if series.kind == "generic" and len(series.pages) > 1:
         unlike = sum(_meaning(page) != _meaning(series.pages[0]) for page in series.pages)
         if unlike:
-            notes.append(f"{unlike} pages, whose palette, orientation or no-data value is another, were left out")
+            notes.append(f"pages whose palette, orientation or no-data value is another were left out: {unlike}")
     return tuple(notes)
 
 

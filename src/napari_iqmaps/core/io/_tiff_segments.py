@@ -42,12 +42,17 @@ _PADS = (b"\xff" * 64, b"\x1d\x51\x5a\x3a\xa5\x47" * 12, b"\x2a\xaa" * 40)
 def decoded(source: Source, page: Any, sparse: bool) -> tuple[_Array, _Array | None]:
     """Decode a page to the shape that it states; with where there is nothing, if strips may be left out (`sparse`)."""
     _check_readable(source, page)
-    with readable(page):
-        missing = _check_segments(source, page, sparse)
-        if page.keyframe.is_contiguous and not missing:
-            return source.checked(page.asarray(), page.shape, page.dtype), None
-        _check_streams(source, page)
-        return _from_segments(source, page)
+    try:
+        with readable(page):
+            missing = _check_segments(source, page, sparse)
+            if page.keyframe.is_contiguous and not missing:
+                return source.checked(page.asarray(), page.shape, page.dtype), None
+            _check_streams(source, page)
+            return _from_segments(source, page)
+    except NotImplementedError as error:
+        raise InputError(
+            f"{source.path} is stored in a way that cannot be read ({error}). Save it without compression or predictor."
+        ) from error
 
 
 def following(source: Source, page: Any, planes: int) -> Iterator[_Array]:
@@ -137,7 +142,7 @@ def _check_streams(source: Source, page: Any) -> None:
             raise source.damaged(
                 f"strip or tile {number + 1} states {height}x{width} pixels, and should hold {rows}x{columns}"
             )
-        if not whole:
+        if not whole and key.jpegheader is None:  # Hamamatsu cuts one stream into tiles
             raise source.damaged(f"strip or tile {number + 1} ends before its last pixel")
 
 

@@ -21,6 +21,12 @@ _NO_STATEMENT = (72.0, 96.0)  # pixels an inch that programs write into any file
 _HUGE = 1e30
 
 
+def whole(page: Any, code: int, default: int) -> int:
+    """Give a tag that holds one whole number; the default where it is not there or holds something else."""
+    value = page.tags.valueof(code)
+    return int(value) if isinstance(value, int | np.integer) else default
+
+
 def white(page: Any, header: OmeHeader | None, colours: _Array) -> tuple[_Range | None, tuple[str, ...]]:
     """Find black and white where the type of the samples does not say them; with a note where a statement is used.
 
@@ -114,7 +120,8 @@ def no_data(page: Any, samples: _Array) -> tuple[_Array | None, tuple[str, ...]]
             return None, (_beyond(value, samples),)
         # GDAL writes its lowest values with few digits.
         near = 1e-5 if abs(value) > _HUGE and math.isfinite(value) else 0
-        return np.isclose(samples, samples.dtype.type(value), rtol=near, atol=0), ()
+        value = samples.dtype.type(value)
+        return (np.isclose(samples, value, rtol=near, atol=0) if near else samples == value), ()
     low, high = (0, 1) if samples.dtype.kind == "b" else (np.iinfo(samples.dtype).min, np.iinfo(samples.dtype).max)
     if not math.isfinite(value) or value != int(value) or not low <= value <= high:
         return None, (_beyond(value, samples),)
@@ -138,7 +145,7 @@ def pixel_size(page: Any, header: OmeHeader | None) -> tuple[float, float] | Non
         except UnicodeDecodeError:
             length = None
     else:
-        length = _UNITS.get(int(page.tags.valueof(_RESOLUTION_UNIT, 1)))
+        length = _UNITS.get(whole(page, _RESOLUTION_UNIT, 1))
     if length is None or 0 in resolution:
         return None
     # Pixels an inch, whatever the unit; a centimetre is 1 / 2.54 of it.
