@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ._tiff_pages import MICROMETRES, OmeHeader
+from .image_file import SOFTWARE
 
 _Array = npt.NDArray[Any]
 _Range = tuple[float, float]
@@ -54,7 +55,7 @@ def _statements(page: Any, header: OmeHeader | None) -> list[tuple[int, str]]:
     if header is not None and header.significant_bits is not None and 0 < header.significant_bits < 64:
         found.append((2**header.significant_bits - 1, "SignificantBits"))
     highest = _highest(page.tags.valueof(_MAX))
-    if highest is not None:
+    if highest is not None and not str(page.software).startswith(SOFTWARE.split()[0]):  # whose record says it better
         found.append((int(highest), "MaxSampleValue"))
     shown = _imagej(page)
     if shown.get("min") == 0 and _all_ones(shown.get("max", 0)) and shown["max"] > 255:
