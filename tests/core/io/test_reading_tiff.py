@@ -829,6 +829,9 @@ def test_a_stated_size_takes_no_memory(tmp_path, compression):
     refused(tmp_path, tiff([(tags | huge, strips)]), "most_pixels=1600000000")
     large = {256: (LONG, (30000,)), 257: (LONG, (30000,)), 278: (LONG, (30000,))}
     refused(tmp_path, tiff([(tags | large, strips)]), "damaged")
+    tiled, strips_of = page(samples_of(8, 1), MINISBLACK, 8, compression=compression, tile=16)
+    tiles = {322: (LONG, (60000,)), 323: (LONG, (60000,))}
+    refused(tmp_path, tiff([(tiled | tiles, strips_of[:1])]), "tiles of 60000x60000")
     for code in (256, 257):
         refused(tmp_path, tiff([(tags | {code: (LONG, (0,))}, strips)]), "states a size of")
 

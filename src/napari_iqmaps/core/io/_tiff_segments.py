@@ -35,6 +35,9 @@ _LERC, _PNG, _WEBP = 34887, 34933, 50001
 _SPARE = 2**16
 """Pixels that a compressed strip may state beyond what it should hold: edges are padded."""
 
+_LARGE_TILE = 2**22
+"""Pixels that a tile may have however small the image is: it is decoded as a whole."""
+
 _PADS = (b"\xff" * 64, b"\x1d\x51\x5a\x3a\xa5\x47" * 12, b"\x2a\xaa" * 40)
 """Bits that decode to other pixels than white in each of the CCITT codes."""
 
@@ -104,6 +107,13 @@ def _named(value: Any) -> str:
 def _check_segments(source: Source, page: Any, sparse: bool) -> bool:
     """Refuse a page whose strips or tiles are not all there; says whether some are left out on purpose."""
     key = page.keyframe
+    if key.is_tiled:
+        sides = (key.tiledepth, key.tilelength, key.tilewidth)
+        most = max(_LARGE_TILE, 4 * key.imagedepth * key.imagelength * key.imagewidth)
+        if min(sides) < 1 or math.prod(sides) > most:
+            raise source.damaged(
+                f"it states tiles of {key.tilelength}x{key.tilewidth} for {key.imagelength}x{key.imagewidth} pixels"
+            )
     stated = math.prod(key.chunked)
     offsets, counts = page.dataoffsets[:stated], page.databytecounts[:stated]
     there = min(len(offsets), len(counts))
