@@ -331,6 +331,14 @@ def test_what_is_no_grey_and_no_rgb_is_named(tmp_path, photometric, count, bits,
     refused(tmp_path, tiff([page(samples_of(bits, count), photometric, bits)]), word)
 
 
+@pytest.mark.parametrize("count", [1, 3])
+def test_samples_without_a_photometric_interpretation_are_not_inverted(tmp_path, count):
+    samples = samples_of(8, count)
+    file = read(tmp_path, tiff([page(samples, MINISBLACK, 8, less=[262])]))
+    np.testing.assert_array_equal(file.array, samples if count == 3 else samples[..., 0])
+    assert "photometric" in file.notes[0]
+
+
 @pytest.mark.parametrize("compression", [32766, 32809, 34661, 34676, 32909, 4711, 65000])
 def test_an_unknown_compression_is_no_damage(tmp_path, compression):
     tags, strips = page(samples_of(8, 1), MINISBLACK, 8)
@@ -345,6 +353,12 @@ def test_odd_samples_are_named(tmp_path):
     tags, strips = page(samples_of(8, 3), RGB, 8)
     refused(tmp_path, tiff([({**tags, 258: (SHORT, (8, 8, 2))}, strips)]), "8 and 8 and 2 bits")
     refused(tmp_path, tiff([page(samples_of(24, 1), MINISBLACK, 24)]), "24 bits")
+
+
+def test_a_way_of_storing_that_is_not_decoded_is_no_damage(tmp_path):
+    tags, _ = page(samples_of(8, 3), RGB, 8)
+    half = {258: (SHORT, (24,) * 3), 339: (SHORT, (3,) * 3), 317: (SHORT, (3,)), 259: (SHORT, (8,))}
+    refused(tmp_path, tiff([(tags | half, [zlib.compress(bytes(21 * 34 * 9))])]), "cannot be read .*float24")
 
 
 def test_bits_in_the_other_order(tmp_path):
@@ -711,7 +725,7 @@ def test_pages_that_differ_are_not_decoded_alike(tmp_path):
     pages = [page(grey[..., number], PALETTE, 8, more=[tag(320, SHORT, *palettes[number == 4])]) for number in range(9)]
     file = read(tmp_path, tiff(pages))
     assert file.array.shape == (8, 6, 7, 3)
-    assert "1 pages, whose palette" in " ".join(file.notes)
+    assert "palette, orientation or no-data value is another were left out: 1" in " ".join(file.notes)
     text = [tag(270, ASCII, "ImageJ=1.54f\nimages=9\nslices=9\n")]
     pages = [page(grey[..., n], MINISBLACK, 8, more=text, compression=8 if n == 5 else 5) for n in range(9)]
     file = read(tmp_path, tiff(pages))
@@ -815,6 +829,9 @@ def test_a_stated_size_takes_no_memory(tmp_path, compression):
     refused(tmp_path, tiff([(tags | huge, strips)]), "most_pixels=1600000000")
     large = {256: (LONG, (30000,)), 257: (LONG, (30000,)), 278: (LONG, (30000,))}
     refused(tmp_path, tiff([(tags | large, strips)]), "damaged")
+    tiled, strips_of = page(samples_of(8, 1), MINISBLACK, 8, compression=compression, tile=16)
+    tiles = {322: (LONG, (60000,)), 323: (LONG, (60000,))}
+    refused(tmp_path, tiff([(tiled | tiles, strips_of[:1])]), "tiles of 60000x60000")
     for code in (256, 257):
         refused(tmp_path, tiff([(tags | {code: (LONG, (0,))}, strips)]), "states a size of")
 
@@ -860,3 +877,8 @@ def test_descriptions_that_cannot_be_read_do_not_hide_the_pixels(tmp_path, text)
     samples = samples_of(8, 1)
     file = read(tmp_path, tiff([page(samples, MINISBLACK, 8, more=[tag(270, ASCII, text)])]))
     np.testing.assert_array_equal(file.array, samples[..., 0])
+
+
+def test_pages_below_a_page_are_counted_before_they_are_read(tmp_path):
+    tags, strips = page(samples_of(8, 1), MINISBLACK, 8, more=[tag(330, LONG, *[8] * 140000)])
+    refused(tmp_path, tiff([(tags, strips)]), "more than 131072 pages")

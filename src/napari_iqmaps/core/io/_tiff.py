@@ -11,7 +11,7 @@ import tifffile
 from ..errors import InputError
 from ._tiff_pages import Planes, opened
 from ._tiff_segments import decoded, following
-from ._tiff_statements import no_data, pixel_size, white
+from ._tiff_statements import no_data, pixel_size, white, whole
 from .image_file import ImageFile, alpha_note, upright
 from .source import Source
 
@@ -40,15 +40,16 @@ def read_tiff_image(source: Source) -> ImageFile:
     """Read a TIFF file's first image: image axes last, colours after them, whatever else in front."""
     with opened(source) as planes:
         page = planes.pages[0]
+        notes = [*planes.notes, *_unstated(page)]
         _check_meaning(source, page)
         array, axes, empty = _stack(source, planes)
         if planes.transform is not None:
             array = planes.transform(array)
-        orientation = int(page.tags.valueof(_ORIENTATION, 1))
+        orientation = whole(page, _ORIENTATION, 1)
         size = pixel_size(page, planes.header)
         array, axes, colour_notes = _colours_last(source, page, array, axes)
         empty = None if empty is None else _colours_last(source, page, empty, planes.axes)[0]
-        notes = [*planes.notes, *colour_notes]
+        notes += colour_notes
         array, axes, data_range, value_notes = _meant(source, planes, array, axes, empty)
         if page.tags.valueof(_TRANSFER) is not None:
             notes.append("a transfer function is stated, which is not applied")
@@ -59,6 +60,16 @@ def read_tiff_image(source: Source) -> ImageFile:
     channel_axis = axes.index("S") if "S" in axes else None
     notes += [*value_notes, *turned, *alpha_note(array, channel_axis, None if data_range is None else data_range[1])]
     return ImageFile(source.path, array, channel_axis, axes, data_range, tuple(notes), pixel_size=size)
+
+
+def _unstated(page: Any) -> tuple[str, ...]:
+    """Settle what samples are where a page does not say it; tifffile would invert them."""
+    if 262 in page.tags or page.photometric != _PHOTOMETRIC.MINISWHITE:
+        return ()
+    colours = page.samplesperpixel in (3, 4)
+    page.photometric = _PHOTOMETRIC.RGB if colours else _PHOTOMETRIC.MINISBLACK
+    taken = "red, green and blue" if colours else "grey with black as zero"
+    return (f"it does not state what its samples are (no photometric interpretation); taken as {taken}",)
 
 
 def _check_meaning(source: Source, page: Any) -> None:
@@ -73,7 +84,7 @@ def _check_meaning(source: Source, page: Any) -> None:
         raise source.damaged(f"it states {key.name} colours, which have {_COLOURS[key]} samples, and {samples} samples")
     if key == _PHOTOMETRIC.PALETTE and page.colormap is None:
         raise source.damaged("it states a palette, and holds none")
-    if key == _PHOTOMETRIC.SEPARATED and page.tags.valueof(_INK_SET, 1) != 1:
+    if key == _PHOTOMETRIC.SEPARATED and whole(page, _INK_SET, 1) != 1:
         raise InputError(f"{source.path} holds inks other than cyan, magenta, yellow and black. Save it as RGB.")
     odd = page.compression in _JPEG and key == _PHOTOMETRIC.YCBCR and (page.extrasamples or page.planarconfig == 2)
     if odd:
@@ -157,7 +168,8 @@ def _samples(page: Any, array: _Array, axes: str) -> tuple[_Array, str, tuple[st
         notes += [_hidden(page, array[..., place]) for place in alphas]
     left = there - len(kept) - (0 if keep_alpha else len(alphas))
     if left:
-        notes.append(f"{left} further samples of each pixel, whose meaning is not stated, were left out")
+        many = "samples" if left > 1 else "sample"
+        notes.append(f"{left} further {many} of each pixel, whose meaning is not stated, left out")
     return array[..., : len(kept)], axes, tuple(notes)
 
 

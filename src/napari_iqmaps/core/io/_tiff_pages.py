@@ -24,8 +24,9 @@ MICROMETRES = {"nm": 1e-3, "µm": 1.0, "μm": 1.0, "um": 1.0, "micron": 1.0, "mi
 }
 """Micrometres in a unit of length, as OME and ImageJ name units."""
 
-_MOST_PAGES = 2**18
+_MOST_PAGES = 2**17
 _MOST_TAGS = 4096  # as tifffile allows
+_SUB_PAGES = 330
 _OTHER_KINDS = (
     *("mmstack", "ndtiff", "scanimage", "fluoview", "sis", "nih", "svs", "scn", "qpi", "bif", "avs", "philips"),
     *("indica", "eer", "uniform", "agilent"),
@@ -76,9 +77,8 @@ def opened(source: Source) -> Iterator[Planes]:
     with _quiet(), ExitStack() as stack:
         planes = None
         for described in (True, False):
-            kinds: dict[str, Any] = {
-                f"is_{kind}": False for kind in (*_OTHER_KINDS, *(() if described else _DESCRIBED))
-            }
+            left_aside = {*_OTHER_KINDS, *(() if described else _DESCRIBED)} & set(tifffile.TIFF.FILE_FLAGS)
+            kinds: dict[str, Any] = {f"is_{kind}": False for kind in left_aside}
             file = stack.enter_context(tifffile.TiffFile(source.path, **kinds))
             aside = () if described else ("its description does not fit its pages or cannot be read; left aside",)
             try:
@@ -111,19 +111,28 @@ def _check_chain(source: Source, path: Path) -> None:
         count_size, next_size = struct.calcsize(count_form), struct.calcsize(next_form)
         (offset,) = struct.unpack(next_form, file.read(next_size).ljust(next_size, b"\0"))
         seen: set[int] = set()
+        below = 0
         while offset:
             if offset in seen:
                 raise source.damaged(f"its pages form a loop: after page {len(seen)} comes an earlier one again")
-            if len(seen) == _MOST_PAGES:
-                raise InputError(f"{path} has more than {_MOST_PAGES} pages. Split it.")
             seen.add(offset)
             file.seek(offset)
             (tags,) = struct.unpack(count_form, file.read(count_size).ljust(count_size, b"\0"))
             end = offset + count_size + tags * entry + next_size
             if end > size or tags > _MOST_TAGS:
                 raise source.damaged(f"page {len(seen)} states {tags} tags, up to byte {end} of {size}")
-            file.seek(end - next_size)
+            entries = file.read(tags * entry)
+            below += sum(_pages_below(entries[place : place + entry], order) for place in range(0, len(entries), entry))
+            if len(seen) + below > _MOST_PAGES:
+                raise InputError(f"{path} states more than {_MOST_PAGES} pages. Split it.")
             (offset,) = struct.unpack(next_form, file.read(next_size))
+
+
+def _pages_below(entry: bytes, order: str) -> int:
+    """Give how many pages a tag states that hang below its page (SubIFDs)."""
+    if entry[:2] != struct.pack(order + "H", _SUB_PAGES):
+        return 0
+    return int(struct.unpack(order + ("Q" if len(entry) == 20 else "I"), entry[4 : 12 if len(entry) == 20 else 8])[0])
 
 
 @contextmanager
@@ -209,11 +218,12 @@ def _pages(source: Source, file: Any, series: Any) -> tuple[list[Any], int, int]
         there = [file.pages[first.index + place] for place in range(1 if lone else min(stated, following))]
         contiguous = stated - 1 if lone else 0
     pages: list[Any] = []
+    meaning = _meaning(first)
     for page in there:
         if page is None:
             continue
         own = _as_stated(page, series.kind)
-        if own.hash != first.hash or own.dtype != first.dtype or _meaning(own) != _meaning(first):
+        if own.hash != first.hash or own.dtype != first.dtype or _meaning(own) != meaning:
             return None if series.kind != "generic" else _first_alike(source, there)
         pages.append(own)
     return pages, contiguous, len(there) - len(pages)
@@ -267,7 +277,7 @@ def _others(file: Any, series: Any) -> tuple[str, ...]:
     if series.kind == "generic" and len(series.pages) > 1:
         unlike = sum(_meaning(page) != _meaning(series.pages[0]) for page in series.pages)
         if unlike:
-            notes.append(f"{unlike} pages, whose palette, orientation or no-data value is another, were left out")
+            notes.append(f"pages whose palette, orientation or no-data value is another were left out: {unlike}")
     return tuple(notes)
 
 

@@ -35,6 +35,9 @@ _LERC, _PNG, _WEBP = 34887, 34933, 50001
 _SPARE = 2**16
 """Pixels that a compressed strip may state beyond what it should hold: edges are padded."""
 
+_LARGE_TILE = 2**22
+"""Pixels that a tile may have however small the image is: it is decoded as a whole."""
+
 _PADS = (b"\xff" * 64, b"\x1d\x51\x5a\x3a\xa5\x47" * 12, b"\x2a\xaa" * 40)
 """Bits that decode to other pixels than white in each of the CCITT codes."""
 
@@ -42,12 +45,17 @@ _PADS = (b"\xff" * 64, b"\x1d\x51\x5a\x3a\xa5\x47" * 12, b"\x2a\xaa" * 40)
 def decoded(source: Source, page: Any, sparse: bool) -> tuple[_Array, _Array | None]:
     """Decode a page to the shape that it states; with where there is nothing, if strips may be left out (`sparse`)."""
     _check_readable(source, page)
-    with readable(page):
-        missing = _check_segments(source, page, sparse)
-        if page.keyframe.is_contiguous and not missing:
-            return source.checked(page.asarray(), page.shape, page.dtype), None
-        _check_streams(source, page)
-        return _from_segments(source, page)
+    try:
+        with readable(page):
+            missing = _check_segments(source, page, sparse)
+            if page.keyframe.is_contiguous and not missing:
+                return source.checked(page.asarray(), page.shape, page.dtype), None
+            _check_streams(source, page)
+            return _from_segments(source, page)
+    except NotImplementedError as error:
+        raise InputError(
+            f"{source.path} is stored in a way that cannot be read ({error}). Save it without compression or predictor."
+        ) from error
 
 
 def following(source: Source, page: Any, planes: int) -> Iterator[_Array]:
@@ -99,6 +107,13 @@ def _named(value: Any) -> str:
 def _check_segments(source: Source, page: Any, sparse: bool) -> bool:
     """Refuse a page whose strips or tiles are not all there; says whether some are left out on purpose."""
     key = page.keyframe
+    if key.is_tiled:
+        sides = (key.tiledepth, key.tilelength, key.tilewidth)
+        most = max(_LARGE_TILE, 4 * key.imagedepth * key.imagelength * key.imagewidth)
+        if min(sides) < 1 or math.prod(sides) > most:
+            raise source.damaged(
+                f"it states tiles of {key.tilelength}x{key.tilewidth} for {key.imagelength}x{key.imagewidth} pixels"
+            )
     stated = math.prod(key.chunked)
     offsets, counts = page.dataoffsets[:stated], page.databytecounts[:stated]
     there = min(len(offsets), len(counts))
@@ -137,7 +152,7 @@ def _check_streams(source: Source, page: Any) -> None:
             raise source.damaged(
                 f"strip or tile {number + 1} states {height}x{width} pixels, and should hold {rows}x{columns}"
             )
-        if not whole:
+        if not whole and key.jpegheader is None:  # Hamamatsu cuts one stream into tiles
             raise source.damaged(f"strip or tile {number + 1} ends before its last pixel")
 
 
@@ -183,7 +198,7 @@ def _from_segments(source: Source, page: Any) -> tuple[_Array, _Array | None]:
             raise source.damaged(f"it states samples of {key.dtype}, and they decode to {data.dtype}")
         pixels[where] = data[: key.imagedepth - depth, : key.imagelength - row, : key.imagewidth - column]
 
-    for _ in page.segments(func=place, sort=True, _fullsize=False):
+    for _ in page.segments(func=place, sort=True):
         pass
     if not empty:
         return pixels.reshape(page.shape), None

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ._tiff_pages import MICROMETRES, OmeHeader
+from .image_file import SOFTWARE
 
 _Array = npt.NDArray[Any]
 _Range = tuple[float, float]
@@ -19,6 +20,12 @@ _X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT = 282, 283, 296
 _UNITS = {2: 25400.0, 3: 1e4, 4: 1e3, 5: 1.0}  # inch and centimetre; millimetre and micrometre as tifffile writes them
 _NO_STATEMENT = (72.0, 96.0)  # pixels an inch that programs write into any file
 _HUGE = 1e30
+
+
+def whole(page: Any, code: int, default: int) -> int:
+    """Give a tag that holds one whole number; the default where it is not there or holds something else."""
+    value = page.tags.valueof(code)
+    return int(value) if isinstance(value, int | np.integer) else default
 
 
 def white(page: Any, header: OmeHeader | None, colours: _Array) -> tuple[_Range | None, tuple[str, ...]]:
@@ -48,7 +55,7 @@ def _statements(page: Any, header: OmeHeader | None) -> list[tuple[int, str]]:
     if header is not None and header.significant_bits is not None and 0 < header.significant_bits < 64:
         found.append((2**header.significant_bits - 1, "SignificantBits"))
     highest = _highest(page.tags.valueof(_MAX))
-    if highest is not None:
+    if highest is not None and not str(page.software).startswith(SOFTWARE.split()[0]):  # whose record says it better
         found.append((int(highest), "MaxSampleValue"))
     shown = _imagej(page)
     if shown.get("min") == 0 and _all_ones(shown.get("max", 0)) and shown["max"] > 255:
@@ -114,7 +121,8 @@ def no_data(page: Any, samples: _Array) -> tuple[_Array | None, tuple[str, ...]]
             return None, (_beyond(value, samples),)
         # GDAL writes its lowest values with few digits.
         near = 1e-5 if abs(value) > _HUGE and math.isfinite(value) else 0
-        return np.isclose(samples, samples.dtype.type(value), rtol=near, atol=0), ()
+        value = samples.dtype.type(value)
+        return (np.isclose(samples, value, rtol=near, atol=0) if near else samples == value), ()
     low, high = (0, 1) if samples.dtype.kind == "b" else (np.iinfo(samples.dtype).min, np.iinfo(samples.dtype).max)
     if not math.isfinite(value) or value != int(value) or not low <= value <= high:
         return None, (_beyond(value, samples),)
@@ -138,7 +146,7 @@ def pixel_size(page: Any, header: OmeHeader | None) -> tuple[float, float] | Non
         except UnicodeDecodeError:
             length = None
     else:
-        length = _UNITS.get(int(page.tags.valueof(_RESOLUTION_UNIT, 1)))
+        length = _UNITS.get(whole(page, _RESOLUTION_UNIT, 1))
     if length is None or 0 in resolution:
         return None
     # Pixels an inch, whatever the unit; a centimetre is 1 / 2.54 of it.

@@ -250,12 +250,15 @@ def read_photograph(path: Path) -> Colours:
     if len(planes.shape) != 2:
         raise InputError(f"{path} is a stack of shape {planes.shape}; photographs are single images.")
     array: npt.NDArray[Any] = planes.array[..., :3] if planes.has_channels else planes.array[..., np.newaxis]
+    holes = f"{path} has holes (NaN, infinite or masked pixels). Training needs whole images."
+    if np.ma.is_masked(array):
+        raise InputError(holes)
     if array.dtype.name == "uint8" and planes.data_range == (0.0, float(_WHITE)):
         return np.ascontiguousarray(array)
     low, high = planes.data_range
     unit = (array.astype(np.float64) - low) / (high - low)
     if not np.isfinite(unit).all():
-        raise InputError(f"{path} has holes (NaN or infinite pixels). Training needs whole images.")
+        raise InputError(holes)
     return np.rint(np.clip(unit, 0, 1) * _WHITE).astype(np.uint8)
 
 
