@@ -152,7 +152,6 @@ PROFILE = (
         ([(b"iCCP", b"x\0\0" + zlib.compress(bytes(2**23)))], "too long"),
         ([(b"zTXt", b"x\0\0" + zlib.compress(bytes(2**27)))], None),
         ([(b"sBIT", b"\x05\x06\x05")], "5, 6 of 8 bits"),
-        ([(b"acTL", struct.pack(">II", 3, 0))], "animation of 3"),
     ],
 )
 def test_png_what_is_stated_of_codes_becomes_a_note(tmp_path, further, word, capfd):
@@ -200,6 +199,25 @@ def test_orientation_is_applied_in_png_and_jpeg(tmp_path, orientation):
     np.testing.assert_array_equal(files[2].array, seen(COLOURS, orientation))
     for file in files:
         assert any("orientation" in note for note in file.notes) is (orientation != 1)
+
+
+@pytest.mark.parametrize("form", ["L", "RGB", "RGBA", "P"])
+def test_an_animated_png_is_a_stack(tmp_path, form):
+    frames = [Image.fromarray(np.roll(COLOURS, shift, axis=0)).convert(form) for shift in range(3)]
+    content = saved(frames[0], "PNG", save_all=True, append_images=frames[1:])
+    file = read(tmp_path, content)
+    kind = "RGB" if form == "P" else form
+    np.testing.assert_array_equal(file.array, np.stack([np.asarray(frame.convert(kind)) for frame in frames]))
+    refused(tmp_path, content.replace(b"acTL\0\0\0\3", b"acTL\0\0\0\2"), "check sum")
+
+
+def test_a_frame_of_an_animated_png_that_is_not_whole(tmp_path):
+    control = struct.pack(">IIIIIHHBB", 0, 27, 19, 0, 0, 1, 10, 0, 0)
+    second = b"\0\0\0\2" + zlib.compress(png_data(SMOOTH[:9], 8))
+    parts = [chunk(b"fcTL", b"\0\0\0\1" + control[4:]), chunk(b"fdAT", second)]
+    start = png(SMOOTH, 8, 0, (b"acTL", struct.pack(">II", 2, 0)), (b"fcTL", control))
+    refused(tmp_path, start[:-12] + b"".join(parts) + start[-12:], "not whole")
+    refused(tmp_path, start, "states 2 frames, and 1")
 
 
 def test_png_damage(tmp_path, capfd):
