@@ -816,6 +816,13 @@ def test_what_states_too_much_is_refused_before_memory_is_taken(tmp_path, conten
     refused(tmp_path, content, "more than the 1.07e\\+09 that are read|are there")
 
 
+def test_compressed_bytes_far_from_what_is_stated_are_refused(tmp_path):
+    refused(tmp_path, png(SMOOTH, 8, 0, data=zlib.compress(bytes(2**28), 9)), "compressed to 26")
+    stream = bytearray(imagecodecs.jpeg2k_encode(np.zeros((8, 8), np.uint8), level=0, codecformat="j2k"))
+    stream[8:16] = stream[24:32] = struct.pack(">II", 30000, 30000)
+    refused(tmp_path, bytes(stream), "9e\\+08 pixels, and holds 128 bytes")
+
+
 def test_the_limit_can_be_set(tmp_path):
     path = tmp_path / "grey.png"
     path.write_bytes(png(SMOOTH, 8, 0))

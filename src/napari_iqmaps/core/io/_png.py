@@ -30,6 +30,7 @@ _SAMPLES = {_GREY: 1, _RGB: 3, _PALETTE: 1, _GREY_ALPHA: 2, _RGBA: 4}
 _DEPTHS = {_GREY: (1, 2, 4, 8, 16), _RGB: (8, 16), _PALETTE: (1, 2, 4, 8), _GREY_ALPHA: (8, 16), _RGBA: (8, 16)}
 _MOVING = frozenset({b"PLTE", b"tRNS", b"acTL", b"fcTL", b"IDAT", b"fdAT"})
 _CRITICAL = frozenset({b"IHDR", b"PLTE", b"IDAT", b"IEND"})
+_MOST_OVERHEAD = 2**16  # bytes that compression may add
 _WIDEST = 1_000_000  # pixels, which libpng reads in a row or a column
 _SRGB_GAMMA = 1 / 2.2
 _INCHES_PER_METRE = 1 / 0.0254
@@ -65,22 +66,25 @@ def read_png(source: Source) -> ImageFile:
         raise InputError(
             f"{source.path} has {png.height}x{png.width} pixels; a PNG is read up to {_WIDEST} a side. Save it as TIFF."
         )
+    row = png.width * _SAMPLES[png.colour] * png.depth // 8 + 2
+    stored = sum(map(len, png.data))
+    if stored > 2 * png.height * row + _MOST_OVERHEAD:
+        raise source.damaged(f"its pixels, {png.height * row} bytes, are compressed to {stored}")
     array, notes = _with_palette(source, png) if png.colour == _PALETTE else _decoded(source, png)
     orientation, exif_notes = exif_orientation(png.stated[b"eXIf"]) if b"eXIf" in png.stated else (1, ())
     frames = _frame_count(png)
-    if frames > 1 and png.depth <= 8 and not png.header[12]:
-        array, moving_notes = _frames(source, png, frames), tuple[str, ...]()
+    is_composed = frames > 1 and png.depth <= 8 and not png.header[12]  # Pillow gives 8 bits
+    if is_composed:
+        array = _frames(source, png, frames)
     elif frames > 1:
-        moving_notes = (f"an animation of {frames} frames, of which the still picture was read",)
-    else:
-        moving_notes = ()
+        notes = (f"an animation of {frames} frames, of which the still picture was read", *notes)
     file = image_of(
         source,
         array,
-        has_samples=array.shape[-1] in (3, 4) if frames > 1 else None,
+        has_samples=array.ndim > 2 + is_composed,
         orientation=orientation,
         pixel_size=_pixel_size(png),
-        notes=(*moving_notes, *notes, *_depth_notes(png), *_colour_notes(png), *exif_notes),
+        notes=(*notes, *_depth_notes(png), *_colour_notes(png), *exif_notes),
     )
     return with_record(file, png.texts.get(KEY.encode()))
 
@@ -195,11 +199,9 @@ def _frames(source: Source, png: _Png, count: int) -> npt.NDArray[Any]:
         raise source.damaged(f"it states {count} frames, and {len(parts)} are there")
     for width, height, streams in parts:
         row = 1 + -(-width * _SAMPLES[png.colour] * png.depth // 8)
-        if (
-            width > png.width
-            or height > png.height
-            or len(inflated(b"".join(streams), height * row) or b"") < height * row
-        ):
+        fits = width <= png.width and height <= png.height
+        pixels = inflated(b"".join(streams), height * row + 1) if fits else None
+        if pixels is None or len(pixels) < height * row:
             raise source.damaged("a frame of its animation is not whole")
     content = SIGNATURE + b"".join(chunk(*part) for part in [(b"IHDR", png.header), *png.moving, (b"IEND", b"")])
     with Image.open(io.BytesIO(content), formats=["PNG"]) as picture:
