@@ -131,9 +131,13 @@ def test_png_one_transparent_colour_is_named_and_stays(tmp_path, colour, depth):
     noted(file, f"transparency (the alpha channel) is ignored; {100 * share:.3g} %")
 
 
-PROFILE = bytes(128) + struct.pack(">I4sIII4sII", 1, b"desc", 144, 30, 0, b"desc", 0, 10) + b"Wide Gamut"
 PROFILE = (
-    PROFILE[:128] + struct.pack(">I4sII", 1, b"desc", 144, 22) + struct.pack(">4sII", b"desc", 0, 10) + b"Adobe RGB\0"
+    bytes(36)
+    + b"acsp"
+    + bytes(88)
+    + struct.pack(">I4sII", 1, b"desc", 144, 22)
+    + struct.pack(">4sII", b"desc", 0, 10)
+    + b"Adobe RGB\0"
 )
 
 
@@ -790,7 +794,7 @@ def test_gif_frames_are_laid_over_each_other(tmp_path):
         (b"SQLite format 3\0", "database"),
         (bytes(1000), "zeros"),
         (b"just a text\n", "a text, not an image"),
-        (RNG.bytes(500), "not an image in a format that is read"),
+        (RNG.bytes(500), "not an image in a format that can be read"),
         (b"\x80\x04\x95" + bytes(20), "pickled"),
     ],
 )
