@@ -277,6 +277,16 @@ def test_lossless_jpeg(tmp_path, bits):
     holds(read(tmp_path, bytes(imagecodecs.ljpeg_encode(stored, bitspersample=bits))), stored, bits)
 
 
+@pytest.mark.parametrize(("depth", "count"), [(8, 1), (8, 3), (12, 3), (16, 1), (16, 3)])
+def test_lossless_jpeg_of_colours_whole_and_cut(tmp_path, depth, count):
+    stored = samples(depth, count)
+    stored = stored if count == 3 else stored[..., 0]
+    content = jpeg(stored, lossless=True, bitspersample=depth)
+    holds(read(tmp_path, content), stored, depth, 2 if count == 3 else None)
+    refused(tmp_path, content[: len(content) // 2], "damaged")
+    refused(tmp_path, content[: len(content) // 2] + b"\xff\xd9", "damaged")
+
+
 @pytest.mark.parametrize(("depth", "count"), [(8, 1), (8, 3), (16, 1), (16, 3)])
 def test_jpeg_ls(tmp_path, depth, count):
     stored = samples(depth, count)

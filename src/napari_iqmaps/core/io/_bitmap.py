@@ -160,6 +160,11 @@ def _opened(source: Source) -> Any:
         return Image.open(source.path, formats=formats)
     except UnidentifiedImageError as error:
         raise source.damaged(f"it begins as {formats[0]}, and its header makes no sense") from error
+    except (OSError, NotImplementedError) as error:
+        if "nsupported" not in str(error):
+            raise
+        form = f"{formats[0]} of a form that is not read ({error})"
+        raise InputError(f"{source.path} is a {form}. Save it as TIFF or PNG.") from error
 
 
 def _check(source: Source) -> None:
