@@ -58,7 +58,8 @@ def read_with_pillow(source: Source) -> ImageFile:
         count = getattr(picture, "n_frames", 1)
         if picture.format not in ("GIF", "WEBP", "FLI", "DCX"):
             count = 1  # the sizes of an icon are no frames
-        source.check_size((count, picture.height, picture.width), 4)
+        # The decoder of WebP keeps canvases of its own beside the pixels.
+        source.check_size((count, picture.height, picture.width), 16 if picture.format == "WEBP" else 4)
         source.check_density((count, picture.height, picture.width), source.path.stat().st_size)
         frames = pillow_frames(picture, count)
         orientation, exif_notes = exif_orientation(picture.info["exif"]) if picture.info.get("exif") else (1, ())
