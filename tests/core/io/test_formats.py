@@ -131,9 +131,13 @@ def test_png_one_transparent_colour_is_named_and_stays(tmp_path, colour, depth):
     noted(file, f"transparency (the alpha channel) is ignored; {100 * share:.3g} %")
 
 
-PROFILE = bytes(128) + struct.pack(">I4sIII4sII", 1, b"desc", 144, 30, 0, b"desc", 0, 10) + b"Wide Gamut"
 PROFILE = (
-    PROFILE[:128] + struct.pack(">I4sII", 1, b"desc", 144, 22) + struct.pack(">4sII", b"desc", 0, 10) + b"Adobe RGB\0"
+    bytes(36)
+    + b"acsp"
+    + bytes(88)
+    + struct.pack(">I4sII", 1, b"desc", 144, 22)
+    + struct.pack(">4sII", b"desc", 0, 10)
+    + b"Adobe RGB\0"
 )
 
 
@@ -152,7 +156,6 @@ PROFILE = (
         ([(b"iCCP", b"x\0\0" + zlib.compress(bytes(2**23)))], "too long"),
         ([(b"zTXt", b"x\0\0" + zlib.compress(bytes(2**27)))], None),
         ([(b"sBIT", b"\x05\x06\x05")], "5, 6 of 8 bits"),
-        ([(b"acTL", struct.pack(">II", 3, 0))], "animation of 3"),
     ],
 )
 def test_png_what_is_stated_of_codes_becomes_a_note(tmp_path, further, word, capfd):
@@ -200,6 +203,25 @@ def test_orientation_is_applied_in_png_and_jpeg(tmp_path, orientation):
     np.testing.assert_array_equal(files[2].array, seen(COLOURS, orientation))
     for file in files:
         assert any("orientation" in note for note in file.notes) is (orientation != 1)
+
+
+@pytest.mark.parametrize("form", ["L", "RGB", "RGBA", "P"])
+def test_an_animated_png_is_a_stack(tmp_path, form):
+    frames = [Image.fromarray(np.roll(COLOURS, shift, axis=0)).convert(form) for shift in range(3)]
+    content = saved(frames[0], "PNG", save_all=True, append_images=frames[1:])
+    file = read(tmp_path, content)
+    kind = "RGB" if form == "P" else form
+    np.testing.assert_array_equal(file.array, np.stack([np.asarray(frame.convert(kind)) for frame in frames]))
+    refused(tmp_path, content.replace(b"acTL\0\0\0\3", b"acTL\0\0\0\2"), "check sum")
+
+
+def test_a_frame_of_an_animated_png_that_is_not_whole(tmp_path):
+    control = struct.pack(">IIIIIHHBB", 0, 27, 19, 0, 0, 1, 10, 0, 0)
+    second = b"\0\0\0\2" + zlib.compress(png_data(SMOOTH[:9], 8))
+    parts = [chunk(b"fcTL", b"\0\0\0\1" + control[4:]), chunk(b"fdAT", second)]
+    start = png(SMOOTH, 8, 0, (b"acTL", struct.pack(">II", 2, 0)), (b"fcTL", control))
+    refused(tmp_path, start[:-12] + b"".join(parts) + start[-12:], "not whole")
+    refused(tmp_path, start, "states 2 frames, and 1")
 
 
 def test_png_damage(tmp_path, capfd):
@@ -253,6 +275,16 @@ def test_jpeg_of_12_bits(tmp_path):
 def test_lossless_jpeg(tmp_path, bits):
     stored = samples(bits)[..., 0]
     holds(read(tmp_path, bytes(imagecodecs.ljpeg_encode(stored, bitspersample=bits))), stored, bits)
+
+
+@pytest.mark.parametrize(("depth", "count"), [(8, 1), (8, 3), (12, 3), (16, 1), (16, 3)])
+def test_lossless_jpeg_of_colours_whole_and_cut(tmp_path, depth, count):
+    stored = samples(depth, count)
+    stored = stored if count == 3 else stored[..., 0]
+    content = jpeg(stored, lossless=True, bitspersample=depth)
+    holds(read(tmp_path, content), stored, depth, 2 if count == 3 else None)
+    refused(tmp_path, content[: len(content) // 2], "damaged")
+    refused(tmp_path, content[: len(content) // 2] + b"\xff\xd9", "damaged")
 
 
 @pytest.mark.parametrize(("depth", "count"), [(8, 1), (8, 3), (16, 1), (16, 3)])
@@ -772,7 +804,7 @@ def test_gif_frames_are_laid_over_each_other(tmp_path):
         (b"SQLite format 3\0", "database"),
         (bytes(1000), "zeros"),
         (b"just a text\n", "a text, not an image"),
-        (RNG.bytes(500), "not an image in a format that is read"),
+        (RNG.bytes(500), "not an image in a format that can be read"),
         (b"\x80\x04\x95" + bytes(20), "pickled"),
     ],
 )
@@ -796,6 +828,13 @@ def test_what_is_no_image_is_named(tmp_path, content, words):
 )
 def test_what_states_too_much_is_refused_before_memory_is_taken(tmp_path, content):
     refused(tmp_path, content, "more than the 1.07e\\+09 that are read|are there")
+
+
+def test_compressed_bytes_far_from_what_is_stated_are_refused(tmp_path):
+    refused(tmp_path, png(SMOOTH, 8, 0, data=zlib.compress(bytes(2**28), 9)), "compressed to 26")
+    stream = bytearray(imagecodecs.jpeg2k_encode(np.zeros((8, 8), np.uint8), level=0, codecformat="j2k"))
+    stream[8:16] = stream[24:32] = struct.pack(">II", 30000, 30000)
+    refused(tmp_path, bytes(stream), "9e\\+08 pixels, and holds 128 bytes")
 
 
 def test_the_limit_can_be_set(tmp_path):

@@ -61,14 +61,17 @@ def test_colours_in_front_come_back_as_colours(tmp_path):
     np.testing.assert_array_equal(*colours_last)
 
 
-def test_orientation_and_profile_are_taken_over(tmp_path):
+def test_profile_and_resolution_are_taken_over_and_the_orientation_is_upright(tmp_path):
     pixels = np.zeros((6, 7, 3), np.uint8)
     exif = Image.Exif()
     exif[0x0112] = 6  # orientation: turned to the right
+    exif[0x010F] = "maker"
     Image.fromarray(pixels).save(tmp_path / "in.jpg", exif=exif, icc_profile=b"profile", dpi=(300, 300))
     source = read_image(tmp_path / "in.jpg")
     with Image.open(write_picture(source.array, tmp_path / "out.png", source, {})) as written:
-        assert written.getexif()[0x0112] == 6
+        assert written.getexif()[0x0112] == 1
+        assert written.getexif()[0x010F] == "maker"
+        assert written.size == (6, 7)
         assert written.info["icc_profile"] == b"profile"
         assert round(written.info["dpi"][0]) == 300
 

@@ -184,3 +184,71 @@ def test_damaged_files_are_refused_and_standard_output_stays_clean(tmp_path, cap
     with pytest.raises(iq.InputError, match="cut.exr is damaged or was cut short"):
         iq.read_image(path)
     assert capsys.readouterr().out == ""
+
+
+def place_of(content, name, kind):
+    """Where the value of an entry of the header begins."""
+    return content.index(name + b"\0" + kind + b"\0") + len(name) + len(kind) + 2 + 4
+
+
+@pytest.mark.parametrize("compression", ["NO", "ZIP", "PIZ", "PXR24", "B44", "DWAA"])
+@pytest.mark.parametrize("chunk", [0, -1])
+def test_a_chunk_that_was_never_written_is_no_black(tmp_path, capfd, compression, chunk):
+    tall = np.tile(Y, (12, 1)).astype(np.float16)
+    path = write(tmp_path / "whole.exr", {"Y": tall}, compression=getattr(OpenEXR, f"{compression}_COMPRESSION"))
+    content = bytearray(path.read_bytes())
+    assert iq.read_image(path).array.shape == tall.shape
+    rows = {"NO": 1, "ZIP": 16, "PXR24": 16}.get(compression, 32)
+    chunks = -(-len(tall) // rows)
+    # The table of the chunks' places is where the first of them ends.
+    first = content.index(b"\0\0", place_of(content, b"screenWindowWidth", b"float") + 4)
+    table = next(
+        at for at in range(first - 8, first + 40) if content[at : at + 8] == (at + 8 * chunks).to_bytes(8, "little")
+    )
+    at = table + 8 * (chunk % chunks)
+    content[at : at + 8] = bytes(8)
+    path.write_bytes(content)
+    with pytest.raises(iq.InputError, match="never written"):
+        iq.read_image(path)
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("corners", "words"),
+    [
+        ((0, 0, 99_999, 99_999), "100000x100000 = 1e\\+10 pixels, more than"),
+        ((0, 0, 9_999, 9_999), "damaged"),
+        ((5, 5, 4, 4), "0x0 pixels"),
+        ((-(2**31), 0, 2**31 - 1, 3), "more than"),
+    ],
+)
+def test_a_window_that_is_not_there(tmp_path, capfd, corners, words):
+    path = write(tmp_path / "window.exr", {"Y": Y})
+    content = bytearray(path.read_bytes())
+    at = place_of(content, b"dataWindow", b"box2i")
+    content[at : at + 16] = np.array(corners, "<i4").tobytes()
+    path.write_bytes(content)
+    with pytest.raises(iq.InputError, match=words):
+        iq.read_image(path)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_frame_far_larger_than_its_data_is_not_filled_up(tmp_path):
+    path = write(tmp_path / "frame.exr", {"Y": Y}, displayWindow=window(0, 0, 2**14, 2**14))
+    assert iq.read_image(path).array.shape == Y.shape
+
+
+def test_garbled_pixels_are_refused_without_a_word_on_the_terminal(tmp_path, capfd):
+    whole = write(tmp_path / "whole.exr", {"RGB": np.round(RGB / 100)}).read_bytes()
+    refused = 0
+    for _ in range(20):
+        content = bytearray(whole)
+        at = int(RNG.integers(len(whole) // 2, len(whole) - 8))
+        content[at : at + 8] = RNG.bytes(8)
+        (tmp_path / "garbled.exr").write_bytes(content)
+        try:
+            iq.read_image(tmp_path / "garbled.exr")
+        except iq.InputError:
+            refused += 1
+    assert refused
+    assert capfd.readouterr() == ("", "")

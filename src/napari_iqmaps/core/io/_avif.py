@@ -44,6 +44,7 @@ def read_avif(source: Source) -> ImageFile:
         raise InputError(_refusal(source, brands))
     avif, frames = _parsed(source, content)
     source.check_size((frames, avif.height, avif.width), 4 * 2 * 3)
+    source.check_density((frames, avif.height, avif.width), len(content))
     import imagecodecs
 
     array = imagecodecs.avif_decode(content)

@@ -58,18 +58,15 @@ def read_with_pillow(source: Source) -> ImageFile:
         count = getattr(picture, "n_frames", 1)
         if picture.format not in ("GIF", "WEBP", "FLI", "DCX"):
             count = 1  # the sizes of an icon are no frames
-        source.check_size((count, picture.height, picture.width), 4)
-        frames = []
-        for number in range(count):
-            if number:
-                picture.seek(number)
-            frames.append(_pixels(picture))
+        # The decoder of WebP keeps canvases of its own beside the pixels.
+        source.check_size((count, picture.height, picture.width), 16 if picture.format == "WEBP" else 4)
+        source.check_density((count, picture.height, picture.width), source.path.stat().st_size)
+        frames = pillow_frames(picture, count)
         orientation, exif_notes = exif_orientation(picture.info["exif"]) if picture.info.get("exif") else (1, ())
         profile = picture.info.get("icc_profile")
         notes = (*(profile_notes(profile) if profile else ()), *exif_notes)
         dpi = picture.info.get("dpi")
         size = density_size(float(dpi[1]), float(dpi[0])) if dpi else None
-    frames = _alike(frames)
     if len({frame.shape for frame in frames}) > 1:
         notes = (f"the file holds {len(frames)} pictures of different shapes; the first was read", *notes)
         frames = frames[:1]
@@ -164,6 +161,11 @@ def _opened(source: Source) -> Any:
         return Image.open(source.path, formats=formats)
     except UnidentifiedImageError as error:
         raise source.damaged(f"it begins as {formats[0]}, and its header makes no sense") from error
+    except (OSError, NotImplementedError) as error:
+        if "nsupported" not in str(error):
+            raise
+        form = f"{formats[0]} of a form that is not read ({error})"
+        raise InputError(f"{source.path} is a {form}. Save it as TIFF or PNG.") from error
 
 
 def _check(source: Source) -> None:
@@ -174,6 +176,16 @@ def _check(source: Source) -> None:
     if head[:4] == b"8BPS" and head[22:24] not in (b"\0\1", b"\0\x08"):
         depth = int.from_bytes(head[22:24], "big")
         raise InputError(f"{source.path} is a Photoshop file of {depth} bits, which is not read. Save it as TIFF.")
+
+
+def pillow_frames(picture: Any, count: int) -> list[_Array]:
+    """Decode the first frames of a Pillow picture, all in the form of the one with most in it."""
+    frames = []
+    for number in range(count):
+        if number:
+            picture.seek(number)
+        frames.append(_pixels(picture))
+    return _alike(frames)
 
 
 def _pixels(picture: Any) -> _Array:

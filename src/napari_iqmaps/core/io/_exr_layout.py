@@ -23,6 +23,7 @@ class _Part:
     width: int
     pixel_bytes: int
     chunks: int
+    needed: int  # of them, which come first: those of the picture in full size
 
 
 class _Reader:
@@ -69,7 +70,7 @@ def check_exr(source: Source) -> None:
     source.check_size((sum(part.height for part in parts), max(part.width for part in parts)))
     tables = [reader.take(f"{part.chunks}Q") for part in parts]
     for number, (part, table) in enumerate(zip(parts, tables, strict=True)):
-        for offset in table:
+        for offset in table[: part.needed]:
             _check_chunk(reader, part, number if flags & _PARTS else None, offset)
 
 
@@ -97,15 +98,15 @@ def _part(source: Source, attributes: dict[str, bytes], flags: int) -> _Part:
     if height < 1 or width < 1 or compression not in _LINES:
         raise source.damaged(f"it states {height}x{width} pixels and compression {compression}")
     source.check_size((height, width), pixel_bytes)
-    if "chunkCount" in attributes:
-        (chunks,) = struct.unpack("<i", attributes["chunkCount"])
-    elif "tiles" in attributes and kind.startswith("tiled"):
-        chunks = _tile_count(source, attributes["tiles"], height, width)
+    if kind.endswith("tile") or kind == "tiledimage":
+        needed, chunks = _tile_counts(source, attributes.get("tiles", b""), height, width)
     else:
-        chunks = -(-height // _LINES[compression])
-    if not 0 < chunks < 2**28:
+        needed = chunks = -(-height // _LINES[compression])
+    if "chunkCount" in attributes:
+        chunks = int.from_bytes(attributes["chunkCount"][:4], "little")
+    if not 0 < needed <= chunks < 2**28:
         raise source.damaged(f"it states {chunks} chunks")
-    return _Part(kind, height, width, pixel_bytes, chunks)
+    return _Part(kind, height, width, pixel_bytes, chunks, needed)
 
 
 def _pixel_bytes(source: Source, data: bytes) -> int:
@@ -123,9 +124,9 @@ def _pixel_bytes(source: Source, data: bytes) -> int:
     return total
 
 
-def _tile_count(source: Source, data: bytes, height: int, width: int) -> int:
-    """Count the tiles of all levels: one, halved in both directions together, or in each by itself."""
-    across, down, mode = struct.unpack("<IIB", data)
+def _tile_counts(source: Source, data: bytes, height: int, width: int) -> tuple[int, int]:
+    """Count the tiles in full size, and of all levels: one, halved in both directions together, or in each alone."""
+    across, down, mode = struct.unpack("<IIB", data) if len(data) == 9 else (0, 0, 0)
     if not across or not down:
         raise source.damaged("it states tiles without a size")
     kind, rounds_up = mode & 15, mode >> 4
@@ -140,11 +141,11 @@ def _tile_count(source: Source, data: bytes, height: int, width: int) -> int:
 
     columns, rows = sides(width, across), sides(height, down)
     if kind == 2:
-        return sum(columns) * sum(rows)
+        return columns[0] * rows[0], sum(columns) * sum(rows)
     longest = max(len(columns), len(rows))
     columns += [columns[-1]] * (longest - len(columns))
     rows += [rows[-1]] * (longest - len(rows))
-    return sum(a * b for a, b in zip(columns, rows, strict=True))
+    return columns[0] * rows[0], sum(a * b for a, b in zip(columns, rows, strict=True))
 
 
 def _check_chunk(reader: _Reader, part: _Part, number: int | None, offset: int) -> None:

@@ -9,6 +9,7 @@ from .source import Source
 
 _MICROSCOPE = "Export it as OME-TIFF with the microscope's software or with Bio-Formats."
 _UNPACK = "Unpack it first."
+_OTHER = "Save it as TIFF or PNG."
 _DEVELOP = "Develop it with a raw converter, and save it as TIFF."
 
 _STARTS: tuple[tuple[bytes, str, str], ...] = (
@@ -109,9 +110,11 @@ def _known(source: Source) -> tuple[str, str]:
 
 
 def _unknown(source: Source, content: bytes) -> tuple[str, str]:
-    advice = _NAMES.get(source.path.suffix.lower(), "Save it as TIFF or PNG.")
+    advice = _NAMES.get(source.path.suffix.lower(), _OTHER)
     if not content.strip(b"\0"):
         return "not an image that can be read: it begins with nothing but zeros", "Copy or download it again."
     if not set(content) - {9, 10, 12, 13, *range(32, 127)}:
         return "a text, not an image", f"Whatever its name says: it holds no pixels. {advice}"
-    return "not an image in a format that is read", advice
+    if advice != _OTHER:
+        return "not an image in a format that can be read", advice
+    return "not an image in a format that can be read", f"{_OTHER[:-1]}; if it is one, it is damaged."

@@ -49,6 +49,7 @@ def read_jpeg2000(source: Source) -> ImageFile:
     jp2 = _parsed(source)
     count = len(jp2.depths)
     source.check_size((jp2.height, jp2.width), count * 6)  # the decoder takes four bytes for each sample, and gives two
+    source.check_density((jp2.height, jp2.width), len(jp2.stream))
     array = _samples(source, jp2)
     depth = jp2.depths[0]
     if jp2.palette is not None and jp2.mapping:

@@ -70,6 +70,7 @@ def read_jpegxl(source: Source) -> ImageFile:
     except EOFError as error:
         raise source.damaged(error) from error
     source.check_size((jxl.height, jxl.width), (4 + jxl.extra) * 4 * 2)
+    source.check_density((jxl.height, jxl.width), len(content))
     further = jxl.extra - jxl.has_alpha
     if further:
         raise InputError(f"{source.path} is a JPEG XL with {further} further channels. Save it as TIFF.")

@@ -73,7 +73,9 @@ def upright_exif(exif: bytes) -> bytes | None:
 
 
 def profile_notes(profile: bytes) -> tuple[str, ...]:
-    """Name a colour profile (ICC) unless it is one of sRGB or of a grey of the same curve."""
+    """Name a colour profile (ICC) unless it is one of sRGB or of a grey of the same curve, or no profile at all."""
+    if profile[36:40] != b"acsp":
+        return ()
     name = _profile_name(profile)
     if name.startswith(("IEC 61966", "IEC61966", "c2", "sGry")) or "sRGB" in name:
         return ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import InputError
+from ._bitmap import pillow_frames
 from ._chunks import SIGNATURE, chunk, chunks, shown
 from ._metadata import (
     PixelSize,
@@ -26,7 +28,9 @@ from .source import Source
 _GREY, _RGB, _PALETTE, _GREY_ALPHA, _RGBA = 0, 2, 3, 4, 6
 _SAMPLES = {_GREY: 1, _RGB: 3, _PALETTE: 1, _GREY_ALPHA: 2, _RGBA: 4}
 _DEPTHS = {_GREY: (1, 2, 4, 8, 16), _RGB: (8, 16), _PALETTE: (1, 2, 4, 8), _GREY_ALPHA: (8, 16), _RGBA: (8, 16)}
+_MOVING = frozenset({b"PLTE", b"tRNS", b"acTL", b"fcTL", b"IDAT", b"fdAT"})
 _CRITICAL = frozenset({b"IHDR", b"PLTE", b"IDAT", b"IEND"})
+_MOST_OVERHEAD = 2**16  # bytes that compression may add
 _WIDEST = 1_000_000  # pixels, which libpng reads in a row or a column
 _SRGB_GAMMA = 1 / 2.2
 _INCHES_PER_METRE = 1 / 0.0254
@@ -44,6 +48,7 @@ class _Png:
     data: list[bytes]
     stated: dict[bytes, bytes] = field(default_factory=dict)
     texts: dict[bytes, bytes] = field(default_factory=dict)
+    moving: list[tuple[bytes, bytes]] = field(default_factory=list)  # what an animation is made of
 
     def stream(self, colour: int | None = None) -> bytes:
         """Give the PNG with nothing in it but its pixels, as if of another colour type: no chunk changes them then."""
@@ -61,14 +66,25 @@ def read_png(source: Source) -> ImageFile:
         raise InputError(
             f"{source.path} has {png.height}x{png.width} pixels; a PNG is read up to {_WIDEST} a side. Save it as TIFF."
         )
+    row = png.width * _SAMPLES[png.colour] * png.depth // 8 + 2
+    stored = sum(map(len, png.data))
+    if stored > 2 * png.height * row + _MOST_OVERHEAD:
+        raise source.damaged(f"its pixels, {png.height * row} bytes, are compressed to {stored}")
     array, notes = _with_palette(source, png) if png.colour == _PALETTE else _decoded(source, png)
     orientation, exif_notes = exif_orientation(png.stated[b"eXIf"]) if b"eXIf" in png.stated else (1, ())
+    frames = _frame_count(png)
+    is_composed = frames > 1 and png.depth <= 8 and not png.header[12]  # Pillow gives 8 bits
+    if is_composed:
+        array = _frames(source, png, frames)
+    elif frames > 1:
+        notes = (f"an animation of {frames} frames, of which the still picture was read", *notes)
     file = image_of(
         source,
         array,
+        has_samples=array.ndim > 2 + is_composed,
         orientation=orientation,
         pixel_size=_pixel_size(png),
-        notes=(*_animation_notes(png), *notes, *_depth_notes(png), *_colour_notes(png), *exif_notes),
+        notes=(*notes, *_depth_notes(png), *_colour_notes(png), *exif_notes),
     )
     return with_record(file, png.texts.get(KEY.encode()))
 
@@ -98,6 +114,8 @@ def _header(source: Source, name: bytes, data: bytes) -> _Png:
 
 
 def _take(source: Source, png: _Png, name: bytes, data: bytes) -> None:
+    if name in _MOVING:
+        png.moving.append((name, data))
     if name == b"IDAT":
         png.data.append(data)
     elif name not in _CRITICAL and name[:1].isupper():
@@ -160,10 +178,35 @@ def _one_colour_note(array: npt.NDArray[Any], clear: bytes, png: _Png) -> tuple[
     return (f"{transparency_note(np.count_nonzero(hit) / hit.size)}: those of one colour",)
 
 
-def _animation_notes(png: _Png) -> tuple[str, ...]:
+def _frame_count(png: _Png) -> int:
     stated = png.stated.get(b"acTL", b"")
-    count = struct.unpack_from(">I", stated)[0] if len(stated) >= 4 else 0
-    return (f"an animation of {count} frames, of which the still picture was read",) if count > 1 else ()
+    return int.from_bytes(stated[:4], "big")
+
+
+def _frames(source: Source, png: _Png, count: int) -> npt.NDArray[Any]:
+    """Compose the frames of an animation, of each of which all pixels must be there."""
+    from PIL import Image
+
+    source.check_size((count, png.height, png.width), 4)
+    parts: list[tuple[int, int, list[bytes]]] = []
+    for name, data in png.moving:
+        if name == b"fcTL" and len(data) == 26:
+            width, height = struct.unpack_from(">II", data, 4)
+            parts.append((width, height, []))
+        elif name in (b"IDAT", b"fdAT") and parts:
+            parts[-1][2].append(data if name == b"IDAT" else data[4:])
+    if len(parts) != count:
+        raise source.damaged(f"it states {count} frames, and {len(parts)} are there")
+    for width, height, streams in parts:
+        row = 1 + -(-width * _SAMPLES[png.colour] * png.depth // 8)
+        fits = width <= png.width and height <= png.height
+        pixels = inflated(b"".join(streams), height * row + 1) if fits else None
+        if pixels is None or len(pixels) < height * row:
+            raise source.damaged("a frame of its animation is not whole")
+    content = SIGNATURE + b"".join(chunk(*part) for part in [(b"IHDR", png.header), *png.moving, (b"IEND", b"")])
+    with Image.open(io.BytesIO(content), formats=["PNG"]) as picture:
+        frames = pillow_frames(picture, picture.n_frames)  # type: ignore[attr-defined]
+    return np.stack(frames[-count:])  # a still picture that is no part of the animation comes first
 
 
 def _depth_notes(png: _Png) -> tuple[str, ...]:

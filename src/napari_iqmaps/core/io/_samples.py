@@ -35,11 +35,10 @@ def image_of(
         has_samples = array.ndim > 2
     if white is not None and not (array.dtype.kind == "u" and white == np.iinfo(array.dtype).max):
         data_range = (0.0, float(white))
-    top = data_range[1] if data_range is not None else None
     if has_samples and array.shape[-1] == 1:
         array, has_samples = array[..., 0], False
     elif has_samples and array.shape[-1] == 2:
-        notes += alpha_note(array, array.ndim - 1, top)
+        notes += alpha_note(array, array.ndim - 1, data_range)
         array, has_samples = np.ascontiguousarray(array[..., 0]), False
     stack = "Q" * (array.ndim - 2 - has_samples)
     turned, turn_notes = upright(array, orientation, len(stack))
@@ -54,7 +53,7 @@ def image_of(
         channel_axis,
         stack + ("YXS" if has_samples else "YX"),
         data_range,
-        (*notes, *turn_notes, *alpha_note(turned, channel_axis, top)),
+        (*notes, *turn_notes, *alpha_note(turned, channel_axis, data_range)),
         luminance,
         pixel_size,
     )

@@ -58,7 +58,7 @@ def read_tiff_image(source: Source) -> ImageFile:
     if size is not None and orientation in range(5, 9):
         size = size[::-1]
     channel_axis = axes.index("S") if "S" in axes else None
-    notes += [*value_notes, *turned, *alpha_note(array, channel_axis, None if data_range is None else data_range[1])]
+    notes += [*value_notes, *turned, *alpha_note(array, channel_axis, data_range)]
     return ImageFile(source.path, array, channel_axis, axes, data_range, tuple(notes), pixel_size=size)
 
 

@@ -121,16 +121,20 @@ first row becomes the last column.
 """
 
 
-def alpha_note(array: npt.NDArray[Any], channel_axis: int | None, white: float | None = None) -> tuple[str, ...]:
+def alpha_note(
+    array: npt.NDArray[Any], channel_axis: int | None, data_range: tuple[float, float] | None = None
+) -> tuple[str, ...]:
     """Say so when an alpha channel, the second or the fourth, that hides something is going to be ignored.
 
-    `white`: what stands for opaque, where it is not the highest value of the type (1 of floating point).
+    `data_range`: black and white, where they are not those of the type; opaque is as white is.
     """
     if channel_axis is None or array.shape[channel_axis] not in (2, 4):
         return ()
     alpha = np.take(array, -1, axis=channel_axis)
     opaque: float = np.iinfo(alpha.dtype).max if alpha.dtype.kind in "ui" else 1
-    if (alpha >= min(opaque, white or opaque)).all():
+    if data_range is not None and alpha.dtype.kind in "ui":
+        opaque = min(opaque, data_range[1])
+    if (alpha >= opaque).all():
         return ()
     return (transparency_note(np.count_nonzero(alpha <= 0) / alpha.size),)
 

@@ -26,6 +26,9 @@ piece; what is larger is made for being read in parts.
 _HEAD = 64
 """Bytes from the start of a file that are enough to tell every format."""
 
+_LARGE, _DENSEST = 2**24, 100_000
+"""Pixels from which a picture is large; and pixels a byte that not even one of a single colour reaches."""
+
 _NO_FILE = {stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device"}
 
 
@@ -77,6 +80,12 @@ class Source:
                 f"{self.path} states {stated} pixels, which need {needed / 2**30:.1f} GiB of memory; this machine has "
                 f"{there / 2**30:.1f} GiB. Crop it or reduce it."
             )
+
+    def check_density(self, planes: Sequence[int], stored: int) -> None:
+        """Refuse a large picture said to be stored in so few bytes that it can only be an attack, or cut short."""
+        pixels = math.prod(map(int, planes))
+        if pixels >= _LARGE and pixels > _DENSEST * stored:
+            raise self.damaged(f"it states {pixels:.3g} pixels, and holds {stored} bytes for them")
 
     def checked(
         self, array: npt.NDArray[Any], shape: Sequence[int], dtype: npt.DTypeLike | None = None
