@@ -7,7 +7,6 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -241,28 +240,3 @@ def _gif_frames(source: Source, content: bytes) -> int:
     if not frames:
         raise source.damaged("it holds no frame")
     return frames
-
-
-def opencv_pages(path: Path) -> list[_Array]:
-    """Decode a file with OpenCV: its pages as stored, colours in the order red, green, blue; none if it cannot."""
-    import cv2
-    import cv2.utils.logging as cv2_logging
-
-    # Decoding from memory works for every file name on every system; OpenCV's own file access does not.
-    data = np.fromfile(path, dtype=np.uint8)
-    level = cv2_logging.setLogLevel(cv2_logging.LOG_LEVEL_SILENT)
-    try:
-        _, pages = cv2.imdecodemulti(data, cv2.IMREAD_UNCHANGED)
-    except cv2.error:
-        return []
-    finally:
-        cv2_logging.setLogLevel(level)
-    return [_red_first(page) for page in pages]
-
-
-def _red_first(page: _Array) -> _Array:
-    if page.ndim < 3:
-        return page
-    if page.shape[2] == 1:
-        return page[..., 0]
-    return np.ascontiguousarray(page[..., [2, 1, 0, *range(3, page.shape[2])]])
