@@ -1,7 +1,9 @@
 """The harness: make an attempt, judge how it ended, count.
 
-Attempts are made in a process of their own, many in each, so that one that aborts or hangs is a finding and not the end.
-Only two outcomes are right: an answer that keeps its promises, and an `IqmapsError`. Whatever else happens is a finding.
+Attempts are made in a process of their own, many in each,
+so that one that aborts or hangs is a finding and not the end.
+Only two outcomes are right: an answer that keeps its promises,
+and an `IqmapsError`. Whatever else happens is a finding.
 """
 
 from __future__ import annotations
@@ -41,7 +43,7 @@ HANGS = 60.0
 ADDRESSES = 2**32
 """Bytes of addresses that an attempt may take, beyond what the libraries have."""
 
-MEMORY = {"files": 3 * 2**28, "records": 3 * 2**28, "calls": 3 * 2**29}
+MEMORY = {"files": 3 * 2**28, "records": 3 * 2**28, "calls": 3 * 2**29, "faults": 2**30}
 """Bytes of memory that an attempt may have at most, beyond what the process had before: small files, small arrays."""
 
 _MOST_IN_A_PROCESS = 1500
@@ -78,7 +80,8 @@ class Figures:
         alike: dict[tuple[str, ...], list[Ended]] = {}
         for ended in self.findings:
             what = ended.what.partition(" ")[0]
-            alike.setdefault((ended.subject, ended.outcome, what, _without_numbers(ended.detail)), []).append(ended)
+            said = _without_numbers(ended.detail)[: 15 if ended.outcome == "printed" else 90]
+            alike.setdefault((ended.subject, ended.outcome, what, said), []).append(ended)
         for found in sorted(alike.values(), key=len, reverse=True):
             yield len(found), found[0]
 
@@ -89,13 +92,14 @@ class Figures:
             yield f"{subject:26} {'tried':>7} " + " ".join(f"{name:>9}" for name in outcomes)
             whats = sorted({key[1] for key in self.counts if key[0] == subject})
             for what in [*whats, None]:
-                ends = [sum(n for (s, w, o), n in self.counts.items() if s == subject and o == name and what in (w, None))
+                ends = [sum(n for (s, w, o), n in self.counts.items() if s == subject and o == name and what in (w,
+                None))
                         for name in outcomes]  # fmt: skip
                 yield f"  {what or 'all':24} {sum(ends):7} " + " ".join(f"{end:9}" for end in ends)
 
 
 def _without_numbers(text: str) -> str:
-    return re.sub(r"/\S+|'[^']*'|b\"[^\"]*\"|-?\d[\d.e+]*", "#", text)[:90]
+    return re.sub(r"/\S+|'[^']*'|b\"[^\"]*\"|-?\d[\d.e+]*", "#", text)
 
 
 # In the process of its own --------------------------------------------------------------------------------------------
@@ -164,7 +168,7 @@ def _peak() -> int:
 
 
 def work(subject: str, seed: int, first: int, last: int) -> NoReturn:
-    """Make attempts, and write a line for each to the pipe that was standard output; what else is printed is a finding."""
+    """Make attempts, and write a line for each to what was standard output; what else is printed is a finding."""
     results = os.fdopen(os.dup(1), "w")
     printed = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - until the process ends
     os.dup2(printed.fileno(), 1)
@@ -190,7 +194,9 @@ def work(subject: str, seed: int, first: int, last: int) -> NoReturn:
                 text = os.pread(printed.fileno(), 300, 0).decode(errors="replace")
                 printed.seek(0)
                 printed.truncate()
-                ended = Ended(subject, number, ended.what, ended.how, "printed", text) if ended.outcome in RIGHT else ended
+                ended = (
+                    Ended(subject, number, ended.what, ended.how, "printed", text) if ended.outcome in RIGHT else ended
+                )
             results.write(json.dumps(asdict(ended)) + "\n")
             results.flush()
     os._exit(0)  # without the libraries' own ends, which are not what is tried
@@ -209,7 +215,16 @@ def attempts(subject: str, seed: int, first: int, last: int) -> Iterator[Ended]:
 
 def _in_a_process(subject: str, seed: int, first: int, last: int) -> Iterator[Ended]:
     env = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
-    words = [sys.executable, "-X", "faulthandler", "-m", "tests.fuzz", "--work", subject, *map(str, (seed, first, last))]
+    words = [
+        sys.executable,
+        "-X",
+        "faulthandler",
+        "-m",
+        "tests.fuzz",
+        "--work",
+        subject,
+        *map(str, (seed, first, last)),
+    ]
     with tempfile.TemporaryFile() as errors:
         child = subprocess.Popen(words, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=errors)
         try:
@@ -222,7 +237,7 @@ def _in_a_process(subject: str, seed: int, first: int, last: int) -> Iterator[En
                 yield _cut_short(child, subject, number, errors)
         finally:
             child.kill()
-            child.wait()
+            child.communicate()
 
 
 def _lines(child: subprocess.Popen[bytes]) -> Iterator[bytes]:
