@@ -19,11 +19,12 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import traceback
 import warnings
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -205,15 +206,16 @@ def work(subject: str, seed: int, first: int, last: int) -> NoReturn:
 # Over the processes ---------------------------------------------------------------------------------------------------
 
 
-def attempts(subject: str, seed: int, first: int, last: int) -> Iterator[Ended]:
+def attempts(subject: str, seed: int, first: int, last: int) -> Generator[Ended]:
     """Make attempts in processes of their own; goes on behind one that ends its process."""
     while first < last:
-        for ended in _in_a_process(subject, seed, first, min(last, first + _MOST_IN_A_PROCESS)):
-            yield ended
-            first = ended.number + 1
+        with contextlib.closing(_in_a_process(subject, seed, first, min(last, first + _MOST_IN_A_PROCESS))) as ends:
+            for ended in ends:
+                yield ended
+                first = ended.number + 1
 
 
-def _in_a_process(subject: str, seed: int, first: int, last: int) -> Iterator[Ended]:
+def _in_a_process(subject: str, seed: int, first: int, last: int) -> Generator[Ended]:
     env = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
     words = [
         sys.executable,
@@ -226,7 +228,9 @@ def _in_a_process(subject: str, seed: int, first: int, last: int) -> Iterator[En
         *map(str, (seed, first, last)),
     ]
     with tempfile.TemporaryFile() as errors:
-        child = subprocess.Popen(words, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=errors)
+        child = subprocess.Popen(
+            words, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=errors, start_new_session=True
+        )
         try:
             number = first
             for line in _lines(child):
@@ -272,13 +276,19 @@ def run(wanted: dict[str, int], seed: int, figures: Figures, *, workers: int = 1
         for start in range(0, total, _MOST_IN_A_PROCESS)
     ]
 
+    stopped = threading.Event()
+
     def do(part: tuple[str, int, int]) -> None:
-        for ended in attempts(part[0], seed, part[1], part[2]):
-            figures.add(ended)
+        with contextlib.closing(attempts(part[0], seed, part[1], part[2])) as ends:
+            for ended in ends:
+                figures.add(ended)
+                if stopped.is_set():
+                    return
 
     with ThreadPoolExecutor(workers) as pool:
         try:
             list(pool.map(do, parts))
-        except BaseException:
+        except BaseException:  # an interrupt as well: what runs ends with its attempt, and the rest is not begun
+            stopped.set()
             pool.shutdown(wait=False, cancel_futures=True)
             raise
