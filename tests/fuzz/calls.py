@@ -326,6 +326,23 @@ def _path(rng: Rng, folder: Path, *suffixes: str) -> Any:
     return good if rng.random() < 0.6 else pick(rng, odd)
 
 
+def _there(rng: Rng, folder: Path, suffix: str, write: Callable[[Path], object]) -> Any:
+    """Draw the path of a file that is there, or an odd one."""
+    path = _path(rng, folder, suffix)
+    if path == folder / f"written{suffix}":
+        write(path)
+    return path
+
+
+def _whole_map() -> Any:
+    return iq.QualityMap.of(np.ones((20, 24), np.float32), "threshold", {})
+
+
+def _write_matches(path: Path) -> None:
+    points = np.arange(8.0).reshape(4, 2)
+    iq.MatchTable.of(points, points, moving_shape=(20, 24), fixed_shape=(20, 24)).to_csv(path)
+
+
 def _a_map(rng: Rng) -> Any:
     info = pick(
         rng,
@@ -347,10 +364,10 @@ def _a_matrix(rng: Rng) -> Any:
 
 
 WORDS: dict[str, Callable[[Rng, Path], tuple[Any, ...]]] = {
-    "read_image": lambda rng, folder: (_path(rng, folder, ".png"),),
-    "read_map": lambda rng, folder: (_path(rng, folder, ".tif"),),
-    "load_matrix": lambda rng, folder: (_path(rng, folder, ".json"),),
-    "read_deepmatching": lambda rng, folder: (_path(rng, folder, ".csv"),),
+    "read_image": lambda rng, folder: (_there(rng, folder, ".png", lambda path: iq.write_map(_whole_map(), path)),),
+    "read_map": lambda rng, folder: (_there(rng, folder, ".tif", lambda path: iq.write_map(_whole_map(), path)),),
+    "load_matrix": lambda rng, folder: (_there(rng, folder, ".json", lambda path: iq.save_matrix(path, np.eye(3))),),
+    "read_deepmatching": lambda rng, folder: (_there(rng, folder, ".csv", _write_matches),),
     "write_map": lambda rng, folder: (_a_map(rng), _path(rng, folder, ".tif", ".png")),
     "save_matrix": lambda rng, folder: (_path(rng, folder, ".json"), _a_matrix(rng)),
     "distort": lambda rng, _folder: (image(rng), pick(rng, (*iq.distortions(), "x", 3, None)),

@@ -15,6 +15,7 @@ import os
 import re
 import resource
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -173,7 +174,6 @@ def work(subject: str, seed: int, first: int, last: int) -> NoReturn:
     results = os.fdopen(os.dup(1), "w")
     printed = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - until the process ends
     os.dup2(printed.fileno(), 1)
-    os.dup2(2, os.dup(2))
     errors = os.dup(2)
     os.dup2(printed.fileno(), 2)
     faulthandler.enable(errors)
@@ -183,10 +183,13 @@ def work(subject: str, seed: int, first: int, last: int) -> NoReturn:
         limit = _status("VmSize") + ADDRESSES
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     with tempfile.TemporaryDirectory() as name:
-        os.chdir(name)
+        place = Path(name, "here")  # of the same name for all, and empty for each
         for number in range(first, last):
+            shutil.rmtree(place, ignore_errors=True)
+            place.mkdir()
+            os.chdir(place)
             faulthandler.dump_traceback_later(HANGS - 5, file=errors)
-            ended = judged(subject, seed, number, Path(name))
+            ended = judged(subject, seed, number, place)
             faulthandler.cancel_dump_traceback_later()
             for stream in (sys.stdout, sys.stderr):
                 stream.flush()
@@ -216,7 +219,6 @@ def attempts(subject: str, seed: int, first: int, last: int) -> Generator[Ended]
 
 
 def _in_a_process(subject: str, seed: int, first: int, last: int) -> Generator[Ended]:
-    env = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
     words = [
         sys.executable,
         "-X",
@@ -227,7 +229,8 @@ def _in_a_process(subject: str, seed: int, first: int, last: int) -> Generator[E
         subject,
         *map(str, (seed, first, last)),
     ]
-    with tempfile.TemporaryFile() as errors:
+    with tempfile.TemporaryFile() as errors, tempfile.TemporaryDirectory() as folder:
+        env = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1", "TMPDIR": folder}
         child = subprocess.Popen(
             words, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=errors, start_new_session=True
         )
