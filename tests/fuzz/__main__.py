@@ -14,7 +14,7 @@ from pathlib import Path
 
 import click
 
-from .engine import Ended, Figures, judged, run, work
+from .engine import Ended, Figures, run, work
 
 
 @click.command(help=__doc__)
@@ -24,7 +24,9 @@ from .engine import Ended, Figures, judged, run, work
 @click.option("--seed", default=1, show_default=True, help="Of all that is drawn.")
 @click.option("--workers", default=1, show_default=True, help="Processes at once.")
 @click.option("--bombs/--no-bombs", default=True, help="Measure what files take that state or hold too much.")
-@click.option("--again", nargs=2, type=(click.Choice(["files", "records", "calls"]), int), help="Make one attempt again, here.")
+@click.option(
+    "--again", nargs=2, type=(click.Choice(["files", "records", "calls"]), int), help="Make one attempt again, here."
+)
 @click.option("--keep", type=click.Path(path_type=Path), help="With --again: the folder in which its files are left.")
 @click.option("--work", "part", nargs=4, type=(str, int, int, int), hidden=True)
 def main(files, records, calls, seed, workers, bombs, again, keep, part):

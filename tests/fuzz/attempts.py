@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import json
+import os
+import warnings
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -38,7 +39,9 @@ def of_file(rng: Rng, folder: Path) -> Attempt:
     """Damage a picture, and read it."""
     seed = pick(rng, seeds())
     data, how = mutated(seed, rng)
-    suffix = seed.suffix if rng.random() < 0.9 else pick(rng, ("", ".tif", ".png", ".xyz", *(s.suffix for s in seeds())))
+    suffix = (
+        seed.suffix if rng.random() < 0.9 else pick(rng, ("", ".tif", ".png", ".xyz", *(s.suffix for s in seeds())))
+    )
     path = folder / f"picture{suffix}"
     path.write_bytes(data)
     more = {} if rng.random() < 0.3 else {"most_pixels": FEW_PIXELS}
@@ -57,7 +60,9 @@ def _same_or_said(file: Any, intact: Any, how: str) -> str:
     """Ask of a file without its end, or with something behind it, for the same pixels, or a note."""
     if intact is None or file.notes != intact.notes:
         return ""
-    same = file.array.shape == intact.array.shape and np.array_equal(file.array, intact.array, equal_nan=_is_float(file))
+    same = file.array.shape == intact.array.shape and np.array_equal(
+        file.array, intact.array, equal_nan=_is_float(file)
+    )
     return broken((same, f"{how}: other pixels without a note, {file.array.shape} of {intact.array.shape}"))
 
 
@@ -161,7 +166,8 @@ def _map_bytes(rng: Rng, folder: Path) -> Attempt:
     path = iq.write_map(_map(), folder / "map.tif")
     data, how = mutated(Seed("tiff map", ".tif", path.read_bytes()), rng)
     path.write_bytes(data)
-    return Attempt("read_map", "+".join(how), lambda: of_answer(iq.read_map(path)))
+    # Other bytes may be other values: only that it is a map is asked for.
+    return Attempt("read_map", "+".join(how), lambda: broken((iq.read_map(path).values.ndim >= 2, "no map")))
 
 
 def _weights(rng: Rng, folder: Path) -> Attempt:
@@ -261,7 +267,8 @@ def _command(*words: Any, status: int | None = None) -> str:
 
 
 _RECORDS = (
-    *(_matrix,) * 4, *(_matches,) * 4, *(_map_file,) * 3, *(_map_bytes,) * 3, *(_weights,) * 3, *(_manifest,) * 3, *(_pairs,) * 2,
+    *(_matrix,) * 4, *(_matches,) * 4, *(_map_file,) * 3, *(_map_bytes,) * 3, *(_weights,) * 3, *(_manifest,) * 3,
+    *(_pairs,) * 2,
     _table, _kept_map,
 )  # fmt: skip
 
@@ -275,13 +282,48 @@ def of_call(rng: Rng, folder: Path) -> Attempt:
     return Attempt(drawn.name, drawn.shown(), lambda: drawn.wrong(drawn.made()))
 
 
+# Faults ---------------------------------------------------------------------------------------------------------------
+
+
+def _warns() -> str:
+    warnings.warn("of nothing", stacklevel=1)
+    return ""
+
+
+def _says(error: Exception) -> str:
+    raise error
+
+
+def _takes_memory() -> str:
+    np.ones(2**28, np.uint64).sum()  # 2 GiB
+    return ""
+
+
+FAULTS: tuple[tuple[str, Callable[[], str]], ...] = (
+    ("answer", str),
+    ("abort", lambda: str(os.abort())),
+    ("printed", lambda: "" * os.write(2, b"libfault: of nothing")),
+    ("warning", _warns),
+    ("exception", lambda: _says(KeyError("of nothing"))),
+    ("refused", lambda: _says(iq.InputError("of nothing"))),
+    ("broken", lambda: _says(iq.InputError(""))),
+    ("memory", _takes_memory),
+    ("broken", lambda: "of nothing"),
+    ("answer", str),
+)
+"""Outcomes that the harness has to tell, and what has them: the harness is tried, too."""
+
+
+# What is tried --------------------------------------------------------------------------------------------------------
+
 SUBJECTS: dict[str, Callable[[Rng, Path], Attempt]] = {"files": of_file, "records": of_record, "calls": of_call}
 """What is tried, by the name of its option."""
 
 
 def attempt(subject: str, seed: int, number: int, folder: Path) -> Attempt:
     """Make one attempt; the same for the same numbers."""
+    if subject == "faults":
+        outcome, call = FAULTS[number]
+        return Attempt(f"fault {outcome}", "", call)
     rng = np.random.default_rng([seed, list(SUBJECTS).index(subject), number])
     return SUBJECTS[subject](rng, folder)
-
-

@@ -1,4 +1,4 @@
-"""Files that state or hold far more than there is in them, and what reading each takes: ``python -m tests.fuzz.bombs``."""
+"""Files that state or hold far more than is in them, and what reading each takes: ``python -m tests.fuzz.bombs``."""
 
 from __future__ import annotations
 
@@ -38,7 +38,8 @@ def _zeros(count: int) -> bytes:
     return b"".join(packer.compress(body) for _ in range(count // len(body))) + packer.flush()
 
 
-def tiff(strip: bytes, width: int, height: int, *, bits: int = 8, compression: int = 8, more: dict[int, int] | None = None,
+def tiff(strip: bytes, width: int, height: int, *, bits: int = 8, compression: int = 8,
+more: dict[int, int] | None = None,
          entry: bytes = b"", behind: bytes = b"") -> bytes:  # fmt: skip
     """Write a TIFF of one strip that states what it is told to; one entry may refer to bytes behind everything."""
     tags = {256: width, 257: height, 258: bits, 259: compression, 262: 1, 273: 0, 277: 1, 278: height, 279: len(strip)}
@@ -147,7 +148,8 @@ BOMBS = (
     Bomb("tiff states", ".tif", lambda: _tiff(STATED, zlib.compress(bytes(48 * 64)))),
     Bomb("tiff states, plain", ".tif", lambda: _tiff(STATED, bytes(3072), compression=1)),
     Bomb("tiff states 16 k", ".tif", lambda: _tiff(16_000, zlib.compress(bytes(3072)), bits=64, more={339: 3})),
-    Bomb("tiff states tiles", ".tif", lambda: _tiff(64, zlib.compress(bytes(3072)), more={322: STATED, 323: STATED, 324: 0, 325: 9})),
+    Bomb("tiff states tiles", ".tif", lambda: _tiff(64, zlib.compress(bytes(3072)), more={322: STATED, 323: STATED,
+    324: 0, 325: 9})),
     Bomb("tiff inflates", ".tif", lambda: _tiff(64, _zeros(2**30))),
     Bomb("tiff lzma inflates", ".tif", lambda: _tiff(64, imagecodecs.lzma_encode(bytes(2**28)), compression=34925)),
     Bomb("tiff zstd inflates", ".tif", lambda: _tiff(64, imagecodecs.zstd_encode(bytes(2**30)), compression=50000)),
@@ -173,7 +175,8 @@ BOMBS = (
     Bomb("pam states", ".pam", _text(f"P7\nWIDTH 9\nHEIGHT 9\nDEPTH {10**9}\nMAXVAL 255\nTUPLTYPE X\nENDHDR\n")),
     Bomb("pfm states", ".pfm", _text(f"PF\n{STATED} {STATED}\n-1.0\n")),
     Bomb("hdr states", ".hdr", _text(f"#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n\n-Y {STATED} +X {STATED}\n")),
-    Bomb("fits states", ".fits", lambda: fits(np.zeros((20, 24), np.uint8), 8, 0).replace(b"20".rjust(20), b"40000000".rjust(20))),
+    Bomb("fits states", ".fits", lambda: fits(np.zeros((20, 24), np.uint8), 8, 0).replace(b"20".rjust(20),
+    b"40000000".rjust(20))),
     Bomb("qoi states", ".qoi", lambda: b"qoif" + struct.pack(">IIBB", STATED, STATED, 3, 0) + bytes(20)),
     Bomb("bmp states", ".bmp", lambda: _saved("BMP")[:18] + struct.pack("<ii", STATED, STATED) + _saved("BMP")[26:]),
     Bomb("tga states", ".tga", lambda: _saved("TGA")[:12] + struct.pack("<HH", 65535, 65535) + _saved("TGA")[16:]),
@@ -204,8 +207,14 @@ def report() -> None:
         click.echo(f"a small picture: {nothing_read(Path(folder)) / 2**20:.0f} MiB")
     for bomb, size, ended in exploded():
         word: Any = {0: "read", 1: "refused", None: "stopped"}.get(ended.status, f"status {ended.status}")
-        said = ended.tail.partition(bomb.suffix)[2].strip()[:110] if ended.status == 1 and "InputError" in ended.tail else ended.tail[:110]
-        click.echo(f"{bomb.name:24} {size:9} bytes: {word:8} {ended.peak / 2**20:6.0f} MiB {ended.seconds:5.1f} s  {said}")
+        said = (
+            ended.tail.partition(bomb.suffix)[2].strip()[:110]
+            if ended.status == 1 and "InputError" in ended.tail
+            else ended.tail[:110]
+        )
+        click.echo(
+            f"{bomb.name:24} {size:9} bytes: {word:8} {ended.peak / 2**20:6.0f} MiB {ended.seconds:5.1f} s  {said}"
+        )
 
 
 if __name__ == "__main__":

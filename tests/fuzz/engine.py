@@ -1,7 +1,9 @@
 """The harness: make an attempt, judge how it ended, count.
 
-Attempts are made in a process of their own, many in each, so that one that aborts or hangs is a finding and not the end.
-Only two outcomes are right: an answer that keeps its promises, and an `IqmapsError`. Whatever else happens is a finding.
+Attempts are made in a process of their own, many in each,
+so that one that aborts or hangs is a finding and not the end.
+Only two outcomes are right: an answer that keeps its promises,
+and an `IqmapsError`. Whatever else happens is a finding.
 """
 
 from __future__ import annotations
@@ -13,15 +15,17 @@ import os
 import re
 import resource
 import select
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import traceback
 import warnings
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -41,7 +45,7 @@ HANGS = 60.0
 ADDRESSES = 2**32
 """Bytes of addresses that an attempt may take, beyond what the libraries have."""
 
-MEMORY = {"files": 3 * 2**28, "records": 3 * 2**28, "calls": 3 * 2**29}
+MEMORY = {"files": 3 * 2**28, "records": 3 * 2**28, "calls": 3 * 2**29, "faults": 2**30}
 """Bytes of memory that an attempt may have at most, beyond what the process had before: small files, small arrays."""
 
 _MOST_IN_A_PROCESS = 1500
@@ -78,7 +82,8 @@ class Figures:
         alike: dict[tuple[str, ...], list[Ended]] = {}
         for ended in self.findings:
             what = ended.what.partition(" ")[0]
-            alike.setdefault((ended.subject, ended.outcome, what, _without_numbers(ended.detail)), []).append(ended)
+            said = _without_numbers(ended.detail)[: 15 if ended.outcome == "printed" else 90]
+            alike.setdefault((ended.subject, ended.outcome, what, said), []).append(ended)
         for found in sorted(alike.values(), key=len, reverse=True):
             yield len(found), found[0]
 
@@ -89,13 +94,14 @@ class Figures:
             yield f"{subject:26} {'tried':>7} " + " ".join(f"{name:>9}" for name in outcomes)
             whats = sorted({key[1] for key in self.counts if key[0] == subject})
             for what in [*whats, None]:
-                ends = [sum(n for (s, w, o), n in self.counts.items() if s == subject and o == name and what in (w, None))
+                ends = [sum(n for (s, w, o), n in self.counts.items() if s == subject and o == name and what in (w,
+                None))
                         for name in outcomes]  # fmt: skip
                 yield f"  {what or 'all':24} {sum(ends):7} " + " ".join(f"{end:9}" for end in ends)
 
 
 def _without_numbers(text: str) -> str:
-    return re.sub(r"/\S+|'[^']*'|b\"[^\"]*\"|-?\d[\d.e+]*", "#", text)[:90]
+    return re.sub(r"/\S+|'[^']*'|b\"[^\"]*\"|-?\d[\d.e+]*", "#", text)
 
 
 # In the process of its own --------------------------------------------------------------------------------------------
@@ -164,11 +170,10 @@ def _peak() -> int:
 
 
 def work(subject: str, seed: int, first: int, last: int) -> NoReturn:
-    """Make attempts, and write a line for each to the pipe that was standard output; what else is printed is a finding."""
+    """Make attempts, and write a line for each to what was standard output; what else is printed is a finding."""
     results = os.fdopen(os.dup(1), "w")
     printed = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - until the process ends
     os.dup2(printed.fileno(), 1)
-    os.dup2(2, os.dup(2))
     errors = os.dup(2)
     os.dup2(printed.fileno(), 2)
     faulthandler.enable(errors)
@@ -178,10 +183,13 @@ def work(subject: str, seed: int, first: int, last: int) -> NoReturn:
         limit = _status("VmSize") + ADDRESSES
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     with tempfile.TemporaryDirectory() as name:
-        os.chdir(name)
+        place = Path(name, "here")  # of the same name for all, and empty for each
         for number in range(first, last):
+            shutil.rmtree(place, ignore_errors=True)
+            place.mkdir()
+            os.chdir(place)
             faulthandler.dump_traceback_later(HANGS - 5, file=errors)
-            ended = judged(subject, seed, number, Path(name))
+            ended = judged(subject, seed, number, place)
             faulthandler.cancel_dump_traceback_later()
             for stream in (sys.stdout, sys.stderr):
                 stream.flush()
@@ -190,7 +198,9 @@ def work(subject: str, seed: int, first: int, last: int) -> NoReturn:
                 text = os.pread(printed.fileno(), 300, 0).decode(errors="replace")
                 printed.seek(0)
                 printed.truncate()
-                ended = Ended(subject, number, ended.what, ended.how, "printed", text) if ended.outcome in RIGHT else ended
+                ended = (
+                    Ended(subject, number, ended.what, ended.how, "printed", text) if ended.outcome in RIGHT else ended
+                )
             results.write(json.dumps(asdict(ended)) + "\n")
             results.flush()
     os._exit(0)  # without the libraries' own ends, which are not what is tried
@@ -199,19 +209,31 @@ def work(subject: str, seed: int, first: int, last: int) -> NoReturn:
 # Over the processes ---------------------------------------------------------------------------------------------------
 
 
-def attempts(subject: str, seed: int, first: int, last: int) -> Iterator[Ended]:
+def attempts(subject: str, seed: int, first: int, last: int) -> Generator[Ended]:
     """Make attempts in processes of their own; goes on behind one that ends its process."""
     while first < last:
-        for ended in _in_a_process(subject, seed, first, min(last, first + _MOST_IN_A_PROCESS)):
-            yield ended
-            first = ended.number + 1
+        with contextlib.closing(_in_a_process(subject, seed, first, min(last, first + _MOST_IN_A_PROCESS))) as ends:
+            for ended in ends:
+                yield ended
+                first = ended.number + 1
 
 
-def _in_a_process(subject: str, seed: int, first: int, last: int) -> Iterator[Ended]:
-    env = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
-    words = [sys.executable, "-X", "faulthandler", "-m", "tests.fuzz", "--work", subject, *map(str, (seed, first, last))]
-    with tempfile.TemporaryFile() as errors:
-        child = subprocess.Popen(words, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=errors)
+def _in_a_process(subject: str, seed: int, first: int, last: int) -> Generator[Ended]:
+    words = [
+        sys.executable,
+        "-X",
+        "faulthandler",
+        "-m",
+        "tests.fuzz",
+        "--work",
+        subject,
+        *map(str, (seed, first, last)),
+    ]
+    with tempfile.TemporaryFile() as errors, tempfile.TemporaryDirectory() as folder:
+        env = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1", "TMPDIR": folder}
+        child = subprocess.Popen(
+            words, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=errors, start_new_session=True
+        )
         try:
             number = first
             for line in _lines(child):
@@ -222,7 +244,7 @@ def _in_a_process(subject: str, seed: int, first: int, last: int) -> Iterator[En
                 yield _cut_short(child, subject, number, errors)
         finally:
             child.kill()
-            child.wait()
+            child.communicate()
 
 
 def _lines(child: subprocess.Popen[bytes]) -> Iterator[bytes]:
@@ -257,13 +279,19 @@ def run(wanted: dict[str, int], seed: int, figures: Figures, *, workers: int = 1
         for start in range(0, total, _MOST_IN_A_PROCESS)
     ]
 
+    stopped = threading.Event()
+
     def do(part: tuple[str, int, int]) -> None:
-        for ended in attempts(part[0], seed, part[1], part[2]):
-            figures.add(ended)
+        with contextlib.closing(attempts(part[0], seed, part[1], part[2])) as ends:
+            for ended in ends:
+                figures.add(ended)
+                if stopped.is_set():
+                    return
 
     with ThreadPoolExecutor(workers) as pool:
         try:
             list(pool.map(do, parts))
-        except BaseException:
+        except BaseException:  # an interrupt as well: what runs ends with its attempt, and the rest is not begun
+            stopped.set()
             pool.shutdown(wait=False, cancel_futures=True)
             raise

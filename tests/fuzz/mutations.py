@@ -1,4 +1,4 @@
-"""What damages a file: blindly, byte by byte; knowing its format, field by field; and for texts and JSON, value by value."""
+"""What damages a file: blindly, byte by byte; by its format, field by field; texts and JSON, value by value."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ NUMBERS = (0, 1, 2, 3, 4, 5, 7, 8, 9, 12, 16, 24, 31, 32, 33, 64, 127, 128, 255,
            65535, 65536, 2**20, 2**24, 2**31 - 1, 2**31, 2**32 - 1, 2**32, 2**63 - 1, 2**64 - 1)  # fmt: skip
 """Values at which counts, sizes and depths go wrong."""
 
-WORDS = ("", "0", "-1", "1", "3", "17", "255", "65535", "65536", "99999999", "4294967296", "1e400", "nan", "inf", "-inf",
+WORDS = ("", "0", "-1", "1", "3", "17", "255", "65535", "65536", "99999999", "4294967296", "1e400", "nan", "inf",
+"-inf",
          "0x10", "1.5", "-0", "\u0663", "a", "\x00", "9" * 400)  # fmt: skip
 """What may stand in a text where a number did."""
 
@@ -100,7 +101,8 @@ def tiff_entry(data: bytes, rng: Rng) -> bytes:
     where = start + size + length * int(rng.integers(max(1, entries)))
     fields = list(struct.unpack_from(order + entry, data, where))
     field = int(rng.choice(4, p=(0.2, 0.15, 0.15, 0.5)))
-    known = (254, 256, 257, 258, 259, 262, 266, 270, 273, 274, 277, 278, 279, 284, 317, 320, 322, 323, 324, 325, 330, 338,
+    known = (254, 256, 257, 258, 259, 262, 266, 270, 273, 274, 277, 278, 279, 284, 317, 320, 322, 323, 324, 325, 330,
+    338,
              339, 347, 34675, 42113, 50838, 50839)  # fmt: skip
     methods = (1, 2, 3, 4, 5, 6, 7, 8, 32773, 32946, 33003, 34712, 34887, 34892, 34925, 50000, 50001, 50002, 52546)
     values = ((*known, 65000), range(20), NUMBERS, (*NUMBERS, *methods))[field]
@@ -213,8 +215,10 @@ def odd(rng: Rng) -> Any:
     deep: Any = []
     for _ in range(int(rng.integers(1, 200))):
         deep = [deep] if rng.random() < 0.5 else {"a": deep}
-    return pick(rng, (None, True, False, "", "a", "\x00", "nan", "..", "../../x", "/", "x" * 5000, "\ud800", [], {}, [[]], deep,
-                      [None] * 3, [1, "a"], [[1, 0], [0]], 0, -1, 1, 1.5, 2**31, 2**63, 2**70, -(2**64), 10**400, 1e308, -1e-320,
+    return pick(rng, (None, True, False, "", "a", "\x00", "nan", "..", "../../x", "/", "x" * 5000, "\ud800", [], {},
+    [[]], deep,
+                      [None] * 3, [1, "a"], [[1, 0], [0]], 0, -1, 1, 1.5, 2**31, 2**63, 2**70, -(2**64), 10**400,
+                      1e308, -1e-320,
                       float("nan"), float("inf"), float("-inf")))  # fmt: skip
 
 
@@ -263,7 +267,9 @@ def text_changed(text: bytes, rng: Rng) -> bytes:
     elif what == 4:
         lines.insert(number, pick(rng, lines))
     elif what == 5:
-        lines[number] = lines[number].replace(pick(rng, (b",", b" ", b".", b"\n")), pick(rng, (b";", b"", b"\r", b"\x00", b'"')))
+        lines[number] = lines[number].replace(
+            pick(rng, (b",", b" ", b".", b"\n")), pick(rng, (b";", b"", b"\r", b"\x00", b'"'))
+        )
     elif what == 6:
         return text.decode(errors="replace").encode(pick(rng, ("utf-16", "utf-8-sig", "latin-1")), "replace")
     else:

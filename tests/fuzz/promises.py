@@ -59,7 +59,7 @@ def of_map(quality_map: Any, shape: tuple[int, ...] | None = None) -> str:
         (shape is None or values.shape == tuple(shape), f"shape {values.shape}, not {shape}"),
         (values.dtype == np.float32, f"values of {values.dtype}"),
         (not beyond.any(), f"{int(beyond.sum())} values beyond {low}..{high}"),
-        (bool((np.isfinite(score) | ~answered).all()), f"score {score} of a map with values"),
+        (bool((np.isfinite(score) | ~answered).all()) or "not_enough_evidence" in quality_map.info, f"score {score}"),
         (bool(quality_map.sentence()), "no sentence"),
     )
 
@@ -144,7 +144,9 @@ def held(file: Any, truth: Any, white: float) -> str:
     if array.shape != truth.shape:
         return f"shape {array.shape}, not {truth.shape}"
     whole = array.dtype.kind in "ui"
-    black, own = file.data_range or ((0, np.iinfo(array.dtype).max) if whole else (0, white if array.dtype.kind == "f" else 1))
+    black, own = file.data_range or (
+        (0, np.iinfo(array.dtype).max) if whole else (0, white if array.dtype.kind == "f" else 1)
+    )
     with np.errstate(invalid="ignore"):
         found = (array.astype(float) - float(black)) / (float(own) - float(black))
     stated = truth.astype(float) / white

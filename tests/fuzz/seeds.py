@@ -23,7 +23,7 @@ HEIGHT, WIDTH = 20, 24
 
 
 class Seed(NamedTuple):
-    """A valid file. `truth`: the samples that it holds, where no loss or conversion lies between; `white`: their white."""
+    """A valid file. `truth`: the samples that it holds, where nothing is lost or converted; `white`: their white."""
 
     name: str
     suffix: str
@@ -83,15 +83,15 @@ def _tiff(array: Any, **options: Any) -> bytes:
 
 def _tiffs() -> Iterator[Seed]:
     grey, deep, colour = picture(), picture(np.uint16), picture(samples=3)
-    for dtype in "u1 u2 u4 u8 i1 i2 i4 f2 f4 f8 c8".split():
+    for dtype in ["u1", "u2", "u4", "u8", "i1", "i2", "i4", "f2", "f4", "f8", "c8"]:
         array = picture(dtype)
         white = _white(array) if array.dtype.kind in "u" else 0.0
         yield Seed(f"tiff {dtype}", ".tif", _tiff(array, photometric="minisblack"), array if white else None, white)
-    for compression in "zlib lzw packbits lzma zstd lerc png".split():
+    for compression in ["zlib", "lzw", "packbits", "lzma", "zstd", "lerc", "png"]:
         yield Seed(f"tiff {compression}", ".tif", _tiff(deep if compression == "lzw" else grey,
                    photometric="minisblack", compression=compression), deep if compression == "lzw" else grey,
                    65535 if compression == "lzw" else 255)  # fmt: skip
-    for compression in "jpeg webp jpegxl jpeg2000".split():
+    for compression in ["jpeg", "webp", "jpegxl", "jpeg2000"]:
         yield Seed(f"tiff {compression}", ".tif", _tiff(colour, photometric="rgb", compression=compression))
     flavours: dict[str, tuple[Any, dict[str, Any]]] = {
         "tiled": (deep, {"tile": (16, 16), "photometric": "minisblack"}),
@@ -227,7 +227,6 @@ def _netpbms() -> Iterator[Seed]:
             ("ppm", picture(samples=3), {}),
             ("pgm 12", picture(np.uint16, bits=12), {"maxval": 4095}),
             ("ppm 16", picture(np.uint16, samples=3), {}),
-            ("pgm planes", picture(planes=3), {}),
         ):
             path = Path(folder) / "x.pnm"
             netpbmfile.imwrite(path, array, **options)
@@ -238,8 +237,11 @@ def _netpbms() -> Iterator[Seed]:
             array = picture(np.uint16 if depth == 3 else np.uint8, samples=depth)
             white = 65535 if depth == 3 else 255
             head = f"P7\nWIDTH {WIDTH}\nHEIGHT {HEIGHT}\nDEPTH {depth}\nMAXVAL {white}\nTUPLTYPE {kind}\nENDHDR\n"
-            yield Seed(f"netpbm pam {depth}", ".pam", head.encode() + array.astype(array.dtype.newbyteorder(">")).tobytes(),
-                       array if depth == 3 else None, white)  # fmt: skip
+            data = head.encode() + array.astype(array.dtype.newbyteorder(">")).tobytes()
+            yield Seed(f"netpbm pam {depth}", ".pam", data, array if depth == 3 else None, white)
+    planes = picture(planes=3)
+    pages = b"".join(f"P5\n{WIDTH} {HEIGHT}\n255\n".encode() + plane.tobytes() for plane in planes)
+    yield Seed("netpbm pages", ".pgm", pages, planes, 255)
     grey = picture(np.uint8, bits=4)
     words = "\n".join(" ".join(map(str, row)) for row in grey)
     yield Seed("netpbm plain", ".pgm", f"P2\n# plain\n{WIDTH} {HEIGHT}\n15\n{words}\n".encode(), grey, 15)
@@ -276,7 +278,14 @@ def _lights() -> Iterator[Seed]:
 
 
 def _fits() -> Iterator[Seed]:
-    for bitpix, dtype, zero in ((8, "u1", 0), (16, "i2", 32768), (16, "i2", 0), (32, "i4", 0), (-32, "f4", 0), (-64, "f8", 0)):
+    for bitpix, dtype, zero in (
+        (8, "u1", 0),
+        (16, "i2", 32768),
+        (16, "i2", 0),
+        (32, "i4", 0),
+        (-32, "f4", 0),
+        (-64, "f8", 0),
+    ):
         array = picture("u2" if zero else dtype)
         stored = (array.astype(int) - zero).astype(f">{dtype}") if zero else array.astype(f">{dtype}")
         yield Seed(f"fits {bitpix} {zero}", ".fits", fits(stored, bitpix, zero))
@@ -286,7 +295,9 @@ def _fits() -> Iterator[Seed]:
 def fits(stored: Any, bitpix: int, zero: int) -> bytes:
     """Write a FITS file."""
     sizes = {f"NAXIS{number}": size for number, size in enumerate(stored.shape[::-1], 1)}
-    cards = {"SIMPLE": "T", "BITPIX": bitpix, "NAXIS": stored.ndim, **sizes} | ({"BZERO": zero, "BSCALE": 1} if zero else {})
+    cards = {"SIMPLE": "T", "BITPIX": bitpix, "NAXIS": stored.ndim, **sizes} | (
+        {"BZERO": zero, "BSCALE": 1} if zero else {}
+    )
     head = "".join(f"{name:8}= {value:>20}".ljust(80) for name, value in cards.items()) + "END".ljust(80)
     body = stored.tobytes()
     return head.encode().ljust(2880) + body + bytes(-len(body) % 2880)
