@@ -131,23 +131,27 @@ def test_what_is_in_the_table_is_not_done_twice(rows, words, images, tmp_path, t
     assert rows(*words)[1]["kept"] == 0
 
 
-def test_a_table_of_something_else_is_replaced(rows, words, images, tmp_path):
+def test_a_table_of_something_else_is_replaced_only_by_force(rows, iqmaps, words, images, tmp_path):
     for text in ("a,b\n1,2\n", "not a table", '"'):
         (tmp_path / "table.csv").write_text(text)
-        status, found = rows(*words, "--csv", "table.csv")
+        result = iqmaps(*words, "--csv", "table.csv")
+        assert result.exit_code == 2
+        assert "--force" in result.stderr
+        assert (tmp_path / "table.csv").read_text() == text
+        status, found = rows(*words, "--csv", "table.csv", "--force")
         assert (status, found["computed"]) == (0, 3)
         assert names(tmp_path / "table.csv") == ["a.png", "b.png", "c.png"]
 
 
 def test_interrupted_and_started_again(rows, iqmaps, words, images, tmp_path, monkeypatch):
-    def interrupt(path):
+    def interrupt(path, **options):
         raise KeyboardInterrupt
 
     def interrupted_at(name):
-        def stop(path):
+        def stop(path, **options):
             if path.name == name:
                 interrupt(path)
-            return iq.read_image(path)
+            return iq.read_image(path, **options)
 
         with monkeypatch.context() as patch:
             patch.setattr("napari_iqmaps.cli.inputs.read_image", stop)

@@ -38,6 +38,7 @@ from ..core.names import escaped
 from ..core.registration.search import register
 from ..core.tables import as_csv, flat
 from .engine import Batch, Plan, Turn, make_folder
+from .group import in_one_line
 from .inputs import SUFFIXES, found_inputs, read, request_of
 from .jobs import Job
 from .options import (
@@ -209,7 +210,8 @@ def compare(
     batch = Batch(work.plan(), work.jobs(pairs), report)
     batch.work()
     work.conclude(batch, draws=draws and not batch.interrupted)
-    ctx.exit(1 if strict and work.refused and not batch.interrupted else batch.status)
+    failed = not work.is_whole or (strict and work.refused)
+    ctx.exit(1 if failed and not batch.interrupted else batch.status)
 
 
 def _methods_of(names: Sequence[str], matched_elsewhere: Sequence[str], registration: str) -> list[Method]:
@@ -278,7 +280,7 @@ class _Task(Job):
 class _Comparison:
     """What to compare, and what came of it: a row a pair, method and scoring, kept in the table as it grows.
 
-    `scorings`: on what to judge; pictures are of the first.
+    `scorings`: on what to judge; pictures are of the first. `is_whole`: whether all tables and pictures were written.
     """
 
     methods: Sequence[Method]
@@ -293,6 +295,7 @@ class _Comparison:
     most_pixels: int
     report: Report
     outcomes: list[Outcome] = field(default_factory=list)
+    is_whole: bool = True
 
     def __post_init__(self) -> None:
         self._frames = Frames(data_range=self.data_range, read=self.read)
@@ -377,12 +380,7 @@ class _Comparison:
     def conclude(self, batch: Batch[_Task], *, draws: bool) -> None:
         """Write the tables and pictures, and say what follows."""
         comparison = Comparison(tuple(self.outcomes), self.baseline, {"seed": self.rules.seed})
-        if self.outcomes:
-            for name, text in zip(_TABLES, _texts(comparison), strict=True):
-                with written_whole(self.out / name) as part:
-                    part.write_text(text, encoding="utf-8", newline="")
-        if draws:
-            self._draw()
+        self._write(comparison, draws=draws)
         counts = batch.counts
         left = counts.pop("not_reached")
         if self.report.as_json:
@@ -405,6 +403,18 @@ class _Comparison:
                 f"Interrupted: {left} of {batch.planned} not done. The rows in {self.out / ROWS} are kept; the same "
                 "command goes on."
             )
+
+    def _write(self, comparison: Comparison, *, draws: bool) -> None:
+        """Write the tables and pictures; if the system refuses, what was found is told all the same."""
+        try:
+            for name, text in zip(_TABLES, _texts(comparison) if self.outcomes else (), strict=False):
+                with written_whole(self.out / name) as part:
+                    part.write_text(text, encoding="utf-8", newline="")
+            if draws:
+                self._draw()
+        except InputError as error:
+            self.report.failure(self.out, in_one_line(error))
+            self.is_whole = False
 
     def _draw(self) -> None:
         """Show the best and the worst pair of every method."""

@@ -22,7 +22,7 @@ import click
 
 from ..core import models
 from ..core.errors import InputError, IqmapsError, WeightsError
-from ..core.io.atomic import Held
+from ..core.io.atomic import Held, sweep
 from ..core.io.map_file import row_of_record, score_row
 from ..core.io.score_table import OwnText, read_scores, write_scores
 from ..core.maps import COLUMNS, QualityMap
@@ -75,6 +75,8 @@ class Plan(Generic[Task]):
         Whether a file in the place of the table is replaced that is no table of scores.
     files_vouch : bool
         Whether the files in `out`, where there is one, tell what is done; else the rows of the table do.
+    kept_elsewhere : bool
+        Whether other files than the table keep rows, too: then rows have their cell even without a table.
     each : int
         How many rows a job is expected to give.
     names, named : callable
@@ -98,6 +100,7 @@ class Plan(Generic[Task]):
     further: Sequence[Path] = ()
     prepare: Callable[[], object] = lambda: None
     files_vouch: bool = True
+    kept_elsewhere: bool = False
     each: int = 1
     names: Callable[[Task], Iterable[Any]] = lambda job: (str(job.path),)
     named: Callable[[Row], Any] = itemgetter("file")
@@ -140,6 +143,8 @@ class Turn:
         """Tell whether a row that outputs tell of can be shown, and whether the files that it names are of this job."""
         own = {os.path.abspath(path) for path in self._batch.plan.outputs(self._job)}  # noqa: PTH100 - texts
         named = {os.path.abspath(path) for path in files}  # noqa: PTH100
+        if not {"file", "kind", "score"} <= row.keys():
+            return False
         return named <= own and all(map(os.path.isfile, named)) and self._batch.plan.layout.can_show(row)
 
     def keep(self, row: dict[str, Any]) -> dict[str, Any]:
@@ -190,7 +195,7 @@ class Batch(Generic[Task]):
             plan.columns,
             plan.request,
             names,
-            vouches=plan.rows_vouch,
+            vouches=plan.rows_vouch and (plan.table is not None or plan.kept_elsewhere),
             resume=plan.resume,
             kind=plan.kind,
             named=plan.named,
@@ -327,11 +332,12 @@ def message_of(error: BaseException, path: Path) -> str:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder for outputs, with those above it."""
+    """Make a folder for outputs, with those above it; rid it of what killed writers left."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"The folder {folder} cannot be made ({error.strerror}).") from None
+    sweep(folder)
 
 
 def _check_outputs(plan: Plan[Task], jobs: Sequence[Task]) -> None:
@@ -385,7 +391,7 @@ class Ledger:
         self._path = path
         self._columns = columns
         self._request = digest(request)
-        self._vouches = path is not None and vouches
+        self._vouches = vouches
         self._resume = resume
         self._named = named
         self._waiting = dict.fromkeys(names)
@@ -548,10 +554,13 @@ class _Maps:
         beside = self._beside([quality_map.info for quality_map in answer.maps])
         from ..core.io import write_map
 
-        for quality_map in answer.maps if paths else ():
-            vouched = replace(quality_map, info={**quality_map.info, **turn.made_from})
-            for suffix in self.suffixes:
-                write_map(vouched, self.output(job, quality_map.kind, suffix))
+        try:
+            for quality_map in answer.maps if paths else ():
+                vouched = replace(quality_map, info={**quality_map.info, **turn.made_from})
+                for suffix in self.suffixes:
+                    write_map(vouched, self.output(job, quality_map.kind, suffix))
+        except InputError as error:  # the disk is full: the score is there
+            return [{**cells, **answer.row, "error": in_one_line(error)}]
         return [{**cells, **_outputs([*beside, *paths]), **answer.row}]
 
     def _kept(self, turn: Turn, cells: Mapping[str, Any], paths: Sequence[Path]) -> dict[str, Any] | None:

@@ -18,12 +18,13 @@ from ..core.io.image_file import ImageFile
 from ..core.kinds import KINDS
 from ..core.machine_curve import SEVERITIES, MachineCurve
 from ..core.maps import QualityMap
+from ..core.names import escaped
 from ..core.progress import Progress
 from ..core.quality_score import QualityScore, quality_row
 from .distort import ALL, chosen_rows, names_callback, severity_option
-from .engine import Answer, Batch, Plan, Turn, maps_plan, run
+from .engine import MADE_FROM, Answer, Batch, Plan, Turn, maps_plan, run
 from .inputs import Options, found_inputs, is_grey, with_notes
-from .jobs import Job, jobs_of
+from .jobs import Job, jobs_of, record_at
 from .options import PIXELS, core_options, given_only_with, output_options, picture_file
 from .report import FILE, OUTPUTS, Column, Layout, Report, Row, layout_of_scores, points
 
@@ -162,7 +163,7 @@ class _Curves:
     """Which curves to draw: a row a severity, kept in the table as it grows, and plots.
 
     `leaves_out`: whether a distortion of colours is left out where the image is grey; else it is an error there.
-    `drawn`: what there is so far, by the name of the image.
+    `drawn`: what there is so far, the rows of a curve with the name of the image.
     """
 
     options: Options
@@ -173,7 +174,7 @@ class _Curves:
     fails_below: float
     plot: Path | None
     report: Report
-    drawn: list[tuple[str, MachineCurve]] = field(default_factory=list)
+    drawn: list[tuple[str, Sequence[Row]]] = field(default_factory=list)
 
     def plan(self) -> Plan[Job]:
         options = self.options
@@ -194,6 +195,7 @@ class _Curves:
             further=[] if self.plot is None else [self.plot],
             prepare=lambda: models.resolve(options.device),
             files_vouch=False,
+            kept_elsewhere=self.plot is not None or options.out is not None,
             each=len(self.rows) * len(self.severities),
             names=lambda job: [(str(job.path), row.name) for row in self.rows],
             named=_named,
@@ -205,7 +207,7 @@ class _Curves:
         for rows in self._scored(job, turn):
             yield from rows
             if "error" not in rows[0]:
-                self.drawn.append((job.name, curve_of(rows)))
+                self.drawn.append((escaped(job.name), rows))
         own = self.drawn[first:]
         if own and self.options.out is not None:
             self._plot(own, _plot_of(job, self.options.out))
@@ -215,10 +217,11 @@ class _Curves:
         if self.plot is not None and self.drawn and not batch.interrupted:
             self._plot(self.drawn, self.plot)
 
-    def _plot(self, drawn: Sequence[tuple[str, MachineCurve]], path: Path) -> None:
+    def _plot(self, drawn: Sequence[tuple[str, Sequence[Row]]], path: Path) -> None:
         from ..core.io.curve_plot import NamedCurve, write_curves
 
-        write_curves([NamedCurve(*curve) for curve in drawn], path)
+        of_all = [row for _, rows in drawn for row in rows]
+        write_curves([NamedCurve(name, curve_of(rows)) for name, rows in drawn], path, of_all)
         if path == self.plot or len(self.rows) == 1:
             self.report.say(f"Plotted in {path}.")
 
@@ -228,8 +231,7 @@ class _Curves:
         for number, row in enumerate(self.rows):
             named = {"file": str(job.path), "kind": _CURVE, "distortion": row.name}
             cells = {**named, **turn.vouch(distortion=row.name)}
-            # People may have sorted the table.
-            known = sorted(turn.known(cells), key=lambda one: self.severities.index(one["severity"]))
+            known = self._known(job, turn, cells)
             if len(known) == len(self.severities):
                 yield [turn.keep({**one, **{name: None for name in _MAY_BE_NONE if name not in one}}) for one in known]
                 continue
@@ -240,6 +242,19 @@ class _Curves:
             elif not self.leaves_out:
                 message = f"{job.path} is grey, and {row.name} changes only colours."
                 yield [{**named, "score": None, "error": message}]
+
+    def _known(self, job: Job, turn: Turn, cells: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Give the rows of a curve that are there, of the table or of a plot, by severity."""
+        found = turn.known(cells)
+        plots = [self.plot, None if self.options.out is None else _plot_of(job, self.options.out)]
+        for path in filter(None, plots) if self.options.resume else ():
+            info = (record_at(path) or {}).get("info")
+            kept = info.get("rows") if isinstance(info, Mapping) else None
+            of_plot = [row for row in kept or () if row.get(MADE_FROM) == cells[MADE_FROM]]
+            found = found or [{**row, **cells} for row in of_plot]
+        # People may have sorted the table.
+        by_severity = {row.get("severity"): row for row in found}
+        return [by_severity[severity] for severity in self.severities if severity in by_severity]
 
     def _rows(
         self, file: ImageFile, row: Distortion, number: int, cells: Mapping[str, Any], progress: Progress

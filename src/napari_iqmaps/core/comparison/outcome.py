@@ -20,12 +20,18 @@ from ..registration import record
 from ..registration.geometry import Matrix, identity
 from ..registration.search import register
 from ..registration.warp import on_grid
+from ..score_columns import Column, columns
 from .preprocessing import Frames, Method, Prepared, Preprocessing, bring_back
 
 KIND = "diff_diff"
 """Of which map the score of a row is."""
 
-COLUMNS = (*verdict.COLUMNS, *record.COLUMNS)
+COLUMNS = (
+    *verdict.COLUMNS,
+    *record.COLUMNS,
+    *columns(None, "category", "scoring", "registration", holds="text"),
+    Column("scored"),
+)
 """Of a table of outcomes, beside the general ones: a registration, and what a diff-diff says of it."""
 
 Category = Literal["better", "worse", "tie", "unscored", "refused", "failed"]

@@ -39,7 +39,7 @@ def written_whole(path: str | Path) -> Iterator[Path]:
     refuses is an InputError.
     """
     target = _target(path)
-    _sweep(target.parent)
+    sweep(target.parent)
     # Not tempfile: its files are private to the user, and a result should have the rights of any new file. The name is
     # short: that of the target may be as long as the system allows.
     part = target.with_name(f".iqmaps-{_here():08x}-{os.getpid()}-{secrets.token_hex(4)}.part")
@@ -88,7 +88,7 @@ def _here() -> int:
     return zlib.crc32(f"{socket.gethostname()} {number}".encode())
 
 
-def _sweep(folder: Path) -> None:
+def sweep(folder: Path) -> None:
     """Remove the parts of files whose writers no longer run; once for each folder."""
     if str(folder) in _swept:
         return

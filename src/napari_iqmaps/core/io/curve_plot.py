@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -40,12 +40,13 @@ class _Panel(NamedTuple):
     lines: list[NamedCurve]  # each with its label in place of the image's name
 
 
-def write_curves(curves: Sequence[NamedCurve], path: str | Path) -> Path:
+def write_curves(curves: Sequence[NamedCurve], path: str | Path, kept: Sequence[Mapping[str, Any]] = ()) -> Path:
     """Draw score against severity, of curves that all have the same severities and `fails_below`, as PNG.
 
     Up to seven distortions of one image are lines of one panel. Otherwise there is a panel for each distortion, with a
     line for each image; of more than seven images the lines are grey, with their mean. A ring marks the severity at
-    which a score falls below `fails_below`, a band one standard deviation of up to three scores.
+    which a score falls below `fails_below`, a band one standard deviation of up to three scores. `kept`: rows of
+    a table, of which the curves are made; the picture's record keeps them.
     """
     panels = _panels(curves)
     columns = math.ceil(math.sqrt(len(panels)))
@@ -59,7 +60,8 @@ def write_curves(curves: Sequence[NamedCurve], path: str | Path) -> Path:
         figure.supylabel("machine-perceived quality", fontsize="medium")
         if len({image for image, _ in curves}) == 1 < len(panels):
             figure.suptitle(drawable(curves[0].image))
-        return write_figure(figure, path, _record(curves))
+        record = _record(curves)
+        return write_figure(figure, path, {**record, "info": {**record["info"], **({"rows": kept} if kept else {})}})
 
 
 def _panels(curves: Sequence[NamedCurve]) -> list[_Panel]:

@@ -24,6 +24,7 @@ COLUMNS = (
     *columns(Part.SCORE, "valid_fraction", "local_ncc_before", "local_ncc_after", "inliers", "largest_shift"),
     *columns(Part.SCORE, "frames", "frames_accepted"),
     *columns(None, "reason", "sentence", holds="text"),
+    *columns(None, *(f"h{row}{column}" for row in (1, 2, 3) for column in (1, 2, 3))),
 )
 """Of a table of registrations or of the frames of a series, beside the general ones."""
 
