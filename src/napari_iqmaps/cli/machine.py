@@ -220,7 +220,7 @@ class _Curves:
     def _plot(self, drawn: Sequence[tuple[str, Sequence[Row]]], path: Path) -> None:
         from ..core.io.curve_plot import NamedCurve, write_curves
 
-        of_all = [row for _, rows in drawn for row in rows]
+        of_all = [dict(sorted(row.items())) for _, rows in drawn for row in rows]  # the same, wherever they come from
         write_curves([NamedCurve(name, curve_of(rows)) for name, rows in drawn], path, of_all)
         if path == self.plot or len(self.rows) == 1:
             self.report.say(f"Plotted in {path}.")

@@ -1,7 +1,9 @@
 """The table of a batch."""
 
 import csv
+import io
 import json
+import os
 
 import numpy as np
 import pytest
@@ -134,3 +136,97 @@ def test_columns_stand_in_their_parts_and_those_that_nobody_declared_follow(tmp_
     assert read_scores(path, declared) == rows
     assert read_scores(path, ())[0]["reason"] == 12
     assert "limit" not in read_scores(path, ())[0]
+
+
+# --- a table that a spreadsheet has saved
+
+ROWS = [
+    {"file": "a.png", "kind": "quality", "score": -1.5, "uncertainty": 0.25, "not_enough_evidence": "",
+     "data_range": [0, 255], "planes": [1.5, 2.5], "planes_enough_evidence": [True, False]},
+    {"file": "b; c.png", "kind": "quality", "score": 2.0, "uncertainty": None, "not_enough_evidence": "Uniform, \"so\"",
+     "notes": ["One.", "Two."]},
+]  # fmt: skip
+
+
+def saved_again(path, separator, encoding, end, *, commas=False, own=()):
+    with path.open(newline="", encoding="utf-8") as file:
+        table = list(csv.reader(file))
+    if commas:
+        table = [[cell.replace(".", ",") if set(cell) <= set("-0123456789. ") else cell for cell in row]
+                 for row in table]  # fmt: skip
+    table = [[*row, more] for row, more in zip(table, own or [""] * len(table), strict=True)]
+    text = io.StringIO()
+    csv.writer(text, delimiter=separator, lineterminator=end, quoting=csv.QUOTE_ALL).writerows(table)
+    path.write_bytes(text.getvalue().encode(encoding))
+
+
+@pytest.mark.parametrize(
+    ("separator", "encoding", "end", "commas"),
+    [
+        (",", "utf-8-sig", "\r\n", False),
+        (";", "utf-8", "\n", False),
+        (";", "utf-8-sig", "\r\n", True),
+        ("\t", "utf-16", "\r\n", True),
+        (",", "utf-16-le", "\n", False),
+    ],
+)
+def test_a_table_is_known_as_spreadsheets_save_it(tmp_path, separator, encoding, end, commas):
+    path = write_scores(ROWS, tmp_path / "t.csv", COLUMNS)
+    saved_again(path, separator, encoding, end, commas=commas)
+    if encoding == "utf-16-le":
+        path.write_bytes(b"\xff\xfe" + path.read_bytes())
+    assert read_scores(path, COLUMNS) == ROWS
+
+
+def test_columns_of_ones_own_are_kept_as_they_are(tmp_path):
+    path = write_scores(ROWS, tmp_path / "t.csv", COLUMNS)
+    saved_again(path, ";", "utf-8-sig", "\r\n", own=["mine", "007", "=1+1, ü"])
+    rows = read_scores(path, COLUMNS, keeps_own=True)
+    assert [row["mine"] for row in rows] == ["007", "=1+1, ü"]
+    write_scores(rows, path, COLUMNS)
+    assert [row["mine"] for row in read_scores(path, COLUMNS, keeps_own=True)] == ["007", "=1+1, ü"]
+    assert "=1+1, ü" in path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("keep", [0.5, 0.9])
+def test_a_table_that_was_cut_is_not_read(tmp_path, keep):
+    path = write_scores([{**row, "made_from": "x" * 30} for row in ROWS], tmp_path / "t.csv", COLUMNS)
+    code = path.read_bytes()
+    path.write_bytes(code[: int(len(code) * keep)])
+    with pytest.raises(iq.InputError, match="t.csv"):
+        read_scores(path, COLUMNS)
+
+
+def test_rows_that_lack_separators_at_their_end_are_whole(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("sep=;\nfile;kind;score;not_enough_evidence;error;\na.png;quality;1,5\n;;;;;\n")
+    assert read_scores(path, COLUMNS) == [{"file": "a.png", "kind": "quality", "score": 1.5, "not_enough_evidence": ""}]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".json"])
+@pytest.mark.parametrize(
+    "name",
+    ["g\udcff.png", "=cmd|' /C calc'!A0.png", "-1.png", "+a", "@a", "\t=a", "\r=a", "a;=b", "'=a", "''-a", "'quoted'",
+     "\uff1da", "a\nb\x1b[2J.png", "\u202egnp.exe", "written \\xff.png"],
+)  # fmt: skip
+def test_names_come_back_and_no_cell_is_a_formula(tmp_path, suffix, name):
+    row = {"file": name, "kind": "k", "score": -3.5, "not_enough_evidence": "", "notes": [name.replace(";", "")]}
+    path = write_scores([row], tmp_path / f"t{suffix}", COLUMNS)
+    assert read_scores(path, COLUMNS) == [row]
+    text = path.read_bytes().decode("utf-8")
+    assert all(character == "\n" or character.isprintable() for character in text)
+    if suffix == ".csv":
+        (cells,) = list(csv.reader(io.StringIO(text, newline="")))[1:]
+        texts = [cell for cell in cells if cell != "-3.5"]
+        assert not any(part.startswith(tuple("=+-@\t\r\uff1d")) for cell in texts for part in cell.split(";"))
+        assert "-3.5" in cells
+
+
+def test_a_deep_table_and_a_pipe_are_refused(tmp_path):
+    (tmp_path / "deep.json").write_text("[" * 100_000)
+    with pytest.raises(iq.InputError, match="deep.json"):
+        read_scores(tmp_path / "deep.json", COLUMNS)
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "pipe.csv")
+        with pytest.raises(iq.InputError, match="named pipe"):
+            read_scores(tmp_path / "pipe.csv", COLUMNS)

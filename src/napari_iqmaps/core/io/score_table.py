@@ -104,10 +104,14 @@ def _rows_of(text: str, known: Mapping[str, Column], keeps_own: bool) -> Iterato
     lines = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=separator)
     next(lines)
     is_complete = text.endswith(("\n", "\r"))
+    if not is_complete and "\r" not in text:  # some spreadsheets end no last line, but those write other ends of lines
+        raise ValueError("its last line does not end: it was cut short")
     for cells in lines:
         if not any(cells):
             continue
-        # Spreadsheets leave out separators at the end of a row; in a last line that does not end, it was cut.
+        # Spreadsheets add separators at the end of a row, or leave them out; a last line that does not end was cut.
+        while len(cells) > len(head) and not cells[-1]:
+            cells.pop()
         lacks = len(head) - len(cells)
         if lacks < 0 or (lacks > 0 and not is_complete):
             raise ValueError("a row has more or fewer cells than there are columns")
@@ -117,7 +121,10 @@ def _rows_of(text: str, known: Mapping[str, Column], keeps_own: bool) -> Iterato
 def _head_of(text: str) -> tuple[str, list[str]]:
     """Find what stands between the cells, and the names of the columns."""
     for separator in _SEPARATORS:
-        head = next(csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=separator))
+        try:
+            head = next(csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=separator))
+        except csv.Error:  # quotes in the midst of what this separator makes a cell
+            continue
         while head and not head[-1]:
             head.pop()
         if set(ALWAYS) <= set(head):
