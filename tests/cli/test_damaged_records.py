@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tifffile
 from click.testing import CliRunner
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 import napari_iqmaps as iq
 from napari_iqmaps.cli import main
@@ -173,3 +173,32 @@ def test_a_frame_that_cannot_be_read_is_named_and_not_what_it_lacks(pair):
     assert "is empty (0 bytes)" in errors["empty.tif"]
     assert "not an image" in errors["noise.png"]
     assert "holds no" not in result.output
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda rows: 5,
+        lambda rows: ["text", *rows],
+        lambda rows: [row | {"score": "high"} for row in rows],
+        lambda rows: [row | {"severity": [3]} for row in rows],
+        lambda rows: [row | {"fails_below": "low"} for row in rows],
+        lambda rows: [{name: value for name, value in row.items() if name != "distortion"} for row in rows],
+    ],
+)
+def test_a_curve_whose_plot_has_damaged_rows_is_made_anew(change, pair):
+    words = ("machine", "a.png", "--curve", "jpeg", "--severity", "0,3", "--plot", "p.png", "--json")
+    first = call(*words)
+    assert first.exit_code == 0, first.stderr
+    assert json.loads(call(*words).stdout)["kept"] == 2
+    with Image.open("p.png") as picture:
+        record = json.loads(picture.info[KEY])
+        record["info"]["rows"] = change(record["info"]["rows"])
+        text = PngImagePlugin.PngInfo()
+        text.add_text(KEY, json.dumps(record))
+        picture.save("q.png", pnginfo=text)
+    Path("q.png").replace("p.png")
+    result = call(*words)
+    assert result.exit_code == 0, result.stderr
+    rows = json.loads(result.stdout)["rows"]
+    assert [row["score"] for row in rows] == [row["score"] for row in json.loads(first.stdout)["rows"]]
