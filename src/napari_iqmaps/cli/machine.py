@@ -255,8 +255,8 @@ class _Curves:
             found = found or turn.shown(of_plot)
         # People may have sorted the table.
         by_severity = {row["severity"]: row for row in found if isinstance(row.get("severity"), int | float)}
-        unknown = dict.fromkeys(_MAY_BE_NONE)
-        known = [unknown | by_severity[severity] for severity in self.severities if severity in by_severity]
+        there = [by_severity[severity] for severity in self.severities if severity in by_severity]
+        known = [{**row, **{name: None for name in _MAY_BE_NONE if name not in row}} for row in there]
         try:
             curve_of(known)
         except (LookupError, TypeError, ValueError, AttributeError):
