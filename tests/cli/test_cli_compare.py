@@ -232,7 +232,7 @@ def test_steps_are_listed(iqmaps):
         (("view", "--out", "out", "--grid", "5"), "neither ROWSxCOLUMNS"),
         (("view", "--out", "out", "--illumination", "magic"), "'magic' is not one of"),
         (("list.csv", "view", "--out", "out"), "give it alone"),
-        (("none.csv", "--out", "out"), "none.csv cannot be read as a list of pairs"),
+        (("none.csv", "--out", "out"), "There is no file none.csv"),
     ],
 )
 def test_wrong_use(iqmaps, frames, tmp_path, words, says):

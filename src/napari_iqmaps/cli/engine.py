@@ -136,13 +136,18 @@ class Turn:
 
     def known(self, cells: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Find the rows of the table that have the same such cell and can be shown; give them with these cells."""
-        can_show = self._batch.plan.layout.can_show
-        return [row for row in self._batch.ledger.known_rows(cells) if can_show(row)]
+        return self.shown(self._batch.ledger.known_rows(cells))
+
+    def shown(self, rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Leave out the rows from files that could not be shown."""
+        return [row for row in rows if self._batch.plan.layout.can_show(row)]
 
     def is_sound(self, row: Row, files: Iterable[Path]) -> bool:
         """Tell whether a row that outputs tell of can be shown, and whether the files that it names are of this job."""
         own = {os.path.abspath(path) for path in self._batch.plan.outputs(self._job)}  # noqa: PTH100 - texts
         named = {os.path.abspath(path) for path in files}  # noqa: PTH100
+        if not {"file", "kind", "score"} <= row.keys():
+            return False
         return named <= own and all(map(os.path.isfile, named)) and self._batch.plan.layout.can_show(row)
 
     def keep(self, row: dict[str, Any]) -> dict[str, Any]:

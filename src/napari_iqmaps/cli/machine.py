@@ -233,7 +233,7 @@ class _Curves:
             cells = {**named, **turn.vouch(distortion=row.name)}
             known = self._known(job, turn, cells)
             if len(known) == len(self.severities):
-                yield [turn.keep({**one, **{name: None for name in _MAY_BE_NONE if name not in one}}) for one in known]
+                yield [turn.keep(one) for one in known]
                 continue
             turn.prepare()
             file = file or self.options.read(job.path)
@@ -250,11 +250,18 @@ class _Curves:
         for path in filter(None, plots) if self.options.resume else ():
             info = (record_at(path) or {}).get("info")
             kept = info.get("rows") if isinstance(info, Mapping) else None
-            of_plot = [row for row in kept or () if row.get(MADE_FROM) == cells[MADE_FROM]]
-            found = found or [{**row, **cells} for row in of_plot]
+            rows = [row for row in kept if isinstance(row, Mapping)] if isinstance(kept, list) else []
+            of_plot = [{**row, **cells} for row in rows if row.get(MADE_FROM) == cells[MADE_FROM]]
+            found = found or turn.shown(of_plot)
         # People may have sorted the table.
-        by_severity = {row.get("severity"): row for row in found}
-        return [by_severity[severity] for severity in self.severities if severity in by_severity]
+        by_severity = {row["severity"]: row for row in found if isinstance(row.get("severity"), int | float)}
+        there = [by_severity[severity] for severity in self.severities if severity in by_severity]
+        known = [{**row, **{name: None for name in _MAY_BE_NONE if name not in row}} for row in there]
+        try:
+            curve_of(known)
+        except (LookupError, TypeError, ValueError, AttributeError):
+            return []  # what people have made of it: the curve is made anew
+        return known
 
     def _rows(
         self, file: ImageFile, row: Distortion, number: int, cells: Mapping[str, Any], progress: Progress

@@ -6,7 +6,7 @@ thread like any work.
 
 from __future__ import annotations
 
-import csv
+import os
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -19,6 +19,7 @@ from ..core.diffdiff import verdict
 from ..core.errors import InputError
 from ..core.io import write_map, write_scores
 from ..core.io.atomic import written_whole
+from ..core.io.score_table import read_scores
 from ..core.progress import Progress
 from ..core.registration import record
 from .results import Result, computed
@@ -28,8 +29,6 @@ _COLUMNS = tuple(
     column for subject in (maps, machine_curve, blind, hiding, verdict, record) for column in subject.COLUMNS
 )
 """Of all subjects: one table may take rows of each."""
-
-_OURS = {"file", "kind", "score"}
 
 
 def save_map(result: Result, path: str | Path, progress: Progress) -> Path:
@@ -95,13 +94,11 @@ def _asked(parent: QWidget, title: str, suggestion: str, filters: str, work: Any
 
 
 def _rows_of(path: Path) -> list[dict[str, Any]]:
-    if not path.exists():
+    if not os.path.lexists(path):
         return []
-    with path.open(newline="", encoding="utf-8") as file:
-        table = csv.DictReader(file)
-        if not set(table.fieldnames or ()) >= _OURS:
-            raise InputError(
-                f"{path.name} exists and is not a table of scores: it has no columns {', '.join(sorted(_OURS))}. "
-                "Choose another file."
-            )
-        return list(table)
+    try:
+        return read_scores(path, _COLUMNS, keeps_own=True)
+    except InputError as error:
+        raise InputError(
+            f"{path.name} exists and is not a table of scores, or damaged ({error}). Choose another file."
+        ) from error

@@ -205,6 +205,7 @@ def test_a_table_names_the_line(text, message):
         "# a remark, with a comma; and more\nfile,score\n#1.png,5\n",
         '"# a remark",\n# another\n\nfile,score\n#1.png,5\n',
         "note,score,file\n,5,#1.png\n",
+        "file,score,note\n#1.png,5\n",
         ",file,score\n0,#1.png,5\n",
     ],
 )

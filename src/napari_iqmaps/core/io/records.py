@@ -310,7 +310,7 @@ def parse_table(
     repeated = [name for name in columns if name and columns.count(name) > 1]
     if repeated:
         raise error(f"{where} has more than one column {repeated[0]}. Keep one.")
-    rows = tuple(_row(line, cells, columns, where, error) for line, cells in lines)
+    rows = tuple(_row(line, cells, columns, needed, where, error) for line, cells in lines)
     return TextTable(where, tuple(filter(None, columns)), rows, tuple(above), error)
 
 
@@ -416,7 +416,12 @@ def _names(header: str, sign: str, lower: bool) -> list[str]:
     return [name.lower() for name in names] if lower else names
 
 
-def _row(line: int, cells: Sequence[str], columns: Sequence[str], where: str, error: Error) -> Row:
-    if len(cells) < len(columns) or any(cells[len(columns) :]):
+def _row(
+    line: int, cells: Sequence[str], columns: Sequence[str], needed: Sequence[str], where: str, error: Error
+) -> Row:
+    # Spreadsheets leave out signs behind the last cell of a row; what is needed has to be there.
+    lacks = set(columns[len(cells) :]) & set(needed)
+    if lacks or any(cells[len(columns) :]):
         raise error(f"{where}, line {line}, has {len(cells)} cells instead of {len(columns)}. Mend or remove it.")
-    return Row(line, {name: cell for name, cell in zip(columns, cells, strict=False) if name})
+    found = dict.fromkeys(filter(None, columns), "")
+    return Row(line, found | {name: cell for name, cell in zip(columns, cells, strict=False) if name})
