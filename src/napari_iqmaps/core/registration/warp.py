@@ -67,7 +67,8 @@ def _stored(warped: npt.NDArray[Any], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
     limits = np.iinfo(dtype)
     # The largest number of 64 bits is none of float64, which has the next power of two.
     most = float(limits.max) if dtype.itemsize < 8 else float(np.nextafter(float(limits.max), 0))
-    return np.clip(np.rint(warped), limits.min, most).astype(dtype)
+    rounded: npt.NDArray[Any] = np.clip(np.rint(warped), limits.min, most).astype(dtype)
+    return rounded
 
 
 def valid_pixels(
