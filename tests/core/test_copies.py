@@ -16,11 +16,13 @@ import napari_iqmaps as iq
 from .sweep import instances_of, picture
 
 WAYS = {
-    **{f"pickle {number}": lambda value, number=number: pickle.loads(pickle.dumps(value, number))
-       for number in range(pickle.HIGHEST_PROTOCOL + 1)},
+    **{
+        f"pickle {number}": lambda value, number=number: pickle.loads(pickle.dumps(value, number))
+        for number in range(pickle.HIGHEST_PROTOCOL + 1)
+    },
     "copy": copy.copy,
     "deepcopy": copy.deepcopy,
-}  # fmt: skip
+}
 
 
 @pytest.fixture(scope="module")
@@ -64,16 +66,14 @@ def test_every_function_and_table(name, way):
     assert WAYS[way](value) == value
 
 
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("make", [iq.quality, iq.assess, iq.machine_assess, iq.threshold_map, iq.visibility_map])
-def test_what_has_been_asked_for_its_cached_parts_or_is_lazy(make, way):
+@pytest.mark.parametrize("way", ["pickle 5", "deepcopy"])
+@pytest.mark.parametrize("make", [iq.assess, iq.machine_assess, iq.threshold_map, iq.visibility_map])
+def test_what_is_lazy_or_has_been_asked_for_its_cached_parts(make, way):
     array = pytest.importorskip("dask.array")
     lazy = array.from_array(picture(), chunks=20)
     made = make(lazy, lazy) if make is iq.visibility_map else make(lazy)
-    for value in (made, make(picture(), picture()) if make is iq.visibility_map else make(picture())):
-        if hasattr(value, "score"):
-            np.asarray(value.score)
-        again = WAYS[way](value)
-        assert again.sentence() == value.sentence()
-        if hasattr(value, "compute"):
-            assert alike(again.compute(), value.compute())
+    again = WAYS[way](made)
+    assert again.sentence() == made.sentence()
+    now = again.compute()
+    assert alike(now, made.compute())
+    assert now.sentence() == WAYS[way](now).sentence()

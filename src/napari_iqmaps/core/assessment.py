@@ -193,18 +193,14 @@ class _Assessed:
         Returns whose maps say in their provenance why their evidence is not enough; nothing lazy is computed.
         """
         if not isinstance(judge, Judge):
-            raise InputError(
-                f"judge is {shown(judge)}; give what makes the score of a pass."
-            )
+            raise InputError(f"judge is {shown(judge)}; give what makes the score of a pass.")
         made = cls({kind: QualityMap.of(plane, kind, judge.info) for kind, plane in values.items()}, sums, judge)
         return made if made.is_lazy else made.with_reservations()
 
     def __post_init__(self) -> None:
         check_fields(self)
         if not (type(self.sums) is np.ndarray or is_dask(self.sums)) or self.sums.ndim < 1 or self.sums.dtype != float:
-            raise InputError(
-                f"sums is {shown(self.sums)}; give what a pass added up, float64 (..., numbers)."
-            )
+            raise InputError(f"sums is {shown(self.sums)}; give what a pass added up, float64 (..., numbers).")
         object.__setattr__(self, "maps", MappingProxyType(dict(self.maps)))
 
     def __reduce__(self) -> tuple[Any, ...]:

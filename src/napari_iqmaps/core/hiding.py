@@ -89,7 +89,8 @@ class HiddenMark:
             One sentence or two, with the reservations.
         """
         highest, level, kept = (self.info[name] for name in ("highest", "level", "kept"))
-        energy = float(np.mean(self.energy))
+        with np.errstate(over="ignore"):
+            energy = float(np.mean(self.energy))
         text = (
             f"Nowhere is the mark seen with more than {highest:.0%} probability (allowed: {level:.0%}, strength "
             f"{self.info['strength']:g}). Its mean square is {energy:.3g} in code values of 255; {kept:.0%} of the "

@@ -107,16 +107,13 @@ class MachineCurve:
         """
         levels = np.array(severities, dtype=np.float64)
         scores = np.array([quality.value for quality in qualities], dtype=np.float64)
+        _check_lengths(levels, scores, qualities)
         fails_at, reason = failing_severity(levels, scores, fails_below)
         return cls(name, levels, scores, tuple(qualities), fails_below, fails_at, reason, info or {})
 
     def __post_init__(self) -> None:
         check_fields(self)
-        lengths = [len(np.ravel(column)) for column in (self.severities, self.scores)] + [len(self.qualities)]
-        if len(set(lengths)) > 1:
-            raise InputError(
-                f"The curve has {lengths[0]} severities, {lengths[1]} scores and {lengths[2]} qualities. Give as many."
-            )
+        _check_lengths(self.severities, self.scores, self.qualities)
         object.__setattr__(self, "info", MappingProxyType(dict(self.info)))
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -253,6 +250,15 @@ def machine_curve(
     info = {**qualities[0].info, "method": "machine_curve", "distortion": distortion, "seed": seed}
     info |= {"severities": levels, "fails_below": fails_below}
     return MachineCurve.of(distortion, levels, qualities, fails_below=fails_below, info=info)
+
+
+def _check_lengths(severities: Any, scores: Any, qualities: Sequence[QualityScore]) -> None:
+    """Refuse a curve that has not one score and one quality for each severity."""
+    if (len(qualities),) != severities.shape or severities.shape != scores.shape or not len(qualities):
+        raise InputError(
+            f"The curve has severities of shape {severities.shape}, scores of shape {scores.shape}, {len(qualities)} "
+            "qualities. Give one of each for every severity."
+        )
 
 
 def failing_severity(

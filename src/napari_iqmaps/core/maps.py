@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .arguments import check_fields, checked, shown
-from .arrays import computed, is_dask
+from .arrays import as_array, computed, is_dask
 from .errors import InputError
 from .kinds import KINDS, Kind
 from .observers import viewing
@@ -83,7 +83,8 @@ class QualityMap:
     def __post_init__(self) -> None:
         check_fields(self)
         _check_values(self.values, self.kind)
-        if np.shape(self.score) != self.values.shape[:-2] or not _is_real(self.score):
+        score = as_array(self.score, "score")
+        if score.shape != self.values.shape[:-2] or score.dtype.kind not in "fiu":
             raise InputError(
                 f"The score is {shown(self.score)}; give one number for each plane of the map, in the shape "
                 f"{self.values.shape[:-2]} (a number for one image)."
@@ -158,11 +159,6 @@ def _check_values(values: Any, kind: str) -> None:
         )
 
 
-def _is_real(score: Any) -> bool:
-    """Tell whether a score is of real numbers; a bool is none."""
-    return (score.dtype if hasattr(score, "dtype") else np.asarray(score).dtype).kind in "fiu"
-
-
 def mean_of_valid(values: np.ndarray) -> float | np.ndarray:
     """Average each plane, ``(..., height, width)``, over its valid pixels; NaN for a plane without one."""
     lead = values.shape[:-2]
@@ -172,7 +168,8 @@ def mean_of_valid(values: np.ndarray) -> float | np.ndarray:
         valid = np.isfinite(plane)
         count = int(valid.sum())
         # float64 accumulation: a float32 sum over 16 million pixels loses three digits.
-        total = float(plane.sum(where=valid, dtype=np.float64))
+        with np.errstate(over="ignore"):
+            total = float(plane.sum(where=valid, dtype=np.float64))
         means[index] = total / count if count else math.nan
     return float(means) if means.ndim == 0 else means
 

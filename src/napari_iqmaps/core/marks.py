@@ -223,7 +223,7 @@ def _range_of(dtype: np.dtype[Any], mark_range: MarkRange) -> tuple[float, float
         pair = np.asarray(mark_range, dtype=float)
     except (TypeError, ValueError):
         pair = np.empty(0)
-    if pair.shape != (2,) or not np.isfinite(pair).all() or not 0 < abs(pair[1] - pair[0]) < math.inf:
+    if pair.shape != (2,) or not np.isfinite(pair).all() or not 0 < abs(float(pair[1]) - float(pair[0])) < math.inf:
         raise InputError(f"mark_range is {mark_range!r}; give two different numbers, (no mark, full mark).")
     return float(pair[0]), float(pair[1])
 
@@ -231,6 +231,8 @@ def _range_of(dtype: np.dtype[Any], mark_range: MarkRange) -> tuple[float, float
 def _flat(scaled: npt.NDArray[np.float64], array: npt.NDArray[Any]) -> Plane:
     """Reduce colours to luminance, and take what is transparent, masked or no number for no mark."""
     scaled = np.where(np.isfinite(scaled) & ~np.ma.getmaskarray(array), scaled, 0.0)
+    most = float(np.finfo(np.float32).max)
+    scaled = np.clip(scaled, -most, most)  # what float32 can hold; a full mark is 1, or some code values
     if array.ndim == 2:
         return scaled.astype(np.float32)
     if array.shape[-1] == 1:

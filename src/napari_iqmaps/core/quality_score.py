@@ -97,15 +97,18 @@ class QualityScore:
             )
         spread = np.array(np.broadcast_to(deviations, scores.shape))
         answered = scores[np.isfinite(scores)]
-        value = float(answered.mean()) if answered.size else math.nan
+        with np.errstate(over="ignore"):
+            value = float(answered.mean()) if answered.size else math.nan
         why = tuple(reasons) or ("",) * scores.size
         return cls(value, scores, spread, lower_is_better, range, not any(why), why, info or {})
 
     def __post_init__(self) -> None:
         check_fields(self)
         low, high = self.range
-        if not (math.isfinite(low) and math.isfinite(high) and low < high):
+        if not (math.isfinite(high - low) and low < high):
             raise InputError(f"The range of the score is ({low:g}, {high:g}); give its lower and its upper end.")
+        if (self.uncertainty < 0).any() or np.isinf(self.uncertainty).any():
+            raise InputError("An uncertainty is below 0 or infinite; give standard deviations, NaN where not known.")
         if self.planes.shape != self.uncertainty.shape or len(self.reasons) != self.planes.size:
             raise InputError(
                 f"The score has {self.planes.size} planes (shape {self.planes.shape}), {len(self.reasons)} reasons and "
@@ -164,7 +167,8 @@ class QualityScore:
 
     def _give_or_take(self, each: str = "") -> str:
         known = self.uncertainty[np.isfinite(self.uncertainty) & np.isfinite(self.planes)]
-        return f", give or take {self._written(float(known.mean()))}{each}" if known.size else ""
+        with np.errstate(over="ignore"):
+            return f", give or take {self._written(float(known.mean()))}{each}" if known.size else ""
 
 
 def quality_row(quality: QualityScore, **more: Any) -> dict[str, Any]:

@@ -74,7 +74,7 @@ def test_corner_error_is_the_mean_distance():
         (np.diag([1.0, 0, 1]), "not invertible"),
         (np.full((3, 3), np.nan), "NaN"),
         (np.eye(4), "shape \\(4, 4\\)"),
-        ("abc", "not of numbers"),
+        ("abc", "not numbers"),
     ],
 )
 def test_unusable_matrices_are_refused_by_name(matrix, says):

@@ -171,7 +171,7 @@ def test_a_table_is_checked():
         iq.MatchTable.of([[1, 2]], [[1, 2], [3, 4]], **SIZES)
     with pytest.raises(iq.InputError, match="NaN or infinite"):
         iq.MatchTable.of([[1, np.nan]], [[1, 2]], **SIZES)
-    with pytest.raises(iq.InputError, match="size of an image is"):
+    with pytest.raises(iq.InputError, match="moving_shape is .5,.; give 2 values"):
         iq.MatchTable.of([[1, 2]], [[1, 2]], moving_shape=(5,), fixed_shape=(5, 5))
 
 

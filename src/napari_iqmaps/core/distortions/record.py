@@ -126,9 +126,7 @@ class Distortion:
             If the severity is not a finite number.
         """
         if not abs(severity) <= _FAR_BEYOND:
-            raise InputError(
-                f"The severity is {severity!r}; give a number from -{_FAR_BEYOND} to {_FAR_BEYOND}."
-            )
+            raise InputError(f"The severity is {severity!r}; give a number from -{_FAR_BEYOND} to {_FAR_BEYOND}.")
         least, most = self.bounds
         return min(max(self._interpolated(float(severity)), least), most)
 

@@ -136,12 +136,13 @@ class MatchTable:
         InputError
             If an image would change its proportions: then it is another image, or cropped, and no scale is right.
         """
+        moving, fixed = _checked_shape(moving_shape), _checked_shape(fixed_shape)
         return replace(
             self,
-            moving_points=_resized(self.moving_points, self.moving_shape, moving_shape, "moving"),
-            fixed_points=_resized(self.fixed_points, self.fixed_shape, fixed_shape, "fixed"),
-            moving_shape=_checked_shape(moving_shape),
-            fixed_shape=_checked_shape(fixed_shape),
+            moving_points=_resized(self.moving_points, self.moving_shape, moving, "moving"),
+            fixed_points=_resized(self.fixed_points, self.fixed_shape, fixed, "fixed"),
+            moving_shape=moving,
+            fixed_shape=fixed,
         )
 
     @checked
@@ -233,7 +234,7 @@ def _resized(points: Points, before: tuple[int, int], after: tuple[int, int], na
 
 def _points(points: Any, name: str) -> Points:
     array = numbers(points, f"table of {name} points")
-    if array.size and (array.ndim > 2 or array.shape[-1] != 2):
+    if array.ndim == 0 or (array.size and (array.ndim > 2 or array.shape[-1] != 2)):
         raise InputError(f"The {name} points have shape {array.shape}; give (n, 2), each row x and y.")
     return array.reshape(-1, 2)
 

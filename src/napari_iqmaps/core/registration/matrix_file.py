@@ -104,6 +104,7 @@ class MatrixRecord:
             raise InputError(f"The moving image has shape {moving.shape}; a matrix moves one plane at a time.")
         shape = sides[0], sides[1]
         target = _agreed("fixed", self.fixed_shape, fixed_shape)
+        check_sides("fixed_shape", target)
         _agreed("moving", self.moving_shape, shape)
         registered, valid = on_grid(moving, self.matrix, target, axis)
         return Registration(

@@ -45,6 +45,8 @@ def warp_image(
     dtype = values.dtype
     if dtype.kind == "f":
         values = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
+    if dtype.kind == "f" and dtype.itemsize > 8:
+        values = np.clip(values, np.finfo(np.float64).min, np.finfo(np.float64).max)  # what OpenCV's numbers can hold
     # OpenCV takes bytes in the machine's own order only.
     working = values.astype(dtype.newbyteorder("="), copy=False) if dtype.name in _NATIVE else values.astype(np.float64)
     size = (shape[1], shape[0])
@@ -52,10 +54,21 @@ def warp_image(
     if has_channels and warped.ndim == 2:
         warped = warped[..., np.newaxis]
     if dtype.name not in _NATIVE:
-        warped = (warped if dtype.kind == "f" else np.rint(warped)).astype(dtype)
+        warped = _stored(warped, dtype)
     warped[~valid] = np.nan if dtype.kind == "f" else 0
     result: npt.NDArray[Any] = warped
     return result
+
+
+def _stored(warped: npt.NDArray[Any], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    """Give float64 numbers in another type; whole ones rounded."""
+    if dtype.kind not in "ui":
+        return warped.astype(dtype)
+    limits = np.iinfo(dtype)
+    # The largest number of 64 bits is none of float64, which has the next power of two.
+    most = float(limits.max) if dtype.itemsize < 8 else float(np.nextafter(float(limits.max), 0))
+    rounded: npt.NDArray[Any] = np.clip(np.rint(warped), limits.min, most).astype(dtype)
+    return rounded
 
 
 def valid_pixels(
@@ -99,6 +112,8 @@ def on_grid(
     array = computed(as_array(image, "moving image"))
     if array.dtype.kind not in "buif":
         raise InputError(f"The moving image has dtype {array.dtype}; give an image of real numbers.")
+    if array.size == 0:
+        raise InputError(f"The moving image is empty (shape {array.shape}). Check how it was read or cropped.")
     if axis is not None:
         array = np.moveaxis(array, axis, -1)
     has_channels = axis is not None
