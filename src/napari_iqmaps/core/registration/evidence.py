@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -314,8 +315,9 @@ class Evidence:
         return not replace(self, rival=0.0).objection(options)
 
     def row(self) -> dict[str, Any]:
-        """Give the evidence as a flat dict."""
-        return {**asdict(self), "share": self.share}
+        """Give the evidence as a flat dict; `second` only where there is a second motion to speak of."""
+        told = {**asdict(self), "share": self.share}
+        return told if self.second > PULLED else {name: told[name] for name in told if name != "second"}
 
     def _against_geometry(self, options: Options) -> str:
         if not self.upright:
@@ -398,7 +400,7 @@ def judge(pair: Pair, matrix: Matrix, options: Options) -> Judgement:
     if not upright or not _SMALLEST_AREA <= area <= _LARGEST_AREA:
         empty = Evidence(0.0, area, upright, shift, 0, 0, 0, math.nan, math.inf, math.inf, math.inf)
         return Judgement(matrix, empty, nothing, nothing)
-    view = _View.of(pair, matrix)
+    view = options.steps.wait(partial(_View.of, pair, matrix))
     overlap = float(view.inside.sum() / min(view.fixed.size, area * view.moving_pixels))
     found = search_blocks(view.registered, view.fixed, view.valid)
     options.steps.tick()
