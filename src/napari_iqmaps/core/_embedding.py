@@ -282,7 +282,8 @@ def _corrected(thresholds: Plane, visibility: Plane, change: Plane, pooling: Poo
 
 
 def _pooled(change: Plane, pooling: Pooling, tick: Tick) -> Plane:
-    return _in_strips((partial(pooling, tick=tick), pooling.reach), change, tick)
+    pooled: Plane = _in_strips((partial(pooling, tick=tick), pooling.reach), change, tick)
+    return pooled
 
 
 def _in_strips(operation: tuple[Callable[[Any], Any], int], plane: Any, tick: Tick) -> Any:
