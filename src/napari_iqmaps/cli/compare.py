@@ -36,6 +36,7 @@ from ..core.io.atomic import written_whole
 from ..core.io.image_file import ImageFile
 from ..core.io.reading import SUFFIXES
 from ..core.names import escaped
+from ..core.progress import Steps
 from ..core.registration.search import register
 from ..core.tables import as_csv, flat
 from .engine import Batch, Plan, Turn, make_folder
@@ -376,7 +377,9 @@ class _Comparison:
         assert matrix is not None  # rows that failed are not kept
         facts = {"accepted": there.accepted, "reason": there.reason, "inliers": there.inliers}
         for scoring, outcome in zip(self.scorings, before, strict=True):
-            yield outcome or judged_matrix(self._frames, pair, names, method, scoring, self.rules, matrix, facts)
+            yield outcome or judged_matrix(
+                self._frames, pair, names, method, scoring, self.rules, matrix, facts, steps=Steps(turn.progress)
+            )
 
     def conclude(self, batch: Batch[_Task], *, draws: bool) -> None:
         """Write the tables and pictures, and say what follows."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -173,10 +174,10 @@ class Pooling:
         """Pixels to each side that a pooled difference depends on."""
         return self.window // 2 + observers.difference_reach(self.pixels_per_degree)
 
-    def __call__(self, change: Plane) -> Plane:
+    def __call__(self, change: Plane, tick: Tick = _nothing) -> Plane:
         """Pool a change of luminance."""
         unchanged = np.zeros_like(change)
-        return observers.local_difference(change, unchanged, self.window, self.gains, self.pixels_per_degree)
+        return observers.local_difference(change, unchanged, self.window, self.gains, self.pixels_per_degree, tick)
 
 
 def level_of(strength: float) -> np.float32:
@@ -231,7 +232,8 @@ def embed(
         if rounds < ROUNDS:
             thresholds = _corrected(thresholds, visibility, carrier.stored(wanted * gain), pooling, tick)
         else:
-            gain = np.where(ndimage.maximum_filter(too_much, 2 * pooling.reach + 1), np.float32(0), gain)
+            around = partial(ndimage.maximum_filter, size=2 * pooling.reach + 1), pooling.reach
+            gain = np.where(_in_strips(around, too_much, tick), np.float32(0), gain)
     else:
         gain = np.zeros_like(gain)
         marked, mark = carrier.put(gain)
@@ -284,10 +286,11 @@ def _corrected(thresholds: Plane, visibility: Plane, change: Plane, pooling: Poo
 
 
 def _pooled(change: Plane, pooling: Pooling, tick: Tick) -> Plane:
-    return _in_strips((pooling, pooling.reach), change, tick)
+    pooled: Plane = _in_strips((partial(pooling, tick=tick), pooling.reach), change, tick)
+    return pooled
 
 
-def _in_strips(operation: tuple[Callable[[Plane], Plane], int], plane: Plane, tick: Tick) -> Plane:
+def _in_strips(operation: tuple[Callable[[Any], Any], int], plane: Any, tick: Tick) -> Any:
     """Apply a local operation a strip at a time, with the border reflected as tiles have it."""
     function, reach = operation
     height, width = plane.shape

@@ -76,14 +76,23 @@ class ThresholdOperator:
 class VisibilityOperator:
     """Probability of seeing the difference at every pixel of a pair; NaN in the holes of either.
 
-    The threshold of the pair is the geometric mean of its images' thresholds.
+    The threshold of the pair is the geometric mean of its images' thresholds. `tick` is called within a tile: from far
+    away an eye pools over hundreds of pixels, and one tile takes seconds.
     """
 
-    def __init__(self, grid: CellGrid, window: int, observer: Observer, pixels_per_degree: float) -> None:
+    def __init__(
+        self,
+        grid: CellGrid,
+        window: int,
+        observer: Observer,
+        pixels_per_degree: float,
+        tick: Callable[[], object] | None = None,
+    ) -> None:
         self.grid = grid
         self.window = window
         self.observer = observer
         self.pixels_per_degree = pixels_per_degree
+        self.tick = tick
         self.halo = visibility_reach(grid.stride, window, pixels_per_degree)
         self.multiple = grid.stride
         self.tile = grid.tile
@@ -93,7 +102,9 @@ class VisibilityOperator:
         test, reference = windows
         margin = self.halo - self.grid.margin
         of_test, of_reference = (self.grid(_cropped(images.fill(window), margin)) for window in windows)
-        pooled = observers.local_difference(test, reference, self.window, self.observer.gains, self.pixels_per_degree)
+        pooled = observers.local_difference(
+            test, reference, self.window, self.observer.gains, self.pixels_per_degree, self.tick
+        )
         # Kottayil et al.: q = 1 - exp(-d / T), here with the geometric mean of both images' T.
         threshold = np.float32(self.observer.threshold_factor) * np.sqrt(of_test * of_reference)
         probability = -np.expm1(-_cropped(pooled, self.halo) / threshold)

@@ -36,6 +36,11 @@ class Steps:
         if self.progress is not None:
             self.progress(self.done, self.total)
 
+    def count(self, done: int, total: int) -> None:
+        """Report how far the work is in units of its own, which `tick` then repeats."""
+        self.done, self.total = done, total
+        self.tick()
+
     def reach(self, share: float) -> None:
         """Report that a share of the work (0..1) is done; it never goes back."""
         self.done = max(self.done, min(self.total, round(share * self.total)))

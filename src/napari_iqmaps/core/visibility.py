@@ -13,7 +13,7 @@ from .errors import InputError
 from .images import DataRange, Planes, as_planes, check_same_shape
 from .maps import QualityMap
 from .observers import PIXELS_PER_DEGREE, Observer, ObserverName, checked_window, observer_named
-from .progress import Progress
+from .progress import Progress, Steps
 from .tiling import LocalOperator, apply
 
 if TYPE_CHECKING:
@@ -331,8 +331,11 @@ def visibility_of(
         # The practised observer's thresholds are the network's times a factor, so that a d / T stays what it was.
         "mixing": grid.mixing * looking.threshold_factor,
     }
-    operator = VisibilityOperator(grid, window, looking, options.pixels_per_degree)
-    return _map("visibility", operator, [test, reference], tile, progress, info)
+    inputs, steps = [test, reference], Steps(progress)
+    # What is lazy is computed later, perhaps in another process, where nobody listens.
+    tick = None if progress is None or any(planes.is_lazy for planes in inputs) else steps.tick
+    operator = VisibilityOperator(grid, window, looking, options.pixels_per_degree, tick)
+    return _map("visibility", operator, inputs, tile, progress and steps.count, info)
 
 
 def surroundings(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,7 +17,7 @@ from ..diffdiff import DiffDiffAssessment, diff_diff_assess, verdict
 from ..diffdiff.options import Illumination
 from ..diffdiff.sheet import Shown, write_diffdiff_sheet
 from ..errors import InputError
-from ..progress import Progress
+from ..progress import Progress, Steps
 from ..registration import record
 from ..registration.geometry import Matrix, identity
 from ..registration.search import register
@@ -150,6 +151,7 @@ def _typed(kind: Any, value: Any) -> Any:
 
 
 _RANGE = (0.0, 255.0)
+_FOUND = 0.9  # share of the work that finds the matrix
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,7 +191,8 @@ def find_matrix(
     frames: Frames, pair: tuple[Any, Any], method: Method, rules: Rules, progress: Progress | None = None
 ) -> tuple[Matrix, dict[str, Any]]:
     """Register a pair; give the matrix between the images as they came, the identity if refused, and the facts."""
-    moving, fixed = (frames.prepared(source, method.preprocessing) for source in pair)
+    steps = Steps(progress)
+    moving, fixed = (steps.wait(partial(frames.prepared, source, method.preprocessing)) for source in pair)
     scale = float(fixed.matrix[0, 0])
     found = register(
         moving.plane,
@@ -202,7 +205,7 @@ def find_matrix(
         matches=_matches(pair, method, moving.plane.shape, fixed.plane.shape),
         seed=rules.seed,
         data_range=_RANGE,
-        progress=progress,
+        progress=steps.part(0, 1).progress,
     )
     facts = {"accepted": found.accepted, "reason": found.reason, "inliers": found.inliers}
     return bring_back(found.matrix, moving.matrix, fixed.matrix) if found.accepted else identity(), facts
@@ -221,7 +224,7 @@ def views(frames: Frames, pair: tuple[Any, Any], scoring: Preprocessing, matrix:
     return Views(before, registered, fixed.plane, valid)
 
 
-def assess(seen: Views, rules: Rules) -> DiffDiffAssessment:
+def assess(seen: Views, rules: Rules, progress: Progress | None = None) -> DiffDiffAssessment:
     """Judge a registration by the rules."""
     return diff_diff_assess(
         seen.moving,
@@ -235,6 +238,7 @@ def assess(seen: Views, rules: Rules) -> DiffDiffAssessment:
         smooth=rules.smooth,
         median=rules.median,
         data_range=_RANGE,
+        progress=progress,
     )
 
 
@@ -249,8 +253,14 @@ def judged(
     progress: Progress | None = None,
 ) -> list[Outcome]:
     """Register a pair and judge it, once for each scoring; a registration that was refused is not judged."""
-    matrix, facts = find_matrix(frames, pair, method, rules, progress)
-    return [judged_matrix(frames, pair, names, method, scoring, rules, matrix, facts) for scoring in scorings]
+    steps = Steps(progress)
+    matrix, facts = find_matrix(frames, pair, method, rules, steps.part(0, _FOUND).progress)
+    share = (1 - _FOUND) / len(scorings)
+    parts = [steps.part(_FOUND + share * number, _FOUND + share * (number + 1)) for number in range(len(scorings))]
+    return [
+        judged_matrix(frames, pair, names, method, scoring, rules, matrix, facts, steps=part)
+        for scoring, part in zip(scorings, parts, strict=True)
+    ]
 
 
 def judged_matrix(
@@ -262,6 +272,8 @@ def judged_matrix(
     rules: Rules,
     matrix: Matrix,
     facts: dict[str, Any],
+    *,
+    steps: Steps | None = None,
 ) -> Outcome:
     """Judge a matrix that is at hand; see `judged`."""
     entries = tuple(float(entry) for entry in matrix.ravel())
@@ -271,7 +283,9 @@ def judged_matrix(
     if not facts["accepted"]:
         return Outcome(*names, **common)
     try:
-        found = assess(views(frames, pair, scoring, matrix), rules).score
+        steps = steps or Steps()
+        seen = steps.wait(partial(views, frames, pair, scoring, matrix))
+        found = assess(seen, rules, steps.part(0, 1).progress).score
     except InputError as error:
         return Outcome(*names, **{**common, "error": str(error)})
     return Outcome(*names, **{**common, **found.row()}, scored=found.scored)

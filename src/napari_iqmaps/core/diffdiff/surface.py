@@ -232,10 +232,11 @@ def score_surface(
     The notebook tried shifts down and to the right only, never none at all, and let what came in from outside the frame
     count. Here all directions are tried, and all are judged by the same pixels.
     """
+    steps = Steps(progress)
     first = _plane(moving, "moving image", data_range, channel_axis)
     second = _plane(fixed, "fixed image", data_range, channel_axis)
-    first, second, used_tol = comparable(first, second, illumination, tol)
-    return shift_scores(first, second, radius=radius, tol=used_tol, steps=Steps(progress))
+    first, second, used_tol = steps.wait(lambda: comparable(first, second, illumination, tol))
+    return shift_scores(first, second, radius=radius, tol=used_tol, steps=steps)
 
 
 def shift_scores(
@@ -249,18 +250,18 @@ def shift_scores(
     """
     shape = min(moving.shape[0], fixed.shape[0]), min(moving.shape[1], fixed.shape[1])
     check_radius(radius, shape)
+    steps = steps or Steps()
     moving, fixed = moving[: shape[0], : shape[1]], fixed[: shape[0], : shape[1]]
     window = slice(radius, shape[0] - radius), slice(radius, shape[1] - radius)
-    usable = _judged_by_all(moving, fixed, radius)[window]
+    usable = steps.wait(lambda: _judged_by_all(moving, fixed, radius)[window])
     n_valid = int(usable.sum())
     if n_valid == 0:
         raise InputError(f"Holes in the images leave no pixel that all shifts up to {radius} px can be judged by.")
-    moving, fixed = np.nan_to_num(moving, nan=0.0), np.nan_to_num(fixed, nan=0.0)
-    dtype = np.uint8 if _holds_bytes(moving) and _holds_bytes(fixed) else np.float32
+    first, second = steps.wait(lambda: _numbers(moving, fixed))
     shifts = [(dy, dx) for dy in range(-radius, radius + 1) for dx in range(-radius, radius + 1)]
     sums = judge_shifts(
-        moving.astype(dtype),
-        fixed[window].astype(dtype),
+        first,
+        second[window],
         (radius, radius),
         shifts,
         tol=tol,
@@ -272,6 +273,13 @@ def shift_scores(
     better, worse = (sums[:, column].astype(np.int64).reshape(side, side) for column in (0, 1))
     mean_soft = sums[:, 2].reshape(side, side) / n_valid
     return ShiftSurface(better, worse, mean_soft, radius, tol, n_valid)
+
+
+def _numbers(*planes: Plane) -> list[npt.NDArray[Any]]:
+    """Give planes without their holes, as bytes if all of them hold whole numbers only."""
+    filled = [np.nan_to_num(plane, nan=0.0) for plane in planes]
+    dtype = np.uint8 if all(map(_holds_bytes, filled)) else np.float32
+    return [plane.astype(dtype) for plane in filled]
 
 
 def check_objective(objective: str) -> str:

@@ -72,9 +72,9 @@ def refine(pair: Pair, matrix: Matrix, options: Options, *, start: int = 1) -> M
 
 
 def _at_scale(pair: Pair, matrix: Matrix, scale: float, options: Options) -> Matrix | None:
-    moving, moving_known = resized(pair.moving, scale)
-    fixed, fixed_known = resized(pair.fixed, scale)
-    moving, fixed = normalise(moving), normalise(fixed)
+    (moving, moving_known), (fixed, fixed_known) = (
+        options.steps.wait(partial(_normalised, side, scale)) for side in (pair.moving, pair.fixed)
+    )
     current = scaled(matrix, scale, scale)
     overlap = valid_pixels(current, moving.shape, fixed.shape) & fixed_known
     if overlap.sum() < 64:
@@ -88,6 +88,11 @@ def _at_scale(pair: Pair, matrix: Matrix, scale: float, options: Options) -> Mat
     if found is None:
         return None
     return scaled(_moved(found, margin), 1 / scale, 1 / scale)
+
+
+def _normalised(side: Side, scale: float) -> tuple[Plane, Mask]:
+    plane, known = resized(side, scale)
+    return normalise(plane), known
 
 
 def _moved(matrix: Matrix, pixels: int) -> Matrix:
@@ -131,11 +136,18 @@ def _iterate(moving: Plane, fixed: Plane, matrix: Matrix, known: Mask, transform
 
 
 def resized(side: Side, scale: float) -> tuple[Plane, Mask]:
-    """Resize an image by one factor for both directions; give it and where it is known."""
-    cv2 = opencv()
-
+    """Resize an image by one factor for both directions, once; give it and where it is known."""
     if scale == 1.0:
         return side.stretched, side.known
+    key = ("resized", scale)
+    if key not in side.memory:
+        side.memory[key] = _resized(side, scale)
+    found: tuple[Plane, Mask] = side.memory[key]
+    return found
+
+
+def _resized(side: Side, scale: float) -> tuple[Plane, Mask]:
+    cv2 = opencv()
     plane = reduced(side.stretched, scale, least=8)
     if side.known.all():
         return plane, np.ones(plane.shape, bool)
@@ -158,7 +170,7 @@ def propose_flow(pair: Pair, options: Options) -> list[Candidate]:
 
     longest = max(*pair.moving.shape, *pair.fixed.shape)
     scale = min(1.0, _LONGEST / longest)
-    moving, fixed = (_equalised(side.bytes, scale) for side in (pair.moving, pair.fixed))
+    moving, fixed = (options.steps.wait(partial(_equalised, side, scale)) for side in (pair.moving, pair.fixed))
     # The flow needs one size; what one image has more is left out on the right and below.
     height, width = (min(a, b) for a, b in zip(moving.shape, fixed.shape, strict=True))
     moving, fixed = (np.ascontiguousarray(image[:height, :width]) for image in (moving, fixed))
@@ -189,11 +201,10 @@ def propose_flow(pair: Pair, options: Options) -> list[Candidate]:
     return [Candidate.of_points("flow", starts, ends, fit, (scale, scale))]
 
 
-def _equalised(image: Bytes, scale: float) -> Bytes:
+def _equalised(side: Side, scale: float) -> Bytes:
     cv2 = opencv()
 
-    if scale < 1:
-        image = reduced(image, scale)
+    image = reduced(side.bytes, scale) if scale < 1 else side.bytes
     return np.asarray(cv2.createCLAHE(2.0, (8, 8)).apply(image))
 
 
@@ -216,7 +227,7 @@ def propose_phase(pair: Pair, options: Options) -> list[Candidate]:
     The images are evened in light and contrast first, and faded out towards the frame (a Hanning window), which
     otherwise correlates with itself at a shift of 0. OpenCV finds the place of the peak to a part of a pixel.
     """
-    moving, fixed, scale = _prepared(pair)
+    moving, fixed, scale = options.steps.wait(partial(_prepared, pair))
     options.steps.reach(0.2)
     (dx, dy), response = options.steps.wait(lambda: _correlate(moving, fixed))
     options.steps.reach(1.0)

@@ -247,10 +247,9 @@ def quasi_dense_matches(
         raise InputError(f"max_inconsistency is {max_inconsistency!r}; give pixels, more than 0.")
     if not -1 <= min_score <= 1:
         raise InputError(f"min_score is {min_score!r}; give a correlation, -1 to 1.")
-    pair = as_pair(moving, fixed, data_range=data_range, channel_axis=channel_axis)
-    return match_pair(
-        pair, step=int(step), max_inconsistency=max_inconsistency, min_score=min_score, steps=Steps(progress)
-    )
+    steps = Steps(progress)
+    pair = steps.wait(lambda: as_pair(moving, fixed, data_range=data_range, channel_axis=channel_axis))
+    return match_pair(pair, step=int(step), max_inconsistency=max_inconsistency, min_score=min_score, steps=steps)
 
 
 def match_pair(pair: Pair, *, step: int, max_inconsistency: float, min_score: float, steps: Steps) -> MatchTable:
@@ -269,7 +268,7 @@ def match_pair(pair: Pair, *, step: int, max_inconsistency: float, min_score: fl
     end = start + forward[y, x]
     score = steps.wait(lambda: _correlation(moving, fixed, forward))[y, x]
     inside = (end >= 0).all(axis=1) & (end[:, 0] <= pair.fixed.shape[1] - 1) & (end[:, 1] <= pair.fixed.shape[0] - 1)
-    returned = end + _sampled(backward, end)
+    returned = end + steps.wait(lambda: _sampled(backward, end))
     agrees = np.hypot(*(returned - start).T) <= max_inconsistency
     nearest = np.clip(np.rint(end).astype(int), 0, np.array(pair.fixed.shape[::-1]) - 1)
     known = pair.moving.known[y, x] & pair.fixed.known[nearest[:, 1], nearest[:, 0]]

@@ -9,6 +9,7 @@ import math
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib import import_module
 from typing import Any, Literal
 
@@ -177,7 +178,7 @@ _STILL = 1e-3  # pixels: when guesses differ by less, a level is done
 
 def propose_dd(pair: Pair, options: Options) -> list[Candidate]:
     """Search the matrix with the highest soft score; `info` has the scale, evaluations and score of each level."""
-    levels = _levels(pair)
+    levels = options.steps.wait(lambda: _levels(pair))
     starts = _first_shifts(*levels[0], options)
     trace: list[dict[str, Any]] = []
     score = -1.0
@@ -430,8 +431,8 @@ def local_optimum(
         raise InputError(f"step is {step!r}; give pixels, more than 0 and up to {_LONGEST_STEP:g}.")
     if not (np.isfinite(margin) and margin >= 0):
         raise InputError(f"margin is {margin!r}; give a soft score, 0 or more.")
-    pair = as_pair(moving, fixed, data_range=data_range, channel_axis=channel_axis)
     steps = Steps(progress, total=len(CORNERS) * len(DIRECTIONS))
+    pair = steps.wait(lambda: as_pair(moving, fixed, data_range=data_range, channel_axis=channel_axis))
 
     def prepared() -> tuple[Plane, Plane, float]:
         planes = smoothed(pair.moving.plane), smoothed(pair.fixed.plane)
@@ -442,7 +443,7 @@ def local_optimum(
         raise InputError("A tolerance of 0 has no soft score. Give one above 0.")
     used_tol = max(used_tol, _LEAST_TOL) if tol == "auto" else used_tol
     start = np.eye(3) if matrix is None else as_matrix(matrix)
-    objective = SoftObjective.between(first, second, start, used_tol, 0.0)
+    objective = steps.wait(lambda: SoftObjective.between(first, second, start, used_tol, 0.0))
     if np.isnan(objective.before).all():
         raise InputError("The moved image covers nothing of the fixed one; there is nothing to judge by.")
     places = corners(pair.moving.shape)
@@ -453,6 +454,6 @@ def local_optimum(
             steps.reach((corner * len(DIRECTIONS) + number) / soft.size)
             moved = targets.copy()
             moved[corner] += step * np.array(direction)
-            soft[corner, number] = objective(solve(places, moved))
+            soft[corner, number] = steps.wait(partial(objective, solve(places, moved)))
     steps.reach(1.0)
     return LocalOptimum(soft, float(step), float(margin), used_tol)

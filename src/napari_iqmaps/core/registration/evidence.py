@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,6 +15,7 @@ from .candidates import Options
 from .dense import normalise, resized
 from .geometry import Matrix, Points, area_ratio, as_matrix, corner_shifts, corners, is_convex, map_points, scaled
 from .images import Mask, Pair, Plane
+from .remainder import second_motion
 from .warp import valid_pixels
 
 LARGEST_BLOCK, LARGEST_REACH = 32, 10
@@ -252,8 +254,19 @@ SHARE_OF_ALL = 0.12
 RIVAL = 0.85
 """How good another place may be, compared with this one."""
 
+SECOND_STILL, SECOND_MOVED = 0.15, 0.5
+"""How much the second motion may explain, compared with the first: of a motion of nothing, and of any other.
+
+Of what stands still less is allowed: it may be dirt on the lens, a caption or the pattern of the sensor."""
+
+STILL = 2.0
+"""Pixels: a matrix that moves no corner further moves nothing."""
+
 CORNERS_OFF = 3.0
 """Pixels: how far off the corners may be, in the mean: the measured distance and two standard errors."""
+
+PULLED, CORNERS_PULLED = 0.1, 1.0
+"""From such a second motion on, the corners may be off by less, pixels: it pulls the blocks that measure them."""
 
 _SMALLEST_AREA, _LARGEST_AREA = 1 / 25, 25.0
 
@@ -265,8 +278,9 @@ class Evidence:
     Overlap is the share of the smaller image, the ratio of areas that of the moved image to the one before, the shift
     that of the corner that moves most. Of the `blocks` with texture, some `found` something like them, and some of
     these `agree`: they found it where they are. `correlation` is their mean one with the fixed image there, `rival`
-    that at the best other place over it (1 is as good). `drift` is how far off the corners are in the mean, `doubt` its
-    standard error, pixels.
+    that at the best other place over it (1 is as good). `second` is what a second motion explains of what the first
+    leaves, over what the first explains; 0 where something else speaks against the matrix. `drift` is how far off the
+    corners are in the mean, `doubt` its standard error, pixels.
     """
 
     overlap: float
@@ -280,6 +294,7 @@ class Evidence:
     rival: float
     drift: float
     doubt: float
+    second: float = 0.0
 
     @property
     def share(self) -> float:
@@ -295,9 +310,14 @@ class Evidence:
         """Say in one sentence why the matrix cannot be accepted, or ""."""
         return self._against_geometry(options) or self._against_images()
 
+    def is_worth_a_second_look(self, options: Options) -> bool:
+        """Tell whether nothing speaks against the matrix, but that it may be one motion of two."""
+        return not replace(self, rival=0.0).objection(options)
+
     def row(self) -> dict[str, Any]:
-        """Give the evidence as a flat dict."""
-        return {**asdict(self), "share": self.share}
+        """Give the evidence as a flat dict; `second` only where there is a second motion to speak of."""
+        told = {**asdict(self), "share": self.share}
+        return told if self.second > PULLED else {name: told[name] for name in told if name != "second"}
 
     def _against_geometry(self, options: Options) -> str:
         if not self.upright:
@@ -330,6 +350,12 @@ class Evidence:
                 f"of {self.found} places that have a likeness nearby, only {self.agree} have it where the best motion "
                 "found puts them; the scene may not be flat, or this kind of motion too stiff for it."
             )
+        if self.second > (SECOND_STILL if self.largest_shift <= STILL else SECOND_MOVED):
+            return (
+                "two motions were found through the same pixels, as of a scene behind a pattern that stands still: a "
+                f"second one explains {self.second:.0%} as much as this one; which is the true one cannot be "
+                "known."
+            )
         if self.rival > RIVAL:
             return (
                 f"shifted elsewhere the images match {self.rival:.0%} as well (a repeating pattern); which place is "
@@ -339,6 +365,11 @@ class Evidence:
             return (
                 f"the corners may be off by {self.corners_off:.1f} pixels, more than {CORNERS_OFF:g}: the places that "
                 "agree do not determine the motion."
+            )
+        if self.second > PULLED and self.corners_off > CORNERS_PULLED:
+            return (
+                f"two motions were found through the same pixels: a second one explains {self.second:.0%} as much as "
+                f"this one, and the corners may be off by {self.corners_off:.1f} pixels, more than {CORNERS_PULLED:g}."
             )
         return ""
 
@@ -369,7 +400,7 @@ def judge(pair: Pair, matrix: Matrix, options: Options) -> Judgement:
     if not upright or not _SMALLEST_AREA <= area <= _LARGEST_AREA:
         empty = Evidence(0.0, area, upright, shift, 0, 0, 0, math.nan, math.inf, math.inf, math.inf)
         return Judgement(matrix, empty, nothing, nothing)
-    view = _View.of(pair, matrix)
+    view = options.steps.wait(partial(_View.of, pair, matrix))
     overlap = float(view.inside.sum() / min(view.fixed.size, area * view.moving_pixels))
     found = search_blocks(view.registered, view.fixed, view.valid)
     options.steps.tick()
@@ -391,6 +422,9 @@ def judge(pair: Pair, matrix: Matrix, options: Options) -> Judgement:
         drift=drift / view.scale,
         doubt=doubt / view.scale,
     )
+    if evidence.is_worth_a_second_look(options):
+        evidence = replace(evidence, second=second_motion(view.registered, view.fixed, view.valid))
+        options.steps.tick()
     return Judgement(matrix, evidence, *_matches(found, view))
 
 

@@ -148,8 +148,9 @@ _NEARLY_POINTS = 3000
 
 def propose_views(pair: Pair, options: Options) -> list[Candidate]:
     """Propose from simulated views of each image against the other."""
-    moving, moving_scale = working_size(pair.moving.bytes, _VIEWED_PIXELS)
-    fixed, fixed_scale = working_size(pair.fixed.bytes, _VIEWED_PIXELS)
+    (moving, moving_scale), (fixed, fixed_scale) = (
+        options.steps.wait(partial(_viewed, side)) for side in (pair.moving, pair.fixed)
+    )
     plain = [options.steps.wait(partial(_plain, image)) for image in (moving, fixed)]
     indices = options.steps.wait(partial(match, *plain))
     starts, ends = [plain[0].points[indices[:, 0]]], [plain[1].points[indices[:, 1]]]
@@ -165,6 +166,10 @@ def propose_views(pair: Pair, options: Options) -> list[Candidate]:
     return [candidate_of("sift-views", points, (moving_scale, fixed_scale), pair, options)]
 
 
+def _viewed(side: Side) -> tuple[Bytes, float]:
+    return working_size(side.bytes, _VIEWED_PIXELS)
+
+
 def match_again(pair: Pair, candidate: Candidate, options: Options) -> Candidate:
     """Match the fixed image with the moving one as a candidate registers it; drop points far from their matches."""
     cv2 = opencv()
@@ -172,13 +177,13 @@ def match_again(pair: Pair, candidate: Candidate, options: Options) -> Candidate
     name = candidate.method.removesuffix("+again") + "+again"
     if candidate.matrix is None:
         return candidate
-    fixed, scale = working_size(pair.fixed.bytes)
+    fixed, scale = options.steps.wait(lambda: working_size(pair.fixed.bytes))
     seen: Matrix = resizing(scale) @ candidate.matrix
-    registered = cv2.warpPerspective(
-        pair.moving.bytes, seen, fixed.shape[::-1], flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-    )
 
     def points() -> tuple[Points, Points]:
+        registered = cv2.warpPerspective(
+            pair.moving.bytes, seen, fixed.shape[::-1], flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        )
         first = detect(registered, equalised=False, count=_NEARLY_POINTS)
         second, _ = detect_once(pair.fixed, equalised=False, count=_NEARLY_POINTS)
         indices = match(first, second)

@@ -55,6 +55,7 @@ _WORTH_MENDING = 0.15  # share of the blocks that agree, above which the others 
 _BLOCKS_CLOSE = 2.0
 _FROM_FAR = 3  # halvings at which a candidate without matched points is refined from
 _FROM_NEAR = 1
+_SEARCHED = 0.9  # share of the work that finds the matrix
 _ALONE = 0.004  # what a refinement may lose of the correlation by rounding
 
 
@@ -249,20 +250,22 @@ def _without_contradiction(trials: list[Trial], pair: Pair) -> list[Trial]:
     return [replace(trial, objection=trial.objection or reason) for trial in trials]
 
 
-def judgement(pair: Pair, matrix: Matrix) -> dict[str, Any]:
+def judgement(pair: Pair, matrix: Matrix, steps: Steps | None = None) -> dict[str, Any]:
     """Compare the images before and after a motion: local correlations and verdict of `diff_diff_score`.
 
     None is the correlation where no pixel that all images have has any detail.
     """
-    shape = pair.fixed.shape
-    holes = ~pair.moving.known
-    moved = [valid_pixels(motion, pair.moving.shape, shape, holes=holes) for motion in (identity(), matrix)]
-    moving, registered = (
-        warp_image(pair.moving.plane, motion, shape, valid=valid)
-        for motion, valid in zip((identity(), matrix), moved, strict=True)
+    steps = steps or Steps()
+
+    def moved(motion: Matrix) -> tuple[Any, Any]:
+        valid = valid_pixels(motion, pair.moving.shape, pair.fixed.shape, holes=~pair.moving.known)
+        return warp_image(pair.moving.plane, motion, pair.fixed.shape, valid=valid), valid
+
+    (moving, before), (registered, after) = (steps.wait(partial(moved, motion)) for motion in (identity(), matrix))
+    valid = pair.fixed.known & before & after
+    judged = diff_diff_score(
+        moving, registered, pair.fixed.plane, valid=valid, data_range=255, progress=steps.part(0, 1).progress
     )
-    valid = pair.fixed.known & moved[0] & moved[1]
-    judged = diff_diff_score(moving, registered, pair.fixed.plane, valid=valid, data_range=255)
     return {
         "local_ncc_before": _known(judged.local_ncc_before),
         "local_ncc_after": _known(judged.local_ncc_after),
@@ -369,9 +372,10 @@ def register(
     options.steps.tick()
     colours: dict[str, Any] = {"data_range": data_range, "channel_axis": channel_axis}
     pair = options.steps.wait(partial(as_pair, moving, fixed, **colours))
-    trials = search(pair, method, options)
-    options.steps.reach(0.95)
-    result = options.steps.wait(partial(conclude, moving, pair, trials, options, method=method, **colours))
+    trials = search(pair, method, replace(options, steps=options.steps.part(0.0, _SEARCHED)))
+    options.steps.reach(_SEARCHED)
+    last = replace(options, steps=options.steps.part(_SEARCHED, 1.0))
+    result = conclude(moving, pair, trials, last, method=method, **colours)
     options.steps.reach(1.0)
     return result
 
@@ -392,8 +396,12 @@ def conclude(
     if best.accepted and best.candidate.matrix is not None:
         matrix = best.candidate.matrix
     planes = as_planes(moving, data_range=data_range, channel_axis=plane_channel_axis(moving, channel_axis))
-    array = planes.window((), slice(None), slice(None))
-    registered, valid = on_grid(array, matrix, pair.fixed.shape, -1 if planes.has_channels else None)
+
+    def placed() -> tuple[Any, Any]:
+        array = planes.window((), slice(None), slice(None))
+        return on_grid(array, matrix, pair.fixed.shape, -1 if planes.has_channels else None)
+
+    registered, valid = options.steps.wait(placed)
     if planes.has_channels and channel_axis is not None:
         registered = np.moveaxis(registered, -1, channel_axis)
     return Registration(
@@ -425,7 +433,7 @@ def _info(
         "seed": options.seed,
         "data_range": data_range,
         "matches": best.candidate.n_matches,
-        **judgement(pair, matrix),
+        **judgement(pair, matrix, options.steps),
         "agreeing_candidates": agreeing(trials, pair) if best.accepted else 0,
         "candidates": tuple(trial.row() for trial in trials),
         "version": __version__,

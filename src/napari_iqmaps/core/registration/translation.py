@@ -111,9 +111,10 @@ def search_translation(
         return search_as_notebook(moving, fixed, compat, tol=tol)
     check_objective(objective)
     _check_share(min_overlap)
-    pair = as_pair(moving, fixed, data_range=data_range, channel_axis=channel_axis)
+    steps = Steps(progress)
+    pair = steps.wait(lambda: as_pair(moving, fixed, data_range=data_range, channel_axis=channel_axis))
     surface = surface_of(
-        pair, radius=radius, tol=tol, illumination=illumination, soft=objective == "soft", steps=Steps(progress)
+        pair, radius=radius, tol=tol, illumination=illumination, soft=objective == "soft", steps=steps.part(0.0, 0.95)
     )
     shift, reason = choose(surface, pair, objective, min_overlap)
     info = {
@@ -129,7 +130,9 @@ def search_translation(
         "fixed_shape": pair.fixed.shape,
         "version": __version__,
     }
-    return shifted(moving, pair.moving.shape, pair.fixed.shape, shift, reason, info, channel_axis)
+    found = steps.wait(lambda: shifted(moving, pair.moving.shape, pair.fixed.shape, shift, reason, info, channel_axis))
+    steps.reach(1.0)
+    return found
 
 
 def propose_translation(pair: Pair, options: Options) -> list[Candidate]:
