@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 import threading
@@ -85,8 +84,6 @@ class LazyGroup(click.Group):
         **extra: Any,
     ) -> Any:
         """Run; turn what was raised on purpose into one line and an exit status."""
-        # What tifffile logs about a damaged file comes back as an error of ours, in one line.
-        logging.getLogger("tifffile").addHandler(logging.NullHandler())
         run: Any = super().main
         if not standalone_mode:
             return run(args, prog_name, complete_var, False, windows_expand_args, **extra)

@@ -66,7 +66,9 @@ def _severities(_ctx: click.Context, _param: click.Parameter, value: str) -> tup
               help="The table.")  # fmt: skip
 @click.option("--jobs", type=click.IntRange(min=1), default=1, help="Processes that distort.")
 @click.option("--quiet", is_flag=True, help="No progress bar.")
+@click.pass_context
 def label(
+    ctx: click.Context,
     data: Path,
     part: Part,
     size: int | None,
@@ -104,6 +106,7 @@ def label(
     if pictures.skipped:
         echo(f"{len(pictures.skipped)} files could not be read, among them {pictures.skipped[0]}.", err=True)
     echo(f"{out}: {_sentence(table)}")
+    ctx.exit(1 if pictures.skipped else 0)
 
 
 def _sentence(table: Any) -> str:

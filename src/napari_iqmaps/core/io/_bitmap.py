@@ -46,6 +46,7 @@ _TARGA_SUFFIXES = (".tga", ".icb", ".vda", ".vst")
 _TARGA_END = b"TRUEVISION-XFILE.\0"
 _QOI_END = bytes(7) + b"\1"
 _QOI_JUNK = bytes([0xFE, 3, 141, 59] * 64)
+_PCX_PLANES, _PCX_PALETTE = 65, 769  # where the number of planes stands; bytes of a palette with its mark
 _HALF_FLOAT = ("BC6H", "BC6HS")
 _lock = threading.Lock()
 
@@ -168,8 +169,17 @@ def _opened(source: Source) -> Any:
 
 
 def _check(source: Source) -> None:
-    """Refuse what Pillow would reduce to 8 bits."""
+    """Refuse what Pillow would reduce to 8 bits, or whose colours it would leave out."""
     head = source.head
+    if head.startswith(_STARTS["PCX"]) and head[3:4] == b"\x08":
+        with source.path.open("rb") as file:
+            end = file.seek(0, 2)
+            file.seek(max(0, end - _PCX_PALETTE))
+            mark = file.read(1)
+            file.seek(_PCX_PLANES)
+            # Without its mark at the right place, an index of colours would be taken for grey.
+            if file.read(1) == b"\1" and mark != b"\x0c":
+                raise source.damaged("its palette is not at its end")
     if head[:2] == b"\x01\xda" and head[3:4] == b"\2":
         raise InputError(f"{source.path} is an SGI image of 16 bits, which is not read. Save it as TIFF or PNG.")
     if head[:4] == b"8BPS" and head[22:24] not in (b"\0\1", b"\0\x08"):

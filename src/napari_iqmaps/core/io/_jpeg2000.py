@@ -115,6 +115,9 @@ def _stream(source: Source, stream: bytes) -> _Jp2:
 
 def _take(source: Source, jp2: _Jp2, name: bytes, data: bytes) -> None:
     """Take in what a box of the header states."""
+    if name == b"ihdr" and len(data) >= 8 and struct.unpack_from(">II", data) != (jp2.height, jp2.width):
+        stated = "x".join(map(str, struct.unpack_from(">II", data)))
+        raise source.damaged(f"its header states {stated} pixels, and its code stream {jp2.height}x{jp2.width}")
     if name == b"colr" and len(data) >= 3 and jp2.colours is None and jp2.profile is None:
         if data[0] == 1 and len(data) >= 7:
             (jp2.colours,) = struct.unpack_from(">I", data, 3)

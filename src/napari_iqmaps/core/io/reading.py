@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..arguments import checked
+from ..errors import InputError
 from . import _avif, _bitmap, _exr, _fits, _foreign, _jpeg, _jpeg2000, _jpegxl, _netpbm, _png, _radiance
 from ._chunks import SIGNATURE
 from .image_file import KEY, ImageFile, with_record
@@ -19,8 +20,9 @@ from .source import MOST_PIXELS, Source
 
 _TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
-# Decoders say on this channel what they also raise.
-logging.getLogger("imagecodecs").addHandler(logging.NullHandler())
+# Decoders say on these channels what they also raise.
+for _name in ("imagecodecs", "tifffile"):
+    logging.getLogger(_name).addHandler(logging.NullHandler())
 
 
 @checked
@@ -59,7 +61,18 @@ def read_image(path: str | Path, *, most_pixels: int = MOST_PIXELS) -> ImageFile
     source = Source.of(path, most_pixels)
     row = next(row for row in _FORMATS if row.has(source.head))
     with source.decoding():
-        return row.read(source)
+        return _kept(source, row.read(source))
+
+
+def _kept(source: Source, file: ImageFile) -> ImageFile:
+    """Give what was read if it is an image: real numbers, and at least one pixel."""
+    if file.array.dtype.kind not in "buif":
+        raise InputError(
+            f"{source.path} holds {file.array.dtype} values, which are no real numbers. Save their magnitude or phase."
+        )
+    if not file.array.size:
+        raise source.damaged(f"it states an image of shape {file.array.shape}, which has no pixel")
+    return file
 
 
 def _read_tiff(source: Source) -> ImageFile:
