@@ -308,7 +308,9 @@ class Evidence:
 
     def objection(self, options: Options) -> str:
         """Say in one sentence why the matrix cannot be accepted, or ""."""
-        return self._against_geometry(options) or self._against_images()
+        # A stiff transform misses a little of most motions, which is a remainder, but no second motion.
+        is_free = options.transform in ("homography", "affine")
+        return self._against_geometry(options) or self._against_images(is_free=is_free)
 
     def is_worth_a_second_look(self, options: Options) -> bool:
         """Tell whether nothing speaks against the matrix, but that it may be one motion of two."""
@@ -333,7 +335,7 @@ class Evidence:
             return f"only {self.overlap:.0%} of the smaller image would overlap, less than {options.min_overlap:.0%}."
         return ""
 
-    def _against_images(self) -> str:
+    def _against_images(self, *, is_free: bool) -> str:
         if self.blocks < FEWEST_AGREEING:
             return (
                 f"only {self.blocks} places in the overlap have any texture, fewer than {FEWEST_AGREEING}; "
@@ -366,7 +368,7 @@ class Evidence:
                 f"the corners may be off by {self.corners_off:.1f} pixels, more than {CORNERS_OFF:g}: the places that "
                 "agree do not determine the motion."
             )
-        if self.second > PULLED and self.corners_off > CORNERS_PULLED:
+        if is_free and self.second > PULLED and self.corners_off > CORNERS_PULLED:
             return (
                 f"two motions were found through the same pixels: a second one explains {self.second:.0%} as much as "
                 f"this one, and the corners may be off by {self.corners_off:.1f} pixels, more than {CORNERS_PULLED:g}."
