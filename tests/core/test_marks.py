@@ -37,7 +37,7 @@ def test_a_text_fits_the_image_whose_height_it_takes(shape):
         ({"text": "a", "height": 2}, "height is 2"),
         ({"text": "a", "height": True}, "height is True"),
         ({"text": "a" * 4000, "height": 40}, "20000 a side"),
-        ({"text": "a", "font": "no-such-font.ttf"}, "cannot be read"),
+        ({"text": "a", "font": "no-such-font.ttf"}, "There is no file"),
     ],
 )
 def test_a_text_that_cannot_be_written_says_why(options, message):

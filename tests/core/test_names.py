@@ -18,7 +18,7 @@ def test_what_is_escaped_is_given_back(text):
     assert unescaped(shown) == text
     shown.encode("utf-8")
     assert shown == escaped(unescaped(shown))
-    assert all(character.isprintable() or ord(character) > 0xA0 for character in shown)
+    assert all(character.isprintable() or ord(character) >= 0xA0 for character in shown)
     assert not set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u2028\u2029") & set(shown)
 
 

@@ -875,7 +875,7 @@ def test_light_survives_writing(tmp_path):
 @pytest.mark.parametrize(
     "stated",
     [
-        {"data_range": [0, 100], "luminance": "code"},
+        {"data_range": [300, 4095], "luminance": "code"},
         {"data_range": [5, 5], "luminance": "code"},
         {"data_range": [0, None], "luminance": "code"},
         {"data_range": [0, 1e400], "luminance": "code"},

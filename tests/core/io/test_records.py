@@ -238,7 +238,7 @@ def test_a_number_that_is_none_is_named(cell):
         ({"matrix": [[1, 0, None], [0, 1, 0], [0, 0, 1]]}, "3x3 finite numbers"),
         ({"matrix": [[1, 0, 10**400], [0, 1, 0], [0, 0, 1]]}, "3x3 finite numbers"),
         ({"matrix": [[1, 0], [0, 1]]}, r"shape \(2, 2\)"),
-        ({"matrix": [[1, 0, 0], [0, 1], [0, 0, 1]]}, "not of numbers"),
+        ({"matrix": [[1, 0, 0], [0, 1], [0, 0, 1]]}, "rows of equal length"),
         ({"matrix": [[[1, 0, 0], [0, 1, 0], [0, 0, 1]]]}, "3x3 finite numbers"),
         ({"matrix": [[1e300, 0, 0], [0, 1, 0], [0, 0, 1e-300]]}, "to infinity|too large"),
         ({"matrix": [[1e200, 0, 0], [0, 1e200, 0], [0, 0, 1e200]]}, None),

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ..arrays import numbers
+from ..arrays import as_array, numbers
 from ..errors import InputError
 from ..opencv import opencv
 
@@ -34,7 +34,10 @@ def identity() -> Matrix:
 
 def as_matrix(matrix: Any) -> Matrix:
     """Check a matrix, 3x3 or 2x3 for an affine motion, and scale it so that its last entry is 1."""
-    array = numbers(matrix, "matrix")
+    given = as_array(matrix, "matrix")
+    if given.dtype.kind == "b":
+        raise InputError("The matrix holds truths (bool), not numbers. Give 3x3 numbers.")
+    array = numbers(given, "matrix")
     if array.shape == (2, 3):
         array = np.vstack([array, [0.0, 0.0, 1.0]])
     if array.shape != (3, 3):
