@@ -172,7 +172,7 @@ def test_a_frame_that_cannot_be_read_is_named_and_not_what_it_lacks(pair):
     assert errors["a.png"] == ""
     assert "is empty (0 bytes)" in errors["empty.tif"]
     assert "not an image" in errors["noise.png"]
-    assert "holds no" not in result.output
+    assert "registered holds no" not in result.output
 
 
 @pytest.mark.parametrize(

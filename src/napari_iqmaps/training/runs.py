@@ -137,7 +137,7 @@ def metrics_until(folder: Path, step: int) -> list[dict[str, Any]]:
     try:
         table = parse_table(whole, str(path), ("step",))
         for row in table.rows:
-            rows.append({name: _plainly(table.number(row, name)) for name, cell in row.cells.items() if cell})
+            rows.append({name: _number(table.number(row, name), cell) for name, cell in row.cells.items() if cell})
             if "step" not in rows[-1]:
                 table.refuse(row, "step", "the number of a step")
     except InputError as error:
@@ -145,8 +145,9 @@ def metrics_until(folder: Path, step: int) -> list[dict[str, Any]]:
     return [row for row in rows if row["step"] < step]
 
 
-def _plainly(number: float) -> int | float:
-    return int(number) if number.is_integer() else number
+def _number(number: float, cell: str) -> int | float:
+    """Give a number as it was written: whole numbers without a point are counts."""
+    return int(cell) if cell.lstrip("-").isdigit() else number
 
 
 def differences(old: Any, new: Any, *keys: str) -> list[tuple[tuple[str, ...], str, str]]:

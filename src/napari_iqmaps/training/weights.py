@@ -100,7 +100,10 @@ def held_out_figures(table: Path, network: str) -> dict[str, float]:
     """Take the rank correlations of unseen pictures from the JSON file that ``iqmaps evaluate`` wrote."""
     # Whom a score is compared with: the people of a database, or the labels of a table.
     judge, method = ("target", f"machine quality ({network})") if network == _METRIFIER else ("database", network)
-    records = read_json(table)
+    try:
+        records = read_json(table)
+    except InputError as error:
+        raise InputError(f"{error} Give what 'iqmaps evaluate --json' wrote.") from error
     if not isinstance(records, list):
         raise InputError(f"{table} holds no list of figures. Give what 'iqmaps evaluate --json' wrote.")
     rows = [fields_of(record, f"Row {number} of {table}") for number, record in enumerate(records, 1)]

@@ -22,7 +22,7 @@ from ... import __version__
 from ...core.bootstrap import Floats
 from ...core.errors import InputError, WeightsError
 from ...core.io.atomic import written_whole
-from ...core.io.records import read_table
+from ...core.io.records import Row, TextTable, read_table
 from ...core.models import default_name, find
 from ...core.progress import Progress
 from .. import runs
@@ -44,6 +44,10 @@ CHUNK = 40
 
 _SAID = ("type", "scene", "score", "impairment")
 """Columns that say in a file what an image is, of those that a table has."""
+
+
+_NO_NUMBERS = {"": math.nan, "nan": math.nan, "inf": math.inf, "-inf": -math.inf}
+"""What stands in a cell of kept scores where there is no finite one."""
 
 
 class Weights(NamedTuple):
@@ -269,11 +273,19 @@ def _read(
         names = [row.cells["file"] for row in old.rows]
         if names != image_names(table) or {row.cells["origin"] for row in old.rows} != {origin}:
             return values, done
-        numbers = [[old.number(row, name) if row.cells[name] else math.nan for name in columns] for row in old.rows]
+        numbers = [[_score(old, row, name) for name in columns] for row in old.rows]
         finished = [row.cells.get("done", "True") == "True" for row in old.rows]
     except InputError:
         return values, done  # damaged: to be made anew
     return np.array(numbers, dtype=float).reshape(values.shape), np.array(finished, dtype=bool)
+
+
+def _score(table: TextTable, row: Row, column: str) -> float:
+    """Give a score; of identical images the PSNR is infinite, and a cell without one is empty."""
+    cell = row.cells[column]
+    if cell in _NO_NUMBERS:
+        return _NO_NUMBERS[cell]
+    return table.number(row, column)
 
 
 def _write(

@@ -18,6 +18,7 @@ from PIL import Image, ImageOps
 
 from ...core.errors import InputError
 from ...core.io.reading import PHOTO_SUFFIXES
+from ...core.names import escaped
 from ...core.progress import Progress
 
 Pixels = npt.NDArray[np.uint8]
@@ -149,7 +150,7 @@ def checked_part(part: Sequence[float]) -> tuple[float, float]:
 
 
 def _files(path: Path) -> dict[str, str]:
-    """List the pictures: name to where it is in the folder or archive."""
+    """List the pictures: name, as it can be stored anywhere, to where it is in the folder or archive."""
     if path.is_dir():
         there = [file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file()]
     elif not path.is_file():
@@ -163,7 +164,7 @@ def _files(path: Path) -> dict[str, str]:
     above = 0
     while wanted and min(len(file.parts) for file in wanted) > above + 2 and len({f.parts[above] for f in wanted}) == 1:
         above += 1
-    return {"/".join(file.parts[above:]): str(file) for file in wanted if len(file.parts) > above + 1}
+    return {escaped("/".join(file.parts[above:])): str(file) for file in wanted if len(file.parts) > above + 1}
 
 
 def _is_picture(name: str) -> bool:
