@@ -114,7 +114,7 @@ def _unknown(source: Source, content: bytes) -> tuple[str, str]:
     if not content.strip(b"\0"):
         return "not an image that can be read: it begins with nothing but zeros", "Copy or download it again."
     if not set(content) - {9, 10, 12, 13, *range(32, 127)}:
-        return "a text, not an image", f"Whatever its name says: it holds no pixels. {advice}"
+        return "a text, not an image, whatever its name says", "Look at what it says, and give an image."
     if advice != _OTHER:
         return "not an image in a format that can be read", advice
     return "not an image in a format that can be read", f"{_OTHER[:-1]}; if it is one, it is damaged."
