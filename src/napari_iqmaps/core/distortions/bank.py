@@ -216,8 +216,9 @@ def _to_unit(colours: npt.NDArray[Any], data_range: tuple[float, float]) -> tupl
     narrow = raw.dtype.itemsize <= 2 or raw.dtype.str[1:] == "f4"
     values: npt.NDArray[Any] = raw.astype(np.float32 if narrow else np.float64)
     holes = ~np.isfinite(values) | np.ma.getmaskarray(colours)
-    values -= low
-    values /= high - low
+    with np.errstate(invalid="ignore"):  # what lies under a mask may be anything
+        values -= low
+        values /= high - low
     kept = holes | (values < 0) | (values > 1)
     unit: Pixels = np.ascontiguousarray(np.clip(values, 0, 1), dtype=np.float32)
     if not kept.any():

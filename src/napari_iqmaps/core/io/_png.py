@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import warnings
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -204,8 +205,10 @@ def _frames(source: Source, png: _Png, count: int) -> npt.NDArray[Any]:
         if pixels is None or len(pixels) < height * row:
             raise source.damaged("a frame of its animation is not whole")
     content = SIGNATURE + b"".join(chunk(*part) for part in [(b"IHDR", png.header), *png.moving, (b"IEND", b"")])
-    with Image.open(io.BytesIO(content), formats=["PNG"]) as picture:
-        frames = pillow_frames(picture, picture.n_frames)  # type: ignore[attr-defined]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # of a frame that it does not take, the still picture would be given
+        with Image.open(io.BytesIO(content), formats=["PNG"]) as picture:
+            frames = pillow_frames(picture, picture.n_frames)  # type: ignore[attr-defined]
     return np.stack(frames[-count:])  # a still picture that is no part of the animation comes first
 
 
