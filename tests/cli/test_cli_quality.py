@@ -189,23 +189,42 @@ def test_the_table_is_written_while_it_grows(tmp_path, monkeypatch):
     monkeypatch.setattr(engine, "_SHARE", 0)
     path = tmp_path / "table.json"
     files = ["a", "b", "c"]
-    growing = Ledger(path, COLUMNS, {"model": "x"}, files, vouches=True, resume=True)
+    growing = Ledger(path, COLUMNS, {"model": "x"}, files, vouches=True, resume=True, kind="quality")
     for number, file in enumerate(files, 1):
         growing.add({"file": file, "kind": "quality", "score": number, **growing.made_from({"source": file})})
         assert [row["score"] for row in json.loads(path.read_text())] == [1, 2, 3][:number]
     growing.close()
     # The next one knows them, and keeps those that it has not come to.
-    following = Ledger(path, COLUMNS, {"model": "x"}, files, vouches=True, resume=True)
+    following = Ledger(path, COLUMNS, {"model": "x"}, files, vouches=True, resume=True, kind="quality")
     cells = {"file": "a", **following.made_from({"source": "a"})}
     assert following.known(cells)["score"] == 1
     assert following.known({"file": "a", **following.made_from({"source": "changed"})}) is None
     following.add({**cells, "kind": "quality", "score": 9})
     assert [row["score"] for row in json.loads(path.read_text())] == [9, 2, 3]
     following.close()
-    other = Ledger(path, COLUMNS, {"model": "y"}, files, vouches=True, resume=True)
+    other = Ledger(path, COLUMNS, {"model": "y"}, files, vouches=True, resume=True, kind="quality")
     assert other.known({"file": "a", **other.made_from({"source": "a"})}) is None
     other.write()
     assert json.loads(path.read_text()) == []
+
+
+def test_rows_of_other_files_and_commands_stay_in_the_table(rows, images, tmp_path):
+    table = ("--csv", "table.csv")
+    rows("threshold", "in/a.png", "in/b.png", "--model", "contrast", *table)
+    lines = (tmp_path / "table.csv").read_text().splitlines()
+    noted = [lines[0] + ",mine", *(f"{line},note {number}" for number, line in enumerate(lines[1:]))]
+    (tmp_path / "table.csv").write_text("\n".join(noted) + "\n")
+    rows("threshold", "in/c.png", "--model", "contrast", *table)
+    rows("quality", "in/a.png", "--model", "diqa", *table)
+    status, found = rows("threshold", "in/a.png", "--model", "contrast", *table)
+    assert (status, found["kept"]) == (0, 1)
+    there = {(row["file"], row["kind"]): row.get("mine") for row in csv.DictReader((tmp_path / "table.csv").open())}
+    assert there == {
+        ("in/a.png", "threshold"): "note 0",
+        ("in/b.png", "threshold"): "note 1",
+        ("in/c.png", "threshold"): "",
+        ("in/a.png", "quality"): "",
+    }
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of Unix")

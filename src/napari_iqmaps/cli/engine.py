@@ -274,7 +274,8 @@ class Batch(Generic[Task]):
         if counts["failed"]:
             parts.append(f"{counts['failed']} failed")
         if plan.table is not None and not self.ledger.failure:
-            parts.append(f"scores in {plan.table}")
+            others = len(self.ledger.others)
+            parts.append(f"scores in {plan.table}" + (f", beside {others} rows of others" if others else ""))
         self.report.say(", ".join(parts) + ".")
         if counts["not_reached"]:
             self.report.say(f"Interrupted: {counts['not_reached']} of {self.planned} not done. {self._remains()}")
@@ -371,7 +372,8 @@ class Ledger:
     """The rows of a batch, and the file that they go to: written as it grows, and read back when a batch goes on.
 
     From when it is made until `close`, no other process writes the file. `path`: ``.csv`` or ``.json``; None writes
-    nothing. `names`: what there will be rows of; rows from before stand for them until their turn has come. `vouches`:
+    nothing. `names`: what there will be rows of; rows from before stand for them until their turn has come. Rows of
+    other files, and of other commands, stay in the table. `vouches`:
     give every row a cell that vouches for it: nothing else tells what is done. `named`: from a row to what it stands
     for; by itself the file. `force`: replace a file that is no table of scores.
     """
@@ -401,6 +403,7 @@ class Ledger:
         self._before: list[dict[str, Any]] = []
         self._known: dict[str | None, list[dict[str, Any]]] = {}
         self._own: dict[Any, list[dict[str, Any]]] = {}
+        self._others: list[dict[str, Any]] = []
         self._held = None if path is None else Held(path)
         if path is not None:
             try:
@@ -415,10 +418,12 @@ class Ledger:
         for whole in rows:
             row = {name: cell for name, cell in whole.items() if not isinstance(cell, OwnText)}
             own = {name: cell for name, cell in whole.items() if isinstance(cell, OwnText)}
-            self._own.setdefault(self._named(row), []).append(own)
+            self._own.setdefault(self._key(row), []).append(own)
             made = str(row.get(MADE_FROM, ""))
             if row.get("error") or not _has_numbers(row):
                 continue
+            if self._named(row) not in self._waiting or row["kind"] != kind:
+                self._others.append(row)
             if self._vouches and made.startswith(f"{self._request}-"):
                 self._known.setdefault(made, []).append(row)
                 self._before.append(row)
@@ -464,18 +469,31 @@ class Ledger:
         """
         if self._path is None:
             return
-        rest = (row for row in self._before if self._named(row) in self._waiting)
         try:
-            write_scores(self._with_own([*self.rows, *rest]), self._path, self._columns)
+            write_scores(self._with_own([*self.rows, *self._rest, *self.others]), self._path, self._columns)
             self.failure = ""
         except InputError as error:
             self.failure = in_one_line(error)
+
+    @property
+    def others(self) -> list[dict[str, Any]]:
+        """The rows of the table that are about other files, or by other commands."""
+        there = {self._key(row) for row in (*self.rows, *self._rest)}
+        return [row for row in self._others if self._key(row) not in there]
+
+    @property
+    def _rest(self) -> list[dict[str, Any]]:
+        """The rows from before of those whose turn has not come."""
+        return [row for row in self._before if self._named(row) in self._waiting]
+
+    def _key(self, row: Mapping[str, Any]) -> tuple[Any, Any]:
+        return self._named(row), row.get("kind")
 
     def _with_own(self, rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         """Give rows the cells of the columns that the user has added: of one name, in their order."""
         given: dict[Any, int] = {}
         for row in rows:
-            name = self._named(row)
+            name = self._key(row)
             number = given[name] = given.get(name, -1) + 1
             own = self._own.get(name, [])
             yield {**own[number], **row} if number < len(own) else row
