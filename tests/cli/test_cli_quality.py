@@ -218,7 +218,10 @@ def test_rows_of_other_files_and_commands_stay_in_the_table(rows, images, tmp_pa
     rows("quality", "in/a.png", "--model", "diqa", *table)
     status, found = rows("threshold", "in/a.png", "--model", "contrast", *table)
     assert (status, found["kept"]) == (0, 1)
-    there = {(row["file"], row["kind"]): row.get("mine") for row in csv.DictReader((tmp_path / "table.csv").open())}
+    there = {
+        (row["file"], row["kind"]): row.get("mine")
+        for row in csv.DictReader((tmp_path / "table.csv").read_text().splitlines())
+    }
     assert there == {
         ("in/a.png", "threshold"): "note 0",
         ("in/b.png", "threshold"): "note 1",
