@@ -12,6 +12,9 @@ _TILED, _DEEP, _PARTS = 0x200, 0x800, 0x1000
 _LINES = {0: 1, 1: 1, 2: 1, 3: 16, 4: 32, 5: 16, 6: 32, 7: 32, 8: 32, 9: 256}
 """Rows in a chunk, by the number of the compression."""
 
+_NOT_READ = {10: "HTJ2K", 11: "HTJ2K", 13: "Zstandard"}
+"""Compressions that newer writers have."""
+
 _CHANNEL_BYTES = {0: 4, 1: 2, 2: 4}
 _MOST_NAME, _MOST_PARTS = 256, 10_000
 
@@ -95,8 +98,11 @@ def _part(source: Source, attributes: dict[str, bytes], flags: int) -> _Part:
     except (KeyError, IndexError, struct.error, UnicodeDecodeError) as error:
         raise source.damaged(f"its header lacks or garbles {error}") from error
     height, width = bottom - top + 1, right - left + 1
-    if height < 1 or width < 1 or compression not in _LINES:
-        raise source.damaged(f"it states {height}x{width} pixels and compression {compression}")
+    if height < 1 or width < 1:
+        raise source.damaged(f"it states {height}x{width} pixels")
+    if compression not in _LINES:
+        name = _NOT_READ.get(compression, f"number {compression}")
+        raise InputError(f"{source.path} is compressed in a way that is not read ({name}). Save it with ZIP or PIZ.")
     source.check_size((height, width), pixel_bytes)
     if kind.endswith("tile") or kind == "tiledimage":
         needed, chunks = _tile_counts(source, attributes.get("tiles", b""), height, width)

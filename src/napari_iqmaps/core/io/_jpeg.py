@@ -146,7 +146,7 @@ def _scan_end(source: Source, jpeg: _Jpeg, place: int) -> int:
         if not jpeg.restarts or marker - 0xD0 != expected:
             raise source.damaged(f"a restart marker stands at byte {match.start()}, where none belongs")
         expected = (expected + 1) % 8
-    raise source.damaged("it ends within its pixels, before its end marker")
+    raise source.damaged("it ends before its end marker, so that its last pixels may be missing")
 
 
 def _check_kind(source: Source, jpeg: _Jpeg) -> None:

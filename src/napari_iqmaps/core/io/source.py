@@ -130,7 +130,7 @@ def check_regular(path: Path) -> None:
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror}). Check the name and the permissions.") from error
     if stat.S_ISDIR(mode):
-        raise InputError(f"{path} is a folder, not a file. Give the files in it.")
+        raise InputError(f"{path} is a folder, not a file. Give an image, or a folder that holds some.")
     if not stat.S_ISREG(mode):
         what = _NO_FILE.get(stat.S_IFMT(mode), "of another kind")
         raise InputError(f"{path} is {what}, not a regular file. Give a file.")
