@@ -262,6 +262,20 @@ def test_a_palette_gives_colours(tmp_path):
     refused(tmp_path, tiff([page(samples_of(8, 1), PALETTE, 8)]), "states a palette, and holds none")
 
 
+def test_display_colours_of_imagej_are_no_palette(tmp_path):
+    stack = samples_of(8, 2)
+    palette = tag(320, SHORT, *RNG.integers(0, 65536, 768).tolist())
+    for count in (1, 2):
+        text = f"ImageJ=1.53f\nimages={count}\nchannels={count}\nhyperstack=true\nmode=composite\nmin=0.0\nmax=52.0\n"
+        pages = [page(stack[..., n], PALETTE, 8, more=[palette, tag(270, ASCII, text)]) for n in range(count)]
+        file = read(tmp_path, tiff(pages))
+        np.testing.assert_array_equal(file.array, np.moveaxis(stack, -1, 0) if count == 2 else stack[..., 0])
+        assert (file.channel_axis, file.axes) == (None, "CYX" if count == 2 else "YX")
+        assert "display colours (LUT)" in " ".join(file.notes)
+    file = read(tmp_path, tiff([page(stack[..., 0], PALETTE, 8, more=[palette, tag(270, ASCII, "by hand")])]))
+    assert file.array.shape == (21, 34, 3)
+
+
 @pytest.mark.parametrize("dtype", ["u1", "u2"])
 def test_inks_become_colours(tmp_path, dtype):
     samples = samples_of(np.dtype(dtype).itemsize * 8, 4)
