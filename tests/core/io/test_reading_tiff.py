@@ -728,6 +728,28 @@ def test_imagej_planes_without_pages_of_their_own(tmp_path):
     assert "does not fit" in file.notes[0]
 
 
+@pytest.mark.parametrize("dtype", ["u1", "u2", "f4"])
+@pytest.mark.parametrize("count", [3, 4])
+@pytest.mark.parametrize("colours", [3, 4])
+@pytest.mark.parametrize("described", [True, False])
+def test_a_stack_of_colour_pictures_whose_rows_were_taken_for_samples(tmp_path, dtype, count, colours, described):
+    """So scikit-image writes them: pages of planes apart, as many as the picture has rows."""
+    stack = RNG.integers(0, 200, (count, 20, 30, colours)).astype(dtype)
+    options = {} if described else {"metadata": None}
+    tifffile.imwrite(tmp_path / "s.tif", stack, photometric="rgb", planarconfig="separate", **options)
+    with tifffile.TiffFile(tmp_path / "s.tif") as written:
+        assert written.pages[0].samplesperpixel == 20
+    file = iq.read_image(tmp_path / "s.tif")
+    np.testing.assert_array_equal(file.array, stack)
+    assert (file.channel_axis, file.array.dtype) == (3, np.dtype(dtype))
+    assert "read as rows of colours" in " ".join(file.notes)
+    # as the same writer leaves them where it is told that colours come last
+    tifffile.imwrite(tmp_path / "s.tif", stack, photometric="rgb", **options)
+    file = iq.read_image(tmp_path / "s.tif")
+    np.testing.assert_array_equal(file.array, stack)
+    assert file.channel_axis == 3
+
+
 def test_pages_that_differ_are_not_decoded_alike(tmp_path):
     """tifffile takes the first page for all; here the third of nine is inverted, and the fifth has another palette."""
     grey = samples_of(8, 9, (6, 7))

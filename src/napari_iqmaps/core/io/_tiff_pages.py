@@ -184,7 +184,21 @@ def _planes(source: Source, file: Any, notes: tuple[str, ...]) -> Planes | None:
         letter = stacked[0] if len(stacked) == 1 else "Q"
         shape = ((len(pages) + contiguous,) if many else ()) + page.shape
         axes = (letter if many else "") + page.axes
-    return Planes(pages, shape, axes, contiguous, notes, header, series.transform)
+    axes, found_colours = _interleaved(page, shape, axes)
+    return Planes(pages, shape, axes, contiguous, notes + found_colours, header, series.transform)
+
+
+def _interleaved(page: Any, shape: tuple[int, ...], axes: str) -> tuple[str, tuple[str, ...]]:
+    """Find the colours of a stack whose writer took rows for samples apart: its pages seem as wide as it has colours.
+
+    scikit-image's writer does so with three or four colour pictures.
+    """
+    taken = page.photometric == tifffile.PHOTOMETRIC.RGB and page.planarconfig == 2 and page.samplesperpixel > 4
+    if not taken or len(axes) < 4 or not axes.endswith("SYX") or shape[-1] not in (3, 4):
+        return axes, ()
+    meant = axes[:-3] + "YXS"
+    note = f"its pages state {page.samplesperpixel} samples of {_sizes(shape[-2:])} pixels; read as rows of colours"
+    return meant, (f"{note}, {_sizes(shape, meant)}",)
 
 
 def _main(source: Source, file: Any) -> Any:
