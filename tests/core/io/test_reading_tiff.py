@@ -723,9 +723,24 @@ def test_imagej_planes_without_pages_of_their_own(tmp_path):
     assert file.axes == "ZYX"
     # what lies behind the pixels of this file, its tags, must not become the last plane
     cut = tiff([(tags | {279: (LONG, (12 * 13 * 2,))}, [pixels[:-400]])], ">")
-    file = read(tmp_path, cut)
-    np.testing.assert_array_equal(file.array, stack[..., 0])
-    assert "does not fit" in file.notes[0]
+    refused(tmp_path, cut, "2 of 5 planes are missing")
+
+
+@pytest.mark.parametrize(("kept", "missing"), [(4.9, 1), (3, 2), (3.1, 2), (2, 3), (1.5, 4)])
+def test_a_stack_of_imagej_that_is_cut_short_is_refused(tmp_path, kept, missing):
+    """As ImageJ writes it: the only page in front, and the planes behind it up to the end of the file."""
+    stack = np.moveaxis(samples_of(16, 5, (12, 13)), -1, 0)
+    text = "ImageJ=1.54f\nimages=5\nslices=5\n"
+    tags, _ = page(stack[0], MINISBLACK, 16, more=[tag(270, ASCII, text)])
+    front = tiff([(tags | {273: (LONG, (400,)), 279: (LONG, (312,))}, [])]).ljust(400, b"\0")
+    assert len(front) == 400
+    data = front + stack.astype("<u2").tobytes()
+    np.testing.assert_array_equal(read(tmp_path, data).array, stack)
+    refused(tmp_path, data[: 400 + int(kept * 312)], f"{missing} of 5 planes are missing")
+    # one plane that was taken from a stack, and keeps its description
+    file = read(tmp_path, data[: 400 + 312])
+    np.testing.assert_array_equal(file.array, stack[0])
+    assert "does not fit" in " ".join(file.notes)
 
 
 @pytest.mark.parametrize("dtype", ["u1", "u2", "f4"])
