@@ -262,6 +262,20 @@ def test_a_palette_gives_colours(tmp_path):
     refused(tmp_path, tiff([page(samples_of(8, 1), PALETTE, 8)]), "states a palette, and holds none")
 
 
+def test_display_colours_of_imagej_are_no_palette(tmp_path):
+    stack = samples_of(8, 2)
+    palette = tag(320, SHORT, *RNG.integers(0, 65536, 768).tolist())
+    for count in (1, 2):
+        text = f"ImageJ=1.53f\nimages={count}\nchannels={count}\nhyperstack=true\nmode=composite\nmin=0.0\nmax=52.0\n"
+        pages = [page(stack[..., n], PALETTE, 8, more=[palette, tag(270, ASCII, text)]) for n in range(count)]
+        file = read(tmp_path, tiff(pages))
+        np.testing.assert_array_equal(file.array, np.moveaxis(stack, -1, 0) if count == 2 else stack[..., 0])
+        assert (file.channel_axis, file.axes) == (None, "CYX" if count == 2 else "YX")
+        assert "display colours (LUT)" in " ".join(file.notes)
+    file = read(tmp_path, tiff([page(stack[..., 0], PALETTE, 8, more=[palette, tag(270, ASCII, "by hand")])]))
+    assert file.array.shape == (21, 34, 3)
+
+
 @pytest.mark.parametrize("dtype", ["u1", "u2"])
 def test_inks_become_colours(tmp_path, dtype):
     samples = samples_of(np.dtype(dtype).itemsize * 8, 4)
@@ -709,9 +723,46 @@ def test_imagej_planes_without_pages_of_their_own(tmp_path):
     assert file.axes == "ZYX"
     # what lies behind the pixels of this file, its tags, must not become the last plane
     cut = tiff([(tags | {279: (LONG, (12 * 13 * 2,))}, [pixels[:-400]])], ">")
-    file = read(tmp_path, cut)
-    np.testing.assert_array_equal(file.array, stack[..., 0])
-    assert "does not fit" in file.notes[0]
+    refused(tmp_path, cut, "2 of 5 planes are missing")
+
+
+@pytest.mark.parametrize(("kept", "missing"), [(4.9, 1), (3, 2), (3.1, 2), (2, 3), (1.5, 4)])
+def test_a_stack_of_imagej_that_is_cut_short_is_refused(tmp_path, kept, missing):
+    """As ImageJ writes it: the only page in front, and the planes behind it up to the end of the file."""
+    stack = np.moveaxis(samples_of(16, 5, (12, 13)), -1, 0)
+    text = "ImageJ=1.54f\nimages=5\nslices=5\n"
+    tags, _ = page(stack[0], MINISBLACK, 16, more=[tag(270, ASCII, text)])
+    front = tiff([(tags | {273: (LONG, (400,)), 279: (LONG, (312,))}, [])]).ljust(400, b"\0")
+    assert len(front) == 400
+    data = front + stack.astype("<u2").tobytes()
+    np.testing.assert_array_equal(read(tmp_path, data).array, stack)
+    refused(tmp_path, data[: 400 + int(kept * 312)], f"{missing} of 5 planes are missing")
+    # one plane that was taken from a stack, and keeps its description
+    file = read(tmp_path, data[: 400 + 312])
+    np.testing.assert_array_equal(file.array, stack[0])
+    assert "does not fit" in " ".join(file.notes)
+
+
+@pytest.mark.parametrize("dtype", ["u1", "u2", "f4"])
+@pytest.mark.parametrize("count", [3, 4])
+@pytest.mark.parametrize("colours", [3, 4])
+@pytest.mark.parametrize("described", [True, False])
+def test_a_stack_of_colour_pictures_whose_rows_were_taken_for_samples(tmp_path, dtype, count, colours, described):
+    """So scikit-image writes them: pages of planes apart, as many as the picture has rows."""
+    stack = RNG.integers(0, 200, (count, 20, 30, colours)).astype(dtype)
+    options = {} if described else {"metadata": None}
+    tifffile.imwrite(tmp_path / "s.tif", stack, photometric="rgb", planarconfig="separate", **options)
+    with tifffile.TiffFile(tmp_path / "s.tif") as written:
+        assert written.pages[0].samplesperpixel == 20
+    file = iq.read_image(tmp_path / "s.tif")
+    np.testing.assert_array_equal(file.array, stack)
+    assert (file.channel_axis, file.array.dtype) == (3, np.dtype(dtype))
+    assert "read as rows of colours" in " ".join(file.notes)
+    # as the same writer leaves them where it is told that colours come last
+    tifffile.imwrite(tmp_path / "s.tif", stack, photometric="rgb", **options)
+    file = iq.read_image(tmp_path / "s.tif")
+    np.testing.assert_array_equal(file.array, stack)
+    assert file.channel_axis == 3
 
 
 def test_pages_that_differ_are_not_decoded_alike(tmp_path):

@@ -40,7 +40,7 @@ def read_tiff_image(source: Source) -> ImageFile:
     """Read a TIFF file's first image: image axes last, colours after them, whatever else in front."""
     with opened(source) as planes:
         page = planes.pages[0]
-        notes = [*planes.notes, *_unstated(page)]
+        notes = [*planes.notes, *_unstated(page), *_display_colours(page)]
         _check_meaning(source, page)
         array, axes, empty = _stack(source, planes)
         if planes.transform is not None:
@@ -70,6 +70,14 @@ def _unstated(page: Any) -> tuple[str, ...]:
     page.photometric = _PHOTOMETRIC.RGB if colours else _PHOTOMETRIC.MINISBLACK
     taken = "red, green and blue" if colours else "grey with black as zero"
     return (f"it does not state what its samples are (no photometric interpretation); taken as {taken}",)
+
+
+def _display_colours(page: Any) -> tuple[str, ...]:
+    """Take what ImageJ writes as a palette as grey: the table holds the colours in which a channel is shown."""
+    if page.photometric != _PHOTOMETRIC.PALETTE or not page.is_imagej or page.samplesperpixel != 1:
+        return ()
+    page.photometric = _PHOTOMETRIC.MINISBLACK
+    return ("its palette is a table of display colours (LUT) of ImageJ, which was left aside; read as grey",)
 
 
 def _check_meaning(source: Source, page: Any) -> None:

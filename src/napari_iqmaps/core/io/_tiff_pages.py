@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import re
 import struct
 import threading
 from collections.abc import Iterator, Sequence
@@ -40,6 +41,8 @@ own files, of OME and of ImageJ, and those of Zeiss (LSM), MetaMorph (STK), Mole
 _DESCRIBED = {"shaped": "tifffile", "ome": "OME", "imagej": "ImageJ"}
 _IN_ORDER = ("shaped", "imagej", "stk")
 """The kinds whose planes lie behind each other, with or without a page each."""
+
+_PADDING = 16  # bytes that may follow a plane without being one
 
 _SAME = (274, 280, 281, 284, 320, 340, 341, 342, 529, 530, 532, 42113)
 """Tags that change what samples mean, beside those that decide how they are decoded: orientation, palette, no data."""
@@ -167,6 +170,7 @@ def _planes(source: Source, file: Any, notes: tuple[str, ...]) -> Planes | None:
     if series is None or (kinds and not {"Y", "X"} <= {*series.axes}):
         return None
     if series.kind == "generic" and kinds:
+        _check_planes_that_follow(source, file)
         notes += (f"its {' and '.join(kinds)} description does not fit its pages, and was left aside",)
     found = _pages(source, file, series)
     if found is None:
@@ -184,7 +188,41 @@ def _planes(source: Source, file: Any, notes: tuple[str, ...]) -> Planes | None:
         letter = stacked[0] if len(stacked) == 1 else "Q"
         shape = ((len(pages) + contiguous,) if many else ()) + page.shape
         axes = (letter if many else "") + page.axes
-    return Planes(pages, shape, axes, contiguous, notes, header, series.transform)
+    axes, found_colours = _interleaved(page, shape, axes)
+    return Planes(pages, shape, axes, contiguous, notes + found_colours, header, series.transform)
+
+
+def _check_planes_that_follow(source: Source, file: Any) -> None:
+    """Refuse a file of ImageJ that was cut short: one page, and behind its plane only some of those that are stated.
+
+    Nothing behind its plane but tags: one plane was taken from a stack, and kept the description.
+    """
+    page = file.pages.first
+    stated = re.search(r"^images=(\d{1,9})\s*$", page.description, re.MULTILINE) if page.is_imagej else None
+    if stated is None or not page.is_final or len(file.pages) > 1 or not page.nbytes:
+        return
+    start, planes = page.dataoffsets[0], int(stated[1])
+    end = start + page.nbytes
+    structures = [page.offset, file.filehandle.size, *(tag.valueoffset for tag in page.tags)]
+    there = min(place for place in structures if place >= end) - start if file.filehandle.size >= end else 0
+    if page.nbytes + _PADDING < there < planes * page.nbytes:
+        raise source.damaged(
+            f"it states {planes} planes of {page.nbytes} bytes from byte {start}; "
+            f"{planes - there // page.nbytes} of {planes} planes are missing"
+        )
+
+
+def _interleaved(page: Any, shape: tuple[int, ...], axes: str) -> tuple[str, tuple[str, ...]]:
+    """Find the colours of a stack whose writer took rows for samples apart: its pages seem as wide as it has colours.
+
+    scikit-image's writer does so with three or four colour pictures.
+    """
+    taken = page.photometric == tifffile.PHOTOMETRIC.RGB and page.planarconfig == 2 and page.samplesperpixel > 4
+    if not taken or len(axes) < 4 or not axes.endswith("SYX") or shape[-1] not in (3, 4):
+        return axes, ()
+    meant = axes[:-3] + "YXS"
+    note = f"its pages state {page.samplesperpixel} samples of {_sizes(shape[-2:])} pixels; read as rows of colours"
+    return meant, (f"{note}, {_sizes(shape, meant)}",)
 
 
 def _main(source: Source, file: Any) -> Any:
