@@ -438,6 +438,34 @@ def test_significant_bits(tmp_path, dtype, bits, brightest, white):
     assert file.data_range == (None if white is None else (0, white))
 
 
+@pytest.mark.parametrize(
+    ("code", "text", "brightest", "white"),
+    [
+        (51123, '{"PixelType": "GRAY16", "BitDepth": 12}', 4095, 4095),
+        (51123, '{"PixelType": "GRAY16", "BitDepth": 12}', 4096, 65535),  # brighter than that
+        (51123, '{"PixelType": "GRAY16", "BitDepth": 16}', 4095, 65535),
+        (51123, '{"BitDepth": "twelve"}', 4095, 65535),
+        (51123, '{"BitDepth": 12', 4095, 65535),
+        (51123, '{"BitDepth": -1}', 4095, 65535),
+        (51123, '{"BitDepth": 1e999}', 4095, 65535),
+        (51123, "[12]", 4095, 65535),
+        (51123, '{"a":' * 100_000, 4095, 65535),
+        (42112, '<GDALMetadata><Item name="NBITS" sample="0">12</Item></GDALMetadata>', 4095, 4095),
+        (42112, '<GDALMetadata>\n<Item domain="IMAGE_STRUCTURE" name="NBITS"> 12 </Item></GDALMetadata>', 4000, 4095),
+        (42112, '<GDALMetadata><Item name="NBITS" sample="0">12</Item></GDALMetadata>', 4096, 65535),
+        (42112, '<GDALMetadata><Item name="OTHER">12</Item></GDALMetadata>', 4095, 65535),
+        (42112, '<!DOCTYPE x [<!ENTITY n "12">]><x><Item name="NBITS">&n;</Item></x>', 4095, 65535),
+        (42112, '<Item name="NBITS">' + 'name="NBITS"' * 100_000, 4095, 65535),
+    ],
+)
+def test_bits_that_are_used_as_micro_manager_and_gdal_state_them(tmp_path, code, text, brightest, white):
+    samples = RNG.integers(0, brightest, (9, 10), dtype=np.uint16)
+    samples[0, 0] = brightest
+    file = read(tmp_path, tiff([page(samples, MINISBLACK, 16, more=[tag(code, ASCII, text)])]))
+    check(file, samples, white)
+    assert (f"white is {white}" in " ".join(file.notes)) == (white < 65535)
+
+
 def test_the_display_range_of_imagej_is_white_where_it_is_that_of_a_camera(tmp_path):
     samples = RNG.integers(0, 4000, (9, 10), dtype=np.uint16)
     for high, known in ((4095.0, (0, 4095)), (3999.0, None), (255.0, None)):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,9 @@ _Range = tuple[float, float]
 
 _MIN, _MAX, _SMIN, _SMAX = 280, 281, 340, 341
 _NO_DATA = 42113
+_MICRO_MANAGER, _GDAL = 51123, 42112
+_NBITS = re.compile(r"""<Item\s[^<>]{0,99}?name=["']NBITS["'][^<>]{0,99}>\s{0,9}(\d{1,2})\s{0,9}</Item>""")
+_MOST_TEXT = 2**16
 _X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT = 282, 283, 296
 _UNITS = {2: 25400.0, 3: 1e4, 4: 1e3, 5: 1.0}  # inch and centimetre; millimetre and micrometre as tifffile writes them
 _NO_STATEMENT = (72.0, 96.0)  # pixels an inch that programs write into any file
@@ -54,6 +59,7 @@ def _statements(page: Any, header: OmeHeader | None) -> list[tuple[int, str]]:
     found = []
     if header is not None and header.significant_bits is not None and 0 < header.significant_bits < 64:
         found.append((2**header.significant_bits - 1, "SignificantBits"))
+    found += [(2**bits - 1, name) for bits, name in _bits_used(page)]
     highest = _highest(page.tags.valueof(_MAX))
     if highest is not None and not str(page.software).startswith(SOFTWARE.split()[0]):  # whose record says it better
         found.append((int(highest), "MaxSampleValue"))
@@ -61,6 +67,19 @@ def _statements(page: Any, header: OmeHeader | None) -> list[tuple[int, str]]:
     if shown.get("min") == 0 and _all_ones(shown.get("max", 0)) and shown["max"] > 255:
         found.append((int(shown["max"]), "the display range of ImageJ"))
     return found
+
+
+def _bits_used(page: Any) -> Iterator[tuple[int, str]]:
+    """Give how many bits of a sample are used, as Micro-Manager and GDAL state it in their own tags."""
+    entries = page.tags.valueof(_MICRO_MANAGER)
+    bits = entries.get("BitDepth") if isinstance(entries, dict) else None
+    if isinstance(bits, int) and 0 < bits < 64:
+        yield bits, "the BitDepth of Micro-Manager"
+    text = page.tags.valueof(_GDAL)
+    # Items are searched for and the text is not parsed, so that no entity is ever followed.
+    bits = max(map(int, _NBITS.findall(text[:_MOST_TEXT])), default=0) if isinstance(text, str) else 0
+    if 0 < bits < 64:
+        yield bits, "the NBITS of GDAL"
 
 
 def _stated_range(page: Any, colours: _Array) -> tuple[_Range | None, tuple[str, ...]]:
