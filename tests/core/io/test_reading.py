@@ -302,7 +302,7 @@ def test_missing_folder_and_empty(tmp_path):
 def test_text_is_no_image(tmp_path, capfd, name):
     path = tmp_path / name
     path.write_text("This is a text, whatever its name says. " * 20)
-    with pytest.raises(iq.InputError, match="not an image.*Save it as TIFF or PNG"):
+    with pytest.raises(iq.InputError, match="a text, not an image, whatever its name says.*give an image"):
         iq.read_image(path)
     assert capfd.readouterr().err == ""  # no chatter of decoders
 
