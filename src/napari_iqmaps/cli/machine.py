@@ -306,7 +306,7 @@ class _Curves:
 
 
 def _named(row: Row) -> tuple[str, str]:
-    return row["file"], row.get("distortion", "")
+    return str(row["file"]), str(row.get("distortion", ""))
 
 
 def _plot_of(job: Job, out: Path) -> Path:
