@@ -38,7 +38,8 @@ def _sound(rng: Rng) -> Any:
 
 
 def _with_values(array: Any, rng: Rng) -> Any:
-    out = np.array(array, pick(rng, ("f4", "f8", "f2")))
+    with np.errstate(over="ignore"):  # what is too large for half precision becomes infinite
+        out = np.array(array, pick(rng, ("f4", "f8", "f2")))
     special = pick(rng, (np.nan, np.inf, -np.inf, 1e30, -1e30, 1e-38, 65504.0, 3.4e38))
     with np.errstate(over="ignore"):
         out[rng.random(out.shape) < pick(rng, (0.01, 0.5, 1.0))] = special
