@@ -274,8 +274,9 @@ class Batch(Generic[Task]):
         if counts["failed"]:
             parts.append(f"{counts['failed']} failed")
         if plan.table is not None and not self.ledger.failure:
-            others = len(self.ledger.others)
-            parts.append(f"scores in {plan.table}" + (f", beside {others} rows of others" if others else ""))
+            parts.append(f"scores in {plan.table}")
+            if others := len(self.ledger.others):
+                parts.append(f"beside {others} rows of other files or commands")
         self.report.say(", ".join(parts) + ".")
         if counts["not_reached"]:
             self.report.say(f"Interrupted: {counts['not_reached']} of {self.planned} not done. {self._remains()}")

@@ -7,7 +7,6 @@ its name for that file, whatever else is given beside it, and no other file take
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -22,6 +21,7 @@ from ..core import models
 from ..core.errors import InputError
 from ..core.io.map_file import read_record
 from ..core.io.reading import read_image
+from ..core.io.records import read_json
 from ..core.io.source import check_regular
 from ..core.names import entry_of, escaped, file_name, folded, mark_of
 from .inputs import output_names, partner
@@ -147,8 +147,8 @@ def _record(path: Path, _size: int, _modified: int) -> dict[str, Any] | None:
     if path.suffix.lower() != ".json":
         return read_record(path)
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        record = read_json(path)
+    except InputError:
         return None
     return record if isinstance(record, dict) else None
 

@@ -23,6 +23,7 @@ from ..score_columns import plain
 from ._chunks import SIGNATURE, chunk, chunks
 from ._metadata import upright_exif
 from .atomic import written_whole
+from .records import is_number, parse_json
 from .source import Source
 
 KEY = "napari_iqmaps"
@@ -42,6 +43,7 @@ RELATIVE_LIGHT = (
 
 TIFF_SUFFIXES = (".tif", ".tiff")
 _IMAGE = "image"  # in the record: what the values of a written image mean
+_UNTRUE = "its record of how it was made cannot be true ({}): not used"
 _RANGE_TAGS = (280, 281)  # MinSampleValue, MaxSampleValue
 _NO_DATA_TAG = 42113
 _SHORT = 2**16 - 1
@@ -147,21 +149,29 @@ def transparency_note(share: float) -> str:
 def with_record(file: ImageFile, text: str | bytes | None) -> ImageFile:
     """Give an image what the record of this package in its file says of its values, if that can be.
 
-    `text`: the record as JSON; None if there is none. What it says is used where the file says nothing itself.
+    `text`: the record as JSON, or an object that has it under our name; None if there is none. What it says is used
+    where the file says nothing itself.
     """
     try:
-        record = json.loads(text) if text else None
-    except (ValueError, RecursionError):
-        record = None
+        record = parse_json(text, f"The record in {file.path}") if text else None
+    except InputError:
+        return replace(file, notes=(*file.notes, _UNTRUE.format("it is no JSON"))) if _names_image(text) else file
+    if isinstance(record, dict):
+        record = record.get(KEY, record)
     stated = record.get(_IMAGE) if isinstance(record, dict) else None
     if not isinstance(stated, dict) or file.data_range is not None:
         return file
     data_range, luminance = stated.get("data_range"), stated.get("luminance")
     if not _is_possible(file.array, data_range, luminance):
         said = f"black and white {data_range!r:.80}, {luminance!r:.40}"
-        return replace(file, notes=(*file.notes, f"its record of how it was made cannot be true ({said}): not used"))
+        return replace(file, notes=(*file.notes, _UNTRUE.format(said)))
     used = None if data_range is None else (float(data_range[0]), float(data_range[1]))
     return replace(file, data_range=used, luminance="absolute" if luminance == "absolute" else "code")
+
+
+def _names_image(text: str | bytes | None) -> bool:
+    """Tell whether a text has the name under which a record speaks of its image."""
+    return f'"{_IMAGE}"'.encode() in (text.encode("utf-8", "replace") if isinstance(text, str) else text or b"")
 
 
 def _is_possible(array: npt.NDArray[Any], data_range: Any, luminance: Any) -> bool:
@@ -170,10 +180,10 @@ def _is_possible(array: npt.NDArray[Any], data_range: Any, luminance: Any) -> bo
         return False
     if data_range is None:
         return True
-    if not isinstance(data_range, list) or [type(end) in (int, float) for end in data_range] != [True, True]:
+    if not isinstance(data_range, list) or len(data_range) != 2 or not all(map(is_number, data_range)):
         return False
     low, high = data_range
-    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+    if not low < high:
         return False
     if array.dtype.kind not in "ui" or luminance == "absolute":
         return True

@@ -5,7 +5,6 @@ To read a further format, write a decoder that gives an `ImageFile` and add a ro
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -82,17 +81,12 @@ def _read_tiff(source: Source) -> ImageFile:
 
 
 def _tiff_record(source: Source) -> str | None:
-    """Give the record of this package in the description of a TIFF, as JSON."""
+    """Give the description of a TIFF if the record of this package is in it."""
     import tifffile
 
     with tifffile.TiffFile(source.path) as file:
         description = file.pages.first.description
-    if f'"{KEY}"' not in description:
-        return None
-    try:
-        return json.dumps(json.loads(description).get(KEY))
-    except (ValueError, AttributeError, RecursionError):
-        return None
+    return description if f'"{KEY}"' in description else None
 
 
 class _Format(NamedTuple):
