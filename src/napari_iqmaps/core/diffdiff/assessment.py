@@ -66,6 +66,10 @@ class DiffDiffAssessment:
         return self.sentence()
 
 
+_ENDS = 3
+"""Parts of the work at the end of a plane, each of which goes over all of it: its two images, their noise, the rest."""
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class _Task:
     """What is judged, as a caller gives it, and how."""
@@ -383,7 +387,8 @@ def _assess(task: _Task, method: str, *, judges: bool) -> DiffDiffAssessment:
     counted_at = options.tol if weights is None and not options.median else None
     looking = Looking(options.illumination, options.used_smooth, judges, together=options.grid is None, tol=counted_at)
     planes = list(trio.planes())
-    steps = Steps(task.progress, total=len(planes) * (1 + sum(1 for box in cells.values() for _ in box.tiles(TILE))))
+    tiles = sum(1 for box in cells.values() for _ in box.tiles(TILE))
+    steps = Steps(task.progress, total=len(planes) * (tiles + _ENDS))
     steps.tick()
 
     def tick() -> None:
@@ -397,7 +402,9 @@ def _assess(task: _Task, method: str, *, judges: bool) -> DiffDiffAssessment:
         masks = _masks(trio, index, chosen, weights)
         own = tuple(differences(trio, index, masks, cells, looking, values[index], tick))
         ends = _ends(trio, index, masks, frame) if judges or options.tol is None else ()
+        tick()
         noise = noise_left(ends) if judges else math.nan
+        tick()
         facts.append(PlaneFacts(index, own, frame, _area(frame, masks.counted), noise, counted_at))
         contrasts = _contrasts(own)
         if options.illumination == "local":
