@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Literal
@@ -66,8 +66,11 @@ class DiffDiffAssessment:
         return self.sentence()
 
 
-_ENDS = 3
-"""Parts of the work at the end of a plane, each of which goes over all of it: its two images, their noise, the rest."""
+_PART = 2048
+"""Side, in pixels, of the parts in which the two ends of a plane are read."""
+
+_REST = 2
+"""Parts of the work at the end of a plane that go over all of it: the noise of its ends, and what is left."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -388,7 +391,9 @@ def _assess(task: _Task, method: str, *, judges: bool) -> DiffDiffAssessment:
     looking = Looking(options.illumination, options.used_smooth, judges, together=options.grid is None, tol=counted_at)
     planes = list(trio.planes())
     tiles = sum(1 for box in cells.values() for _ in box.tiles(TILE))
-    steps = Steps(task.progress, total=len(planes) * (tiles + _ENDS))
+    needs_ends = judges or options.tol is None
+    parts = sum(1 for _ in frame.tiles(_PART)) if needs_ends else 0
+    steps = Steps(task.progress, total=len(planes) * (tiles + parts + _REST))
     steps.tick()
 
     def tick() -> None:
@@ -401,8 +406,7 @@ def _assess(task: _Task, method: str, *, judges: bool) -> DiffDiffAssessment:
     for index in planes:
         masks = _masks(trio, index, chosen, weights)
         own = tuple(differences(trio, index, masks, cells, looking, values[index], tick))
-        ends = _ends(trio, index, masks, frame) if judges or options.tol is None else ()
-        tick()
+        ends = _ends(trio, index, masks, frame, tick) if needs_ends else ()
         noise = noise_left(ends) if judges else math.nan
         tick()
         facts.append(PlaneFacts(index, own, frame, _area(frame, masks.counted), noise, counted_at))
@@ -460,25 +464,34 @@ def _area(frame: Box, counted: Mask | None) -> int:
     return int(np.count_nonzero(counted[frame.place]))
 
 
-def _ends(trio: Trio, index: tuple[int, ...], masks: PlaneMasks, frame: Box) -> tuple[Any, Any]:
+def _ends(
+    trio: Trio, index: tuple[int, ...], masks: PlaneMasks, frame: Box, tick: Callable[[], object]
+) -> tuple[Any, Any]:
     """Read what is compared of the moving and of the fixed image, NaN elsewhere; bytes as they are.
 
     Where less than half of the valid pixels are compared, as with a threshold of `edge_weight`, all of these are read:
-    noise and contrast are the images', and scattered pixels do not tell them.
+    noise and contrast are the images', and scattered pixels do not tell them. `tick` is called after every part.
     """
+    parts = frame.tiles(_PART)
     if trio.has_bytes and masks.valid is None and masks.counted is None:
         moving, _, fixed = trio.read_bytes(index, frame)
+        for _ in parts:
+            tick()
         return moving, fixed
-    windows = trio.read(index, frame, masks.valid)
-    there = windows.valid
+    moving, fixed = np.empty(frame.shape, np.float32), np.empty(frame.shape, np.float32)
+    there = np.ones(frame.shape, bool)
+    for part in parts:
+        windows, place = trio.read(index, part, masks.valid), part.within(frame)
+        moving[place], fixed[place] = windows.moving, windows.fixed
+        if windows.valid is not None:
+            there[place] = windows.valid
+        tick()
     if masks.counted is not None:
-        counted = masks.counted[frame.place]
-        both = counted if there is None else there & counted
-        whole = counted.size if there is None else np.count_nonzero(there)
-        there = both if np.count_nonzero(both) >= _DENSE * whole else there
-    if there is None:
-        return windows.moving, windows.fixed
-    return np.where(there, windows.moving, np.float32(np.nan)), np.where(there, windows.fixed, np.float32(np.nan))
+        both = there & masks.counted[frame.place]
+        there = both if np.count_nonzero(both) >= _DENSE * np.count_nonzero(there) else there
+    moving[~there] = np.nan
+    fixed[~there] = np.nan
+    return moving, fixed
 
 
 def _contrasts(cells: tuple[CellFacts, ...]) -> tuple[float, float]:
