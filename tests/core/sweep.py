@@ -111,6 +111,8 @@ def scalars() -> dict[str, Any]:
         "auto": "auto",
         "no": "no",
         "AUTO": "AUTO",
+        "data": "data",
+        "percentiles": "percentiles",
         "NUL": "\0",
         "surrogate": "\ud800",
         "long text": "x" * 5000,

@@ -163,7 +163,7 @@ def test_a_dask_array_that_cannot_be_computed_is_an_error_of_ours(pool, name, ca
         ((1, 0), "above black"),
         ((1, 1), "above black"),
         (-3, "above black"),
-        ("5", "data_range is '5'; give a number"),
+        ("5", r"data_range is '5'; give \(black, white\), .* 'data', 'percentiles'"),
         (("0", "1"), "give a number"),
         (True, "give a number"),
         ((False, True), "give a number"),

@@ -15,7 +15,7 @@ from ..core.diffdiff import DiffDiffScore, diff_diff_assess, diff_diff_score
 from ..core.diffdiff.images import inside_black_border
 from ..core.diffdiff.verdict import COLUMNS
 from ..core.errors import InputError
-from ..core.images import as_planes
+from ..core.images import as_planes, range_for
 from ..core.io.reading import read_image
 from ..core.io.records import Fields
 from ..core.io.score_table import write_scores
@@ -507,7 +507,9 @@ def _how(how: Mapping[str, Any]) -> str:
 
 
 def _grey_plane(array: Any, index: tuple[int, ...], images: Images) -> Any:
-    planes = as_planes(array, **images.known)
+    axis, (_, fixed, *_) = images.channel_axis, images.arrays
+    used = range_for(fixed, images.data_range, channel_axis=axis, name="fixed image")
+    planes = as_planes(array, channel_axis=axis, data_range=used)
     return planes.read(index if len(planes.shape) > 2 else (), slice(None), slice(None))
 
 

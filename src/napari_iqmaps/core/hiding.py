@@ -16,11 +16,12 @@ from .arguments import check_fields, checked
 from .arrays import as_array, computed
 from .display import WHITE
 from .errors import InputError
-from .images import DataRange, Planes, as_planes
+from .images import Planes, as_planes
 from .maps import QualityMap
 from .marks import MarkRange, Placement
 from .progress import Progress, Steps
 from .score_columns import Part, columns
+from .value_range import DataRange
 from .visibility import ThresholdOptions, thresholds_of, visibility_of
 
 COLUMNS = columns(Part.SETTINGS, "strength", "level", "highest", "energy", "kept")
@@ -216,7 +217,7 @@ def hide(
     bound = _strength(strength)
     _check_choice("mode", mode, MODES)
     _check_choice("rounding", rounding, ROUNDINGS)
-    planes = _image_planes(image, data_range, channel_axis)
+    planes = _image_planes(image, data_range, channel_axis, progress)
     code = (planes.data_range[1] - planes.data_range[0]) / WHITE
     shape: tuple[int, int] = (int(planes.shape[-2]), int(planes.shape[-1]))
     pattern = marks.place(_pattern(mark, shape, mode, placement, mark_range, amplitude, code), shape, placement)
@@ -309,8 +310,9 @@ def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
         raise InputError(f"{name} is {value!r}; choose one of {', '.join(choices)}.")
 
 
-def _image_planes(image: Any, data_range: DataRange, channel_axis: int | None) -> Planes:
-    planes = as_planes(computed(as_array(image, "image")), data_range=data_range, channel_axis=channel_axis)
+def _image_planes(image: Any, data_range: DataRange, channel_axis: int | None, progress: Progress | None) -> Planes:
+    array = computed(as_array(image, "image"))
+    planes = as_planes(array, data_range=data_range, channel_axis=channel_axis, progress=progress)
     dtype = planes.array.dtype
     if dtype.kind == "b":
         raise InputError(

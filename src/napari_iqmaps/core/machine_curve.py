@@ -18,11 +18,12 @@ from .distortions import distort
 from .distortions import distortion as row_of_bank
 from .distortions.record import checked_severity
 from .errors import InputError
-from .images import DataRange, Planes, as_planes
+from .images import Planes, as_planes
 from .machine import machine_quality
 from .progress import Progress, equal_part
 from .quality_score import QualityScore
 from .score_columns import Column, Part, columns
+from .value_range import DataRange
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -239,7 +240,7 @@ def machine_curve(
     levels = _checked(severities)
     if isinstance(fails_below, bool) or not isinstance(fails_below, int | float) or not 0 < fails_below < 1:
         raise InputError(f"fails_below is {fails_below!r}; give a score between 0 and 1, such as {FAILS_BELOW}.")
-    planes = as_planes(image, data_range=data_range, channel_axis=channel_axis)
+    planes = as_planes(image, data_range=data_range, channel_axis=channel_axis, progress=progress)
     known: dict[str, Any] = {"data_range": planes.data_range, "channel_axis": -1 if planes.has_channels else None}
     options: dict[str, Any] = {**known, "weights": weights, "device": device, "tile": tile}
     qualities = []
@@ -247,7 +248,7 @@ def machine_curve(
         changed = distort(planes.array, distortion, severity, seed=seed, **known)
         counted = equal_part(progress, number, len(levels))
         qualities.append(_scored(replace(planes, array=changed), options, counted))
-    info = {**qualities[0].info, "method": "machine_curve", "distortion": distortion, "seed": seed}
+    info = {**qualities[0].info, **planes.record(), "method": "machine_curve", "distortion": distortion, "seed": seed}
     info |= {"severities": levels, "fails_below": fails_below}
     return MachineCurve.of(distortion, levels, qualities, fails_below=fails_below, info=info)
 

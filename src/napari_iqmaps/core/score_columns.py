@@ -73,6 +73,7 @@ GENERAL = (
     Column("unit", Part.RESULTS, "text"),
     *columns(Part.MODEL, "model", "weights", "weights_sha256", holds="text"),
     Column("data_range", Part.SETTINGS, "values"),
+    Column("range_rule", Part.SETTINGS, "text"),
     Column("luminance", Part.SETTINGS, "text"),
     *columns(Part.SETTINGS, "peak_luminance", "black_level"),
     Column("encoding", Part.SETTINGS, "text"),

@@ -22,6 +22,7 @@ from ..core.diffdiff import (
 from ..core.diffdiff.sheet import marked
 from ..core.io.sheet import reduced
 from ..core.progress import Progress
+from ..core.value_range import DataRange
 from .diff_diff_layers import ARROW
 from .diff_diff_run import JudgedResult
 from .figure_view import COLOURS, FONT, FigureView
@@ -51,10 +52,10 @@ class PlaneOf:
     title: str
 
 
-def plane_of(
-    result: JudgedResult, roles: Mapping[str, Any], index: tuple[int, ...], data_range: tuple[float, float] | None
-) -> PlaneOf:
+def plane_of(result: JudgedResult, roles: Mapping[str, Any], index: tuple[int, ...], data_range: DataRange) -> PlaneOf:
     """Take one plane of a judgement and of its images; the index is empty for one image."""
+    if isinstance(data_range, str):  # found in the values of all planes, of which this is one
+        data_range = result.quality_map.info["data_range"]
     moving, fixed = pixels_of(roles["moving"], "moving image"), pixels_of(roles["fixed"], "fixed image")
     values = result.quality_map.values
     number = int(np.ravel_multi_index(index, values.shape[:-2])) if index else 0

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from ..core.diffdiff import DiffDiffAssessment, DiffDiffScore, diff_diff_assess, overlay, recounted
 from ..core.errors import NotEnoughEvidence
+from ..core.images import range_for
 from ..core.progress import Progress, Steps
 from ..core.registration import Registration, register
 from ..core.registration.geometry import Matrix
@@ -158,6 +159,10 @@ def judge(
     moving, fixed = np.asanyarray(moving), np.asanyarray(fixed)
     shape = fixed.shape[-2:] if channel_axis is None else fixed.shape[-3:-1]
     steps = Steps(progress)
+    # Found in all planes of the fixed image, not in each of those that are registered.
+    stated = judging.get("data_range")
+    used = {"data_range": range_for(fixed, stated, channel_axis=channel_axis, name="fixed image", progress=progress)}
+    judging, registering = {**judging, **used}, {**registering, **used}
     registrations: tuple[Registration, ...] = ()
     if registered is not None:
         registered = np.asanyarray(registered)

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..core import hiding
+from ..core.images import range_for
 from ..core.io.map_file import score_row
 from ..core.maps import QualityMap
 from ..core.progress import Progress
@@ -190,9 +191,14 @@ class Request:
         if region is not None:
             images = {name: region.crop(image, self.margin) for name, image in images.items()}
         options = dict(self.options)
+        axis = common_channel_axis(images.values())
+        if region is not None and options.get("luminance", "code") == "code":
+            # Found in the whole image, not in the part of it that is computed.
+            whole = self.images.get("reference", next(iter(self.images.values()))).data
+            used = range_for(whole, options.get("data_range"), channel_axis=axis, progress=progress)
+            options["data_range"] = used
         if "progress" in inspect.signature(self.function).parameters:
             options["progress"] = progress
-        axis = common_channel_axis(images.values())
         given = self.function(**{name: image.data for name, image in images.items()}, channel_axis=axis, **options)
         return given if region is None else region.restore(given, self.margin)
 

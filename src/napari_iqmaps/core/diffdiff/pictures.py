@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import InputError
-from ..images import DataRange, as_planes, check_same_shape
+from ..images import as_planes, check_same_shape, range_for
 from ..maps import QualityMap
+from ..value_range import DataRange
 from .options import checked_median, checked_tol
 from .tally import voted_masks
 
@@ -39,8 +40,9 @@ def marks(values: npt.NDArray[np.float32], tol: float, *, median: int = 0) -> tu
 def overlay(registered: Any, fixed: Any, *, data_range: DataRange = None, channel_axis: int | None = None) -> Picture:
     """Show one image in red and the other in green: where they agree, the picture is yellow to black."""
     names = ("registered image", "fixed image")
+    used = range_for(fixed, data_range, channel_axis=channel_axis, name=names[1])
     images = [
-        as_planes(image, data_range=data_range, channel_axis=channel_axis, name=name)
+        as_planes(image, data_range=used, channel_axis=channel_axis, name=name)
         for image, name in zip((registered, fixed), names, strict=True)
     ]
     check_same_shape(images[0], images[1], names)

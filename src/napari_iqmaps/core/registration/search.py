@@ -18,8 +18,9 @@ from ... import __version__
 from ..arguments import checked
 from ..diffdiff import diff_diff_score
 from ..errors import InputError
-from ..images import DataRange, as_planes
+from ..images import as_planes
 from ..progress import Progress, Steps
+from ..value_range import DataRange
 from . import dense, features
 from .candidates import Candidate, Options
 from .evidence import Judgement, judge
@@ -319,8 +320,10 @@ def register(
         Matched points, for "matches", and for "auto" as one candidate more.
     seed : int
         Of everything random; equal seeds give equal results.
-    data_range : float or (float, float), optional
+    data_range : float, (float, float), "data" or "percentiles", optional
         The values of black and white of both images. Known for bool, uint8 and uint16, required for every other dtype.
+        ``"data"`` takes the lowest and the highest value of the fixed image, ``"percentiles"`` its 0.1th and 99.9th
+        percentile; the numbers stand in ``info["data_range"]``.
     channel_axis : int, optional
         The axis of the colours in those images that have three axes. None means grey.
     progress : callable, optional
@@ -395,6 +398,8 @@ def conclude(
     matrix = identity()
     if best.accepted and best.candidate.matrix is not None:
         matrix = best.candidate.matrix
+    if isinstance(data_range, str):  # which the pair has found in the fixed image
+        data_range = pair.standard.data_range
     planes = as_planes(moving, data_range=data_range, channel_axis=plane_channel_axis(moving, channel_axis))
 
     def placed() -> tuple[Any, Any]:
@@ -431,6 +436,7 @@ def _info(
         "min_overlap": options.min_overlap,
         "min_inliers": options.min_inliers,
         "seed": options.seed,
+        **pair.standard.record(),
         "data_range": data_range,
         "matches": best.candidate.n_matches,
         **judgement(pair, matrix, options.steps),
