@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from matplotlib.colors import to_rgba
 from napari.layers import Image, Labels, Shapes
 from napari.utils.colormaps import DirectLabelColormap
 
 from ..core.diffdiff import DiffDiffScore, marks
 from ..core.diffdiff.sheet import BETTER as BETTER_COLOUR
 from ..core.diffdiff.sheet import WORSE as WORSE_COLOUR
+from ..core.diffdiff.sheet import block_colour
 from ..core.errors import InputError
 from ..core.registration.geometry import Matrix
 from .diff_diff_run import JudgedResult
@@ -27,7 +27,6 @@ BETTER, WORSE = 1, 2
 
 ARROW = " → "
 
-_STRONGEST = 0.75  # opacity of a block in which all that changed went one way
 _LABEL = "label"
 
 _SAME_PLACE = 1e-3
@@ -123,10 +122,11 @@ def _embedded(matrix: npt.NDArray[Any], size: int) -> npt.NDArray[np.float64]:
 
 
 def blocks_layer(score: DiffDiffScore, name: str, ndim: int, state: dict[str, Any]) -> Shapes:
-    """Make a rectangle for each block: green where the registration made it better, pink where worse, or clear.
+    """Make a rectangle for each block: green where the registration made it better, pink where worse, white between.
 
-    Each shows its score, if enough has changed for one, and has all numbers as features. In a stack (ndim above 2)
-    the blocks lie on their planes. The state says where the map's pixels lie, as `spatial_state` gives it.
+    A block that is not scored is clear; each other shows its score. All have their numbers as features. In a stack
+    (ndim above 2) the blocks lie on their planes. The state says where the map's pixels lie, as `spatial_state` gives
+    it.
     """
     layer = Shapes(
         _corners(score, ndim),
@@ -137,7 +137,7 @@ def blocks_layer(score: DiffDiffScore, name: str, ndim: int, state: dict[str, An
         edge_width=0.75,
         face_color=_colours(score),
         features=_features(score),
-        text={"string": "{label}", "color": "white", "size": 11, "anchor": "center"},
+        text={"string": "{label}", "color": "black", "size": 11, "anchor": "center"},
         **state,
     )
     layer.editable = False  # the blocks are a grid; a moved one would say what is not so
@@ -176,11 +176,8 @@ def _corners(score: DiffDiffScore, ndim: int) -> list[npt.NDArray[np.float64]]:
 
 def _colours(score: DiffDiffScore) -> npt.NDArray[np.float32]:
     """Colour by the direction, the more so the clearer it is; a block that is not scored stays clear."""
-    better, worse = to_rgba(BETTER_COLOUR), to_rgba(WORSE_COLOUR)
-    colours = []
-    for block in score.blocks:
-        lean = 2 * block.score - 1 if block.scored else 0.0
-        colours.append((*(better if lean > 0 else worse)[:3], _STRONGEST * abs(lean)))
+    clear = (1.0, 1.0, 1.0, 0.0)
+    colours = [block_colour(2 * block.score - 1) if block.scored else clear for block in score.blocks]
     return np.asarray(colours, np.float32)
 
 
