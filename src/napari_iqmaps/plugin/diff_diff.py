@@ -330,7 +330,7 @@ class DiffDiff(MapWidget):
         if not all(holds(self.viewer.layers, roles[name]) for name in ("moving", "fixed")):
             raise InputError("The layers of this run are gone.")
         self._roles_are_chosen = True
-        layers = self._judged.setdefault(key, JudgedLayers(self.viewer))
+        layers = self._judged.setdefault(key, JudgedLayers(self.viewer, self.arrangement))
         if result.affine is not None:
             set_affine(roles["moving"], roles["fixed"], result.affine)
         layers.show(result, **roles)

@@ -19,6 +19,17 @@ from .tally import voted_masks
 Mask = npt.NDArray[np.bool_]
 Picture = npt.NDArray[np.uint8]
 
+LEGENDS = {
+    "before": "magenta: moving, green: fixed",
+    "after": "magenta: registered, green: fixed",
+    "marks": "green: better, pink: worse",
+    "blocks": "green: better, pink: worse\nshare that got better",
+}
+"""What the colours of the pictures of a judgement mean."""
+
+MARK_WORDS = ("not marked", "better by more than the tolerance", "worse by more than the tolerance")
+"""What the labels 0, 1 and 2 of marked pixels mean."""
+
 # Told apart by readers who do not tell red from green: red and blue together, against green.
 _MAGENTA, _GREEN = (0, 2), (1,)
 
