@@ -15,7 +15,7 @@ import numpy.typing as npt
 from .arguments import check_fields, checked, shown
 from .arrays import computed, computing, is_dask
 from .errors import InputError
-from .evidence import Verdict, blind_verdict, machine_verdict, uniformity
+from .evidence import Verdict, blind_verdict, machine_verdict, reservations, uniformity
 from .maps import QualityMap
 from .models import load_network
 from .quality_score import QualityScore, summed_up
@@ -79,8 +79,9 @@ class Judge(ABC):
         return load_network(self.record, torch.device(self.device))  # ready since the pass
 
     def _with_reasons(self, quality_map: QualityMap, reasons: list[str]) -> QualityMap:
-        reason = summed_up(reasons, self.shape[:-2])
-        return replace(quality_map, info={**quality_map.info, "not_enough_evidence": reason}) if reason else quality_map
+        lead = self.shape[:-2]
+        told = reservations(summed_up(reasons, lead), [not reason for reason in reasons], lead)
+        return replace(quality_map, info={**quality_map.info, **told}) if told else quality_map
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
 
 HOMOGENEOUS = 0.02
 """Mean reliability below which an image has too little detail for a score; trained weights may state their own."""
@@ -37,6 +41,29 @@ class Verdict(NamedTuple):
 
     has_answer: bool
     reason: str
+
+
+PLANES = "planes_enough_evidence"
+"""In the provenance of a map of a stack of which some planes lack evidence: whether each has it, in nested lists."""
+
+
+def reservations(reason: str, enough: Sequence[bool], lead: tuple[int, ...]) -> dict[str, Any]:
+    """Give what the provenance of a map says of its evidence; nothing if all of it is enough.
+
+    `enough`: of each plane of the leading axes `lead`; one for one image.
+    """
+    told: dict[str, Any] = {"not_enough_evidence": reason} if reason else {}
+    if lead and any(enough) and not all(enough):
+        told[PLANES] = np.reshape(enough, lead).tolist()
+    return told
+
+
+def planes_in_doubt(info: Mapping[str, Any], lead: tuple[int, ...]) -> npt.NDArray[np.bool_]:
+    """Say by a map's provenance of which planes the evidence is not enough; a reason that names none is of all."""
+    known = np.asarray(info.get(PLANES, False))
+    if known.dtype == bool and known.shape == lead and lead:
+        return ~known
+    return np.full(lead, bool(info.get("not_enough_evidence")))
 
 
 def blind_verdict(

@@ -20,7 +20,6 @@ from . import export
 from .follower import Follower
 from .frame import Key, MapWidget
 from .inputs import InputSlot
-from .layers import grid_of
 from .options import MapBoxes, OptionWidget, make_options
 from .regions import RegionBar, areas_of, measured, write_features
 from .results import Request, Result, samples
@@ -29,8 +28,6 @@ if TYPE_CHECKING:
     import napari
 
 
-_COLOUR_BAR = ("bottom_left", (12, 80), 8)  # place, pixels, points
-_NAME_POINTS = 7
 _NO_MAP = "No map is chosen. Tick at least one."
 
 
@@ -172,13 +169,10 @@ class BlindQuality(MapWidget):
         """Show new maps side by side, or the chosen one over the image, and measure the regions."""
         added = [layer for layer in layers if layer not in self._group]
         for layer in self._group:
-            layer.visible = layer.visible and layer in layers  # the maps of another image would cover these
+            if layer not in layers:
+                self.arrangement.show(layer, False)  # the maps of another image would cover these
         self._group = layers
         self.side_by_side.show()
-        for layer in added:
-            if hasattr(layer, "colorbar"):  # since napari 0.9; small enough for a cell of a grid
-                layer.colorbar.position, layer.colorbar.size, layer.colorbar.font_size = _COLOUR_BAR
-                layer.name_overlay.font_size = _NAME_POINTS
         if added:
             self._show_view()
         self._raise_regions()
@@ -192,24 +186,18 @@ class BlindQuality(MapWidget):
     # What is shown
 
     def _show_view(self, _checked: bool = False) -> None:
-        grid = grid_of(self.viewer)
-        was_grid = grid.enabled
-        grid.enabled = self.side_by_side.isChecked()
         self._show_maps()
         if self._shown is not None:
-            self._shown[0].visible = True
-        if grid.enabled or was_grid:
-            self.viewer.reset_view()
+            self.arrangement.show(self._shown[0])
+        self.arrangement.grid(self.side_by_side.isChecked())
 
     def _show_maps(self) -> None:
         everything = self.side_by_side.isChecked()
         for layer in self._group:
-            layer.visible = everything or layer is self.summary.chosen_layer
-            if hasattr(layer, "name_overlay"):
-                layer.name_overlay.visible = everything
+            self.arrangement.show(layer, everything or layer is self.summary.chosen_layer)
         reference = self.layer("reference")
         if reference is not None:
-            reference.visible = everything
+            self.arrangement.show(reference, everything)
 
     def _on_maps(self, _value: Any = None) -> None:
         """Show other maps of the assessment that is there."""

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
 _THROTTLE_MILLISECONDS = 40
 _SHOWS = {
-    "Before": "The moving image in red on the fixed one in green: yellow where they agree.",
-    "After": "The registered image in red on the fixed one in green: yellow where they agree.",
+    "Before": "The moving image in magenta on the fixed one in green: grey where they agree.",
+    "After": "The registered image in magenta on the fixed one in green: grey where they agree.",
     "Map": "By how many grey levels the difference fell (green) or rose (pink).",
     "Marks": "Which pixels changed by more than the tolerance: green better, pink worse.",
     "Blocks": "The score of each block: the share of its changed pixels that got better.",
@@ -330,7 +330,7 @@ class DiffDiff(MapWidget):
         if not all(holds(self.viewer.layers, roles[name]) for name in ("moving", "fixed")):
             raise InputError("The layers of this run are gone.")
         self._roles_are_chosen = True
-        layers = self._judged.setdefault(key, JudgedLayers(self.viewer))
+        layers = self._judged.setdefault(key, JudgedLayers(self.viewer, self.arrangement))
         if result.affine is not None:
             set_affine(roles["moving"], roles["fixed"], result.affine)
         layers.show(result, **roles)

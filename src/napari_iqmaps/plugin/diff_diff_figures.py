@@ -23,7 +23,7 @@ from ..core.diffdiff.sheet import marked
 from ..core.io.sheet import reduced
 from ..core.progress import Progress
 from ..core.value_range import DataRange
-from .diff_diff_layers import ARROW
+from .canvas import ARROW
 from .diff_diff_run import JudgedResult
 from .figure_view import COLOURS, FONT, FigureView
 from .layers import LayerPixels, pixels_of

@@ -15,10 +15,13 @@ from superqt import QCollapsible
 from ..core.errors import InputError, IqmapsError
 from ..core.progress import Progress
 from . import export
+from .arrangement import Arrangement
+from .canvas import canvas_of, place_all
 from .figure_view import FigureView
 from .follower import Connections, Follower
 from .inputs import REGION, InputSlot, LayerChoosers, RangeEdit
-from .layers import LayerPixels, pixels_of, place_all
+from .layers import LayerPixels, pixels_of
+from .map_bar import MapBar
 from .options import OptionWidget, make_options, read_options, takes
 from .parts import button, form_of, wrapped
 from .regions import Region, region_of
@@ -146,6 +149,10 @@ class MapWidget(Panel):
         self._result_layers: dict[Key, list[Any]] = {}
         self._shown: tuple[Any, Key] | None = None
         self._chosen: list[int] | None = None
+        self.arrangement = Arrangement(viewer)
+        canvas_of(viewer)  # attends to maps that are there or come from files
+        self.map_bar = MapBar(viewer, lambda: self.summary.chosen_layer)
+        self.summary.add_below_sentence(self.map_bar)
         self._follower = Follower(self)
         self._connections = Connections()
         self._range_connections = Connections()
@@ -298,9 +305,11 @@ class MapWidget(Panel):
             self.say(str(error), failed=True)
             return
         self._result_layers[key] = layers
+        self.arrangement.own(*layers)
         self._shown = (source, key)
         if isinstance(result, Result):
             self.summary.show_result(result, layers)
+        self.map_bar.refresh()
         self.say("")
         self.on_placed(source, layers)
 
@@ -409,10 +418,12 @@ class MapWidget(Panel):
         for option in self.options.values():
             option.changed.connect(self._on_option)
         self.summary.map_wanted.connect(lambda: self.export(export.ask_for_map, self.summary.chosen_map))
+        self.summary.map_chosen.connect(self.map_bar.refresh)
         self.summary.row_wanted.connect(lambda: self.export(export.ask_for_row, self.summary.result))
         self.summary.compute_wanted.connect(self._compute_all)
         self._connections.connect(self.viewer.events.theme, self._on_theme)
         self._connections.connect(self.viewer.layers.selection.events.active, self._on_selected)
+        self.destroyed.connect(self.arrangement.put_back)
         self.destroyed.connect(self._connections.close)
         self.destroyed.connect(self._range_connections.close)
         self.destroyed.connect(self.layers.connections.close)

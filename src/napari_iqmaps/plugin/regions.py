@@ -17,6 +17,7 @@ from skimage.draw import polygon
 from ..core.assessment import Assessment
 from ..core.blind import MAPS
 from ..core.errors import InputError
+from ..core.ink import BLACK, ink_on
 from ..core.maps import QualityMap
 from ..core.progress import Progress
 from ..core.regions import Area, RegionQuality, region_qualities
@@ -209,7 +210,14 @@ def write_features(shapes: Any, regions: Sequence[RegionQuality]) -> None:
     defaults = {name: column.iloc[0] for name, column in shapes.feature_defaults.items()}
     shapes.feature_defaults = {name: [value] for name, value in (defaults | nothing).items()}
     if getattr(shapes.text.string, "constant", None) == "":  # as it is where nobody has chosen a text
-        shapes.text = {"string": _LABEL, "color": "white", "size": 12}
+        shapes.text = {"string": _LABEL, "color": _ink(shapes), "size": 12}
+
+
+def _ink(shapes: Any) -> str:
+    """Give the ink of the scores: black where most shapes have a face on which that is read better, else white."""
+    faces = np.asarray(shapes.face_color, float)
+    dark = [face[3] > 0 and ink_on(face.tolist(), face[3] * shapes.opacity) == BLACK for face in faces]
+    return "black" if 2 * sum(dark) > len(dark) else "white"
 
 
 class RegionBar(QWidget):

@@ -16,14 +16,16 @@ from ..core.images import range_for
 from ..core.io.map_file import score_row
 from ..core.maps import QualityMap
 from ..core.progress import Progress
+from .canvas import Showable
 from .layers import (
     METADATA_KEY,
     PICTURE_KEY,
     LayerPixels,
-    Showable,
     as_layer,
     common_channel_axis,
+    map_template,
     picture_layer,
+    picture_template,
     update_layer,
     update_picture,
 )
@@ -85,6 +87,11 @@ class Result:
         """What gets a layer each, from below."""
         return (*self.beside, self)
 
+    @property
+    def template(self) -> str:
+        """What the layer is called."""
+        return map_template(self.quality_map)
+
     def new_layer(self, source: Any) -> Any:
         """Make a layer of the map."""
         return as_layer(self.quality_map, source, contrast_limits=self.limits)
@@ -127,6 +134,11 @@ class Picture:
     def parts(self) -> tuple[Showable, ...]:
         """What gets a layer: itself."""
         return (self,)
+
+    @property
+    def template(self) -> str:
+        """What the layer is called."""
+        return picture_template(self.title)
 
     def new_layer(self, source: Any) -> Any:
         """Make a layer of the picture."""

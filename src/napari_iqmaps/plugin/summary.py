@@ -134,6 +134,12 @@ class Summary(QWidget):
         self.destroyed.connect(self.connections.close)
         self.setVisible(False)
 
+    def add_below_sentence(self, widget: QWidget) -> None:
+        """Put a part under the words of the result."""
+        layout = self.layout()
+        assert isinstance(layout, QVBoxLayout)
+        layout.insertWidget(layout.indexOf(self.sentence) + 1, widget)
+
     @property
     def chosen_map(self) -> Result | None:
         """The map whose histogram is shown: one of those that the run made."""

@@ -14,6 +14,7 @@ from ... import __version__
 from ..arguments import check_fields, checked, shown
 from ..arrays import as_array, computed
 from ..errors import InputError
+from ..evidence import reservations
 from ..maps import QualityMap
 from ..progress import Progress, Steps
 from ..value_range import DataRange
@@ -446,7 +447,9 @@ def _assessed(values: Any, counter: Counter, tols: list[float], info: dict[str, 
     score = counter.score(values, tols, info)
     soft = np.reshape([part.soft for part in score.planes], counter.lead)
     counts = {name: getattr(score, name) for name in ("better", "worse", "n_valid", "valid_fraction")}
-    reserved = {"not_enough_evidence": score.reason} if score.verdict == "not enough evidence" else {}
+    lacking = "not enough evidence"
+    enough = [part.verdict != lacking for part in score.planes]
+    reserved = reservations(score.reason if score.verdict == lacking else "", enough, counter.lead)
     found = QualityMap(values, KIND, soft if counter.lead else float(soft), {**info, **counts, **reserved})
     return DiffDiffAssessment({KIND: found}, score, counter)
 

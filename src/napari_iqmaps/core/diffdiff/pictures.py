@@ -20,8 +20,23 @@ from .tally import voted_masks
 Mask = npt.NDArray[np.bool_]
 Picture = npt.NDArray[np.uint8]
 
-BETTER_INK = (255, 255, 255)
-WORSE_INK = (0, 0, 0)
+LEGENDS = {
+    "before": "magenta: moving, green: fixed",
+    "after": "magenta: registered, green: fixed",
+    "marks": "green: better, pink: worse",
+    "blocks": "green: better, pink: worse\nshare that got better",
+}
+"""What the colours of the pictures of a judgement mean."""
+
+MARK_WORDS = ("not marked", "better by more than the tolerance", "worse by more than the tolerance")
+"""What the labels 0, 1 and 2 of marked pixels mean."""
+
+# Told apart by readers who do not tell red from green: red and blue together, against green.
+_MAGENTA, _GREEN = (0, 2), (1,)
+
+BETTER_INK = (255, 221, 0)
+WORSE_INK = (0, 64, 255)
+"""Yellow and blue: neither is among the colours of an overlay, which are grey, magenta and green."""
 
 
 def marks(values: npt.NDArray[np.float32], tol: float, *, median: int = 0) -> tuple[Mask, Mask]:
@@ -38,7 +53,7 @@ def marks(values: npt.NDArray[np.float32], tol: float, *, median: int = 0) -> tu
 
 
 def overlay(registered: Any, fixed: Any, *, data_range: DataRange = None, channel_axis: int | None = None) -> Picture:
-    """Show one image in red and the other in green: where they agree, the picture is yellow to black."""
+    """Show one image in magenta and the other in green: where they agree, the picture is grey."""
     names = ("registered image", "fixed image")
     used = range_for(fixed, data_range, channel_axis=channel_axis, name=names[1])
     images = [
@@ -48,9 +63,10 @@ def overlay(registered: Any, fixed: Any, *, data_range: DataRange = None, channe
     check_same_shape(images[0], images[1], names)
     picture = np.zeros((*images[0].shape, 3), np.uint8)
     for index in np.ndindex(*images[0].shape[:-2]):
-        for channel, planes in enumerate(images):
+        for channels, planes in zip((_MAGENTA, _GREEN), images, strict=True):
             plane = np.nan_to_num(planes.read(index, slice(None), slice(None)), nan=0.0)
-            picture[(*index, ..., channel)] = np.rint(plane.clip(0, 255))
+            for channel in channels:
+                picture[(*index, ..., channel)] = np.rint(plane.clip(0, 255))
     return picture
 
 
@@ -64,7 +80,7 @@ def marked_overlay(
     data_range: DataRange = None,
     channel_axis: int | None = None,
 ) -> Picture:
-    """Show the overlay with the pixels that got better in white and those that got worse in black; see `marks`."""
+    """Show the overlay with the pixels that got better in yellow and those that got worse in blue; see `marks`."""
     picture = overlay(registered, fixed, data_range=data_range, channel_axis=channel_axis)
     better, worse = marks(values, tol, median=median)
     if better.shape != picture.shape[:-1]:

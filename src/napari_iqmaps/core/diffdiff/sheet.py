@@ -32,6 +32,11 @@ WORSE = "#c51b7d"
 
 UNCHANGED = "#bdbdbd"
 
+BLOCK_OPACITY = 0.75
+"""Of a block's colour over the image."""
+
+_PALE_BETTER, _PALE_WORSE, _PALE_EVEN = np.array([(140, 205, 80), (236, 150, 200), (247, 247, 247)]) / 255
+
 LARGEST_SIDE = 640
 """Pixels; what is larger is reduced by a whole number before it is drawn."""
 
@@ -86,9 +91,9 @@ class Shown:
 def write_diffdiff_sheet(shown: Shown, path: str | Path) -> Path:
     """Show in one picture where a registration made it better or worse, as PNG with the scores as its record.
 
-    From the top left: the fixed image in green under the moving one in red, the same after registration (what agrees
-    is yellow), the map with the tolerance marked on its bar; the histogram with lines at both tolerances, the evidence
-    of every block, and the verdict.
+    From the top left: the fixed image in green under the moving one in magenta, the same after registration (what
+    agrees is grey), the map with the tolerance marked on its bar; the histogram with lines at both tolerances, the
+    evidence of every block, and the verdict.
     """
     score, (height, width) = shown.score, shown.values.shape
     upper = _PANEL * min(max(height / width, 0.3), 1.6)
@@ -100,8 +105,8 @@ def write_diffdiff_sheet(shown: Shown, path: str | Path) -> Path:
         axes = figure.subplot_mosaic(grid, height_ratios=(upper, lower), gridspec_kw={"left": 0.05, "right": 0.93})
         axes["blocks"].set_anchor("N")
         for name, image, title in (
-            ("before", shown.moving, "Before: moving (red) on fixed (green)"),
-            ("after", shown.registered, "After: registered (red) on fixed (green)"),
+            ("before", shown.moving, "Before: moving (magenta) on fixed (green)"),
+            ("after", shown.registered, "After: registered (magenta) on fixed (green)"),
         ):
             draw_picture(axes[name], overlay(image, shown.fixed, data_range=_WHITE), title)
         draw_map(axes["map"], shown.values, score.tol, "Diff-diff: green better, pink worse")
@@ -308,6 +313,16 @@ def draw_histogram(axes: Any, values: Plane, tol: float, title: str = "", ink: s
     axes.spines[["bottom", "left"]].set_color(ink)
 
 
+def block_colour(lean: float) -> tuple[float, float, float, float]:
+    """Colour a block by how one-sided it is, -1 (all worse) to 1 (all better), pale enough for black words on it.
+
+    The opacity is that at which they are read whatever image lies under it.
+    """
+    end = _PALE_BETTER if lean > 0 else _PALE_WORSE
+    red, green, blue = (_PALE_EVEN + min(abs(lean), 1.0) * (end - _PALE_EVEN)).tolist()
+    return red, green, blue, BLOCK_OPACITY
+
+
 def draw_blocks(axes: Any, backdrop: Plane, blocks: Sequence[BlockScore], title: str) -> None:
     """Show on a pale picture how one-sided the change is in every block, and which share of its pixels got better.
 
@@ -315,12 +330,11 @@ def draw_blocks(axes: Any, backdrop: Plane, blocks: Sequence[BlockScore], title:
     """
     none = np.zeros(np.shape(backdrop), bool)
     draw_picture(axes, marked(backdrop, none, none), title)
-    scale: Any = mappable(KIND, -1.1, 1.1)  # without the darkest ends, on which numbers could not be read
     size = _text_size(axes, blocks)
     for block in blocks:
         frame = ((block.left - 0.5, block.top - 0.5), block.width, block.height)
         told = math.isfinite(block.evidence)
-        filled = {"facecolor": scale.to_rgba(block.evidence), "alpha": 0.75} if told else {"facecolor": "none"}
+        filled = {"facecolor": block_colour(block.evidence)} if told else {"facecolor": "none"}
         axes.add_patch(Rectangle(*frame, linewidth=0, **filled))
         axes.add_patch(Rectangle(*frame, fill=False, edgecolor=INK, linewidth=0.5, alpha=0.6))
         if size < _SMALLEST_TEXT:

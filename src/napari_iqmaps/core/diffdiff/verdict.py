@@ -142,6 +142,14 @@ class BlockScore:
         return {**index, **own, "verdict": self.verdict}
 
 
+def block_words(row: Mapping[str, Any]) -> str:
+    """Say in short what a block has to say for itself, by its row of a table."""
+    numbers = {"score": row["score"], "evidence": row["evidence"]}
+    known = [f"{name} {value:.2f}" for name, value in numbers.items() if value is not None and math.isfinite(value)]
+    changed = f"{row['count']} of {row['n_valid']} pixels changed"
+    return f"{row['verdict']} ({', '.join([*known, changed])})"
+
+
 @dataclass(frozen=True, eq=False)
 class DiffDiffScore:
     """Whether a registration made it better or worse, by the pixels that it changed.
