@@ -10,17 +10,18 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from matplotlib.colors import to_rgba
 from napari.layers import Image, Labels, Shapes
 from napari.utils.colormaps import DirectLabelColormap
+from napari.utils.colormaps.standardize_color import transform_color
 
 from ..core.diffdiff import DiffDiffScore, marks
-from ..core.diffdiff.sheet import BETTER as BETTER_COLOUR
-from ..core.diffdiff.sheet import WORSE as WORSE_COLOUR
+from ..core.diffdiff.pictures import BETTER as BETTER_COLOUR
+from ..core.diffdiff.pictures import WORSE as WORSE_COLOUR
 from ..core.errors import InputError
 from ..core.registration.geometry import Matrix
 from .diff_diff_run import JudgedResult
-from .layers import METADATA_KEY, PICTURE_KEY, holds, looks_of, move_onto, spatial_state
+from .layers import METADATA_KEY, PICTURE_KEY, add_beside, holds, looks_of, move_onto, spatial_state
+from .tasks import breathe
 
 BETTER, WORSE = 1, 2
 """Labels of the marked pixels."""
@@ -176,7 +177,7 @@ def _corners(score: DiffDiffScore, ndim: int) -> list[npt.NDArray[np.float64]]:
 
 def _colours(score: DiffDiffScore) -> npt.NDArray[np.float32]:
     """Colour by the direction, the more so the clearer it is; a block that is not scored stays clear."""
-    better, worse = to_rgba(BETTER_COLOUR), to_rgba(WORSE_COLOUR)
+    better, worse = (np.asarray(transform_color(colour))[0] for colour in (BETTER_COLOUR, WORSE_COLOUR))
     colours = []
     for block in score.blocks:
         lean = 2 * block.score - 1 if block.scored else 0.0
@@ -203,7 +204,6 @@ class JudgedLayers:
     def show(self, result: JudgedResult, moving: Any, fixed: Any, registered: Any = None) -> None:
         """Put a judgement of the layers that were chosen into its own; those that the user has removed come back."""
         grid = Grid.of(moving, fixed, registered)
-        selected = list(self._viewer.layers.selection)
         if result.registrations and result.affine is None:
             info = {PICTURE_KEY: {"method": "registered", "source": grid.name}}
             looks = {"rgb": moving.rgb, **looks_of(moving)}
@@ -218,9 +218,6 @@ class JudgedLayers:
         self._show_map(result, grid)
         self._put("marks", marked(result), grid, partial(_marks_layer, f"Marks: {grid.name}"))
         self._show_blocks(result, grid)
-        # The user goes on with the images, not with what has just come in.
-        if selected:
-            self._viewer.layers.selection = selected
 
     def recount(self, result: JudgedResult, view: str | None = None) -> None:
         """Show the same judgement at another tolerance, in the layers of one view or in all."""
@@ -263,12 +260,13 @@ class JudgedLayers:
 
     def _add(self, role: str, layer: Any) -> None:
         self.layers[role] = layer
-        self._viewer.add_layer(layer)
+        add_beside(self._viewer, layer)
 
     def _put(self, role: str, data: Any, grid: Grid, make: Callable[..., Any]) -> None:
         """Put data into the layer of a role, or into a new one if that has gone or has other dimensions."""
         layer = self.get(role)
         if layer is not None and layer.data.ndim == data.ndim:
+            breathe()
             layer.data = data
             move_onto(layer, grid)
         else:

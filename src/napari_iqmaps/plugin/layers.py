@@ -12,6 +12,7 @@ from napari.layers import Image
 from ..core.display import Luminance
 from ..core.errors import InputError
 from ..core.maps import QualityMap
+from .tasks import breathe
 
 METADATA_KEY = "iqmaps"
 """Where a map's provenance lives in the metadata of its layer."""
@@ -247,15 +248,33 @@ def place_all(viewer: Any, parts: Sequence[Showable], source: Any, earlier: Sequ
 def place(viewer: Any, part: Showable, source: Any, earlier: Any = None) -> Any:
     """Show a part of a result as one layer: the earlier one if it is still there, a new one otherwise."""
     if earlier is not None and holds(viewer.layers, earlier):
+        breathe()
         part.update(earlier, source)
         return earlier
     layer = part.new_layer(source)
-    selected = list(viewer.layers.selection)
-    viewer.add_layer(layer)
-    # The user goes on with the image, not with the map that has just come in.
-    if selected:
-        viewer.layers.selection = selected
+    add_beside(viewer, layer)
     return layer
+
+
+def add_beside(viewer: Any, layer: Any) -> None:
+    """Add a layer and leave those selected that are: the user goes on with the image, not with what has just come in.
+
+    The window draws itself before and after, for napari takes a tenth of a second or two to make the controls of one
+    layer.
+    """
+    breathe()
+    layers = viewer.layers
+    selected = list(layers.selection)
+    # To select the new one and take that back makes napari change its controls twice, which takes as long again.
+    activates = getattr(layers, "_activate_on_insert", True)
+    layers._activate_on_insert = activates and not selected
+    try:
+        viewer.add_layer(layer)
+    finally:
+        layers._activate_on_insert = activates
+    if selected and set(layers.selection) != set(selected):
+        layers.selection = selected
+    breathe()
 
 
 def holds(layers: Iterable[Any], layer: Any) -> bool:

@@ -19,6 +19,10 @@ from .tally import voted_masks
 Mask = npt.NDArray[np.bool_]
 Picture = npt.NDArray[np.uint8]
 
+BETTER = "#4d9221"
+WORSE = "#c51b7d"
+"""Of pixels and blocks beyond the tolerance: the two sides of the map's own colours."""
+
 BETTER_INK = (255, 255, 255)
 WORSE_INK = (0, 0, 0)
 

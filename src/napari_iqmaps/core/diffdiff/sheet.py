@@ -18,17 +18,13 @@ from ... import __version__
 from ..errors import InputError
 from ..io.sheet import HOLE_GREY, INK, PALE_INK, Panel, Sheet, drawable, mappable, new_plot, reduced, write_figure
 from ..kinds import KINDS
-from .pictures import ladder_tolerances, marks, overlay
+from .pictures import BETTER, WORSE, ladder_tolerances, marks, overlay
 from .verdict import BlockScore, DiffDiffScore
 
 SHEET = "diff_diff_sheet"
 """What the record of a picture of a diff-diff says it is."""
 
 KIND = KINDS["diff_diff"]
-
-BETTER = "#4d9221"
-WORSE = "#c51b7d"
-"""Of pixels and blocks beyond the tolerance: the two sides of the map's own colours."""
 
 UNCHANGED = "#bdbdbd"
 
