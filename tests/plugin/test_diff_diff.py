@@ -85,12 +85,12 @@ def test_the_tolerance_is_followed_without_a_new_map(
     qtbot.waitUntil(lambda: widget._current[0].score.count == automatic.score.count, timeout=patience)
 
 
-def test_lines_of_the_histogram_move_over_the_same_drawing(add_trio, open_judge, judged):
+def test_lines_of_the_histogram_move_over_the_same_drawing(add_trio, open_judge, judged, drawn):
     add_trio()
     widget = open_judge()
     judged(widget)
     histogram = widget.summary.histogram
-    first = histogram.grab().toImage()
+    first = drawn(histogram)
     drawing = histogram._image
     histogram.show_lines(-1, 1)
     second = histogram.grab().toImage()

@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QFileDialog
 from napari_iqmaps.core.diffdiff import ladder_tolerances
 
 
-def test_figures_look_closer_and_go_to_files(shift, add_trio, open_judge, judged, finish, tmp_path, monkeypatch):
+def test_figures_look_closer_and_go_to_files(shift, add_trio, open_judge, judged, finish, drawn, tmp_path, monkeypatch):
     add_trio()
     widget = open_judge()
     result = judged(widget)
@@ -21,7 +21,7 @@ def test_figures_look_closer_and_go_to_files(shift, add_trio, open_judge, judged
         panel.buttons[name].click()
         finish(widget)
         assert panel.view.shown.name == name.lower()
-        pictures.append(panel.view.grab().toImage())
+        pictures.append(drawn(panel.view))
     assert all(one != other for one, other in itertools.combinations(pictures, 2))
     assert panel.view.shown.surface.best == (-shift[0], -shift[1])
     assert "3 px left, 5 px up" in panel.words.text()

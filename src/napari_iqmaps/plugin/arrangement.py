@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from .layers import bare, grid_of, holds
+from .tasks import breathe
 
 
-@contextmanager
-def selection_kept(viewer: Any) -> Iterator[None]:
-    """Select again what was selected: the user goes on with the image, not with what has just come in."""
-    selected = list(viewer.layers.selection)
-    yield
-    viewer.layers.selection = [layer for layer in selected if holds(viewer.layers, layer)]
+def add_beside(viewer: Any, layer: Any) -> None:
+    """Add a layer and leave those selected that are: the user goes on with the image, not with what has just come in.
+
+    The window draws itself before and after, for napari takes a tenth of a second or two to make the controls of one
+    layer.
+    """
+    breathe()
+    layers = viewer.layers
+    selected = list(layers.selection)
+    # To select the new one and take that back makes napari change its controls twice, which takes as long again.
+    activates = getattr(layers, "_activate_on_insert", True)
+    layers._activate_on_insert = activates and not selected
+    try:
+        viewer.add_layer(layer)
+    finally:
+        layers._activate_on_insert = activates
+    if selected and set(layers.selection) != set(selected):
+        layers.selection = selected
+    breathe()
 
 
 @dataclass

@@ -16,8 +16,9 @@ from ..core.diffdiff.pictures import LEGENDS, MARK_WORDS
 from ..core.diffdiff.verdict import block_words
 from ..core.evidence import planes_in_doubt
 from ..core.kinds import KINDS, Kind
-from .arrangement import selection_kept
+from .arrangement import add_beside
 from .layers import METADATA_KEY, PICTURE_KEY, bare, give_limits, grid_of, has_given_limits, holds, plane_shown
+from .tasks import breathe
 from .words_overlay import put_words
 
 ARROW = " → "
@@ -73,12 +74,12 @@ def place_all(viewer: Any, parts: Sequence[Showable], source: Any, earlier: Sequ
 def place(viewer: Any, part: Showable, source: Any, earlier: Any = None) -> Any:
     """Show a part of a result as one layer: the earlier one if it is still there, a new one otherwise."""
     if earlier is not None and holds(viewer.layers, earlier):
+        breathe()
         part.update(earlier, source)
         canvas_of(viewer).refresh(earlier)
         return earlier
     layer = part.new_layer(source)
-    with selection_kept(viewer):
-        viewer.add_layer(layer)
+    add_beside(viewer, layer)
     canvas_of(viewer).attend(layer, (source,), part.template)
     return layer
 

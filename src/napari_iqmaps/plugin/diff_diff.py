@@ -418,7 +418,7 @@ class DiffDiff(MapWidget):
     def _save_figure(self) -> None:
         if (figure := self.closer.view.shown) is not None:
             name = f"{figure.name}.png"
-            self.export(partial(export.ask_for_picture, suggestion=name), self.closer.view.as_png())
+            self.export(partial(export.ask_for_picture, suggestion=name), self.closer.view.as_png)
 
     def _save_blocks(self) -> None:
         if self._current is None:

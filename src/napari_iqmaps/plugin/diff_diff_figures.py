@@ -19,8 +19,6 @@ from ..core.diffdiff import (
     score_surface,
     tolerance_curve,
 )
-from ..core.diffdiff.sheet import marked
-from ..core.io.sheet import reduced
 from ..core.progress import Progress
 from ..core.value_range import DataRange
 from .canvas import ARROW
@@ -78,6 +76,9 @@ class Ladder:
     @classmethod
     def made(cls, plane: PlaneOf, progress: Progress) -> Ladder:
         """Draw the marks; called in a thread."""
+        from ..core.diffdiff.sheet import marked  # matplotlib takes a while to import
+        from ..core.io.sheet import reduced
+
         pictures = []
         tols = ladder_tolerances(plane.values)
         points = tolerance_curve(plane.values, tols)
@@ -232,8 +233,9 @@ class CloserView(FigureView):
 
     def fill(self, figure: Any) -> None:
         """Draw what was asked for."""
-        if self.shown is not None:
-            self.shown.draw(figure, self)
+        shown = self.shown
+        if shown is not None:
+            shown.draw(figure, self)
 
 
 class CloserPanel(QGroupBox):

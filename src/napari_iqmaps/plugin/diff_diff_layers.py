@@ -14,15 +14,16 @@ from napari.layers import Image, Labels, Shapes
 from napari.utils.colormaps import DirectLabelColormap
 
 from ..core.diffdiff import DiffDiffScore, marks
-from ..core.diffdiff.sheet import BETTER as BETTER_COLOUR
-from ..core.diffdiff.sheet import WORSE as WORSE_COLOUR
-from ..core.diffdiff.sheet import block_colour
+from ..core.diffdiff.pictures import BETTER as BETTER_COLOUR
+from ..core.diffdiff.pictures import WORSE as WORSE_COLOUR
+from ..core.diffdiff.pictures import block_colour
 from ..core.errors import InputError
 from ..core.registration.geometry import Matrix
-from .arrangement import Arrangement, selection_kept
+from .arrangement import Arrangement, add_beside
 from .canvas import ARROW, canvas_of
 from .diff_diff_run import JudgedResult
 from .layers import METADATA_KEY, PICTURE_KEY, holds, looks_of, move_onto, plane_shown, spatial_state
+from .tasks import breathe
 
 BETTER, WORSE = 1, 2
 """Labels of the marked pixels."""
@@ -202,8 +203,7 @@ class JudgedLayers:
     def show(self, result: JudgedResult, moving: Any, fixed: Any, registered: Any = None) -> None:
         """Put a judgement of the layers that were chosen into its own; those that the user has removed come back."""
         grid = Grid.of(moving, fixed, registered)
-        with selection_kept(self._viewer):
-            self._put_all(result, grid, moving, fixed)
+        self._put_all(result, grid, moving, fixed)
         after = (registered or moving, fixed)
         names = {role: (after, f"{role.capitalize()}: {{all}}") for role in self.layers}
         names["map"] = (after, result.template.replace("{0}", "{all}"))
@@ -266,12 +266,13 @@ class JudgedLayers:
     def _add(self, role: str, layer: Any) -> None:
         self.layers[role] = layer
         self._arrangement.own(layer)
-        self._viewer.add_layer(layer)
+        add_beside(self._viewer, layer)
 
     def _put(self, role: str, data: Any, grid: Grid, make: Callable[..., Any]) -> None:
         """Put data into the layer of a role, or into a new one if that has gone or has other dimensions."""
         layer = self.get(role)
         if layer is not None and layer.data.ndim == data.ndim:
+            breathe()
             layer.data = data
             move_onto(layer, grid)
         else:

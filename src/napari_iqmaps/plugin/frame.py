@@ -12,6 +12,7 @@ from qtpy.QtCore import QSize, Qt
 from qtpy.QtWidgets import QCheckBox, QFrame, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
 from superqt import QCollapsible
 
+from ..core import libraries
 from ..core.errors import InputError, IqmapsError
 from ..core.progress import Progress
 from . import export
@@ -160,6 +161,7 @@ class MapWidget(Panel):
         self._connect()
         self._on_theme()
         self._on_choice()
+        libraries.warm_up()
 
     # What a widget supplies
 
@@ -276,6 +278,7 @@ class MapWidget(Panel):
         self._task = task
         task.returned.connect(then)
         task.progressed.connect(self._on_progress)
+        task.staged.connect(self._on_stage)
         task.failed.connect(partial(self.say, failed=True))
         task.cancelled.connect(self._on_cancelled)
         task.ended.connect(self._on_ended)
@@ -316,6 +319,10 @@ class MapWidget(Panel):
     def _on_progress(self, done: int, total: int) -> None:
         if self._task is not None and self.button.isEnabled():
             self.say(self.progress_text.format(done=done, total=total, share=done / total))
+
+    def _on_stage(self, name: str) -> None:
+        if self._task is not None and self.button.isEnabled():
+            self.say(f"{name[0].upper()}{name[1:]}…")
 
     def _on_cancelled(self) -> None:
         self.say("Stopped. Earlier results are as they were.")

@@ -95,18 +95,19 @@ class CurveView(FigureView):
 
     def fill(self, figure: Any) -> None:
         """Draw the curves, and a mark on each where it falls below the limit."""
-        if not self._curves:
+        curves = self._curves
+        if not curves:
             return
         axes = figure.subplots()
-        for number, curve in enumerate(self._curves):
-            self._draw(axes, curve, COLOURS[number % len(COLOURS)])
-        limit = self._curves[0].fails_below
+        for number, curve in enumerate(curves):
+            self._draw_curve(axes, curve, COLOURS[number % len(COLOURS)], with_band=len(curves) == 1)
+        limit = curves[0].fails_below
         axes.axhline(limit, color=self.foreground, linewidth=0.8, linestyle="--", zorder=1)
         axes.set_ylim(-_MARGIN, 1 + _MARGIN)
         self.colour_axes(axes, "severity", "machine-perceived quality")
         self.add_legend(axes)
 
-    def _draw(self, axes: Any, curve: MachineCurve, colour: str) -> None:
+    def _draw_curve(self, axes: Any, curve: MachineCurve, colour: str, *, with_band: bool) -> None:
         seen = np.isfinite(curve.scores)  # a line goes on over a severity without a score, as `fails_at` does
         severities, scores = curve.severities[seen], curve.scores[seen]
         label = distortion(curve.distortion).title
@@ -118,7 +119,7 @@ class CurveView(FigureView):
                 cross = {"marker": "X", "markersize": 9, "markeredgecolor": self.foreground}
                 axes.plot(curve.fails_at, curve.fails_below, color=colour, zorder=4, **cross)
         axes.plot(severities, scores, color=colour, marker="o", markersize=4, linewidth=1.5, label=label)
-        if len(self._curves) == 1:  # bands of several would cover each other
+        if with_band:  # bands of several would cover each other
             spread = np.array([row["uncertainty"] for row in curve.rows()], dtype=float)[seen]  # None becomes NaN
             axes.fill_between(severities, scores - spread, scores + spread, color=colour, alpha=0.2, linewidth=0)
 

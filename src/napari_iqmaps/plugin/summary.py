@@ -28,7 +28,6 @@ class HistogramView(FigureView):
         super().__init__(parent)
         self._shown: tuple[Histogram, Kind, tuple[float, float], Any] | None = None
         self._lines: tuple[float, ...] = ()
-        self._axes: Any = None
 
     def show_histogram(self, histogram: Histogram, kind: Kind, limits: tuple[float, float], colours: Any) -> None:
         """Draw a histogram, with the values at the two ends of the colour scale and its colours, ``(n, 4)``."""
@@ -47,9 +46,10 @@ class HistogramView(FigureView):
     def paintEvent(self, event: QPaintEvent | None) -> None:  # noqa: N802 (Qt's name)
         """Paint the figure, and the lines over it."""
         super().paintEvent(event)
-        if self._axes is None or self._shown is None:
+        if self.figure is None or not self.figure.axes:
             return
-        box, (low, high) = self._axes.get_position(), self._axes.get_xlim()
+        axes, _ = self.figure.axes
+        box, (low, high) = axes.get_position(), axes.get_xlim()
         painter = QPainter(self)
         painter.setPen(QPen(QColor(self.foreground), 1, Qt.PenStyle.DashLine))
         top, bottom = (round((1 - end) * self.height()) for end in (box.y1, box.y0))
@@ -66,12 +66,13 @@ class HistogramView(FigureView):
 
     def fill(self, figure: Any) -> None:
         """Draw the bars and the strip."""
-        if self._shown is None:
+        shown = self._shown
+        if shown is None:
             return
         from matplotlib.cm import ScalarMappable
         from matplotlib.colors import ListedColormap, Normalize
 
-        histogram, kind, limits, colours = self._shown
+        histogram, kind, limits, colours = shown
         low, high = histogram.edges[0], histogram.edges[-1]
         axes, strip = figure.subplots(2, 1, sharex=True, height_ratios=(8, 1))
         scale = ScalarMappable(Normalize(*limits), ListedColormap(colours))
@@ -82,7 +83,6 @@ class HistogramView(FigureView):
             axes.set_yscale("log")
             axes.yaxis.set_major_formatter(lambda share, _: f"{share:g}")
             axes.yaxis.set_minor_formatter(lambda _share, _: "")
-        self._axes = axes
         # One strip of colours under the bars is the colour bar of the map: napari's own has no place for a unit.
         gradient = scale.to_rgba(np.linspace(low, high, _COLOURS))[None]
         strip.imshow(gradient, extent=(low, high, 0, 1), aspect="auto")

@@ -20,6 +20,10 @@ from .tally import voted_masks
 Mask = npt.NDArray[np.bool_]
 Picture = npt.NDArray[np.uint8]
 
+BETTER = "#4d9221"
+WORSE = "#c51b7d"
+"""Of pixels and blocks beyond the tolerance: the two sides of the map's own colours."""
+
 LEGENDS = {
     "before": "magenta: moving, green: fixed",
     "after": "magenta: registered, green: fixed",
@@ -37,6 +41,11 @@ _MAGENTA, _GREEN = (0, 2), (1,)
 BETTER_INK = (255, 221, 0)
 WORSE_INK = (0, 64, 255)
 """Yellow and blue: neither is among the colours of an overlay, which are grey, magenta and green."""
+
+BLOCK_OPACITY = 0.75
+"""Of a block's colour over the image."""
+
+_PALE_BETTER, _PALE_WORSE, _PALE_EVEN = np.array([(140, 205, 80), (236, 150, 200), (247, 247, 247)]) / 255
 
 
 def marks(values: npt.NDArray[np.float32], tol: float, *, median: int = 0) -> tuple[Mask, Mask]:
@@ -160,3 +169,13 @@ def ladder_tolerances(values: npt.NDArray[np.floating[Any]]) -> tuple[float, ...
     power = 10.0 ** np.floor(np.log10(step))
     nice = next((power * size for size in (1.0, 2.0, 5.0) if power * size >= step), power * 10)
     return tuple(float(nice * number) for number in range(1, _RUNGS + 1))
+
+
+def block_colour(lean: float) -> tuple[float, float, float, float]:
+    """Colour a block by how one-sided it is, -1 (all worse) to 1 (all better), pale enough for black words on it.
+
+    The opacity is that at which they are read whatever image lies under it.
+    """
+    end = _PALE_BETTER if lean > 0 else _PALE_WORSE
+    red, green, blue = (_PALE_EVEN + min(abs(lean), 1.0) * (end - _PALE_EVEN)).tolist()
+    return red, green, blue, BLOCK_OPACITY

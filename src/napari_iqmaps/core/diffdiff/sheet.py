@@ -18,7 +18,7 @@ from ... import __version__
 from ..errors import InputError
 from ..io.sheet import HOLE_GREY, INK, PALE_INK, Panel, Sheet, drawable, mappable, new_plot, reduced, write_figure
 from ..kinds import KINDS
-from .pictures import ladder_tolerances, marks, overlay
+from .pictures import BETTER, WORSE, block_colour, ladder_tolerances, marks, overlay
 from .verdict import BlockScore, DiffDiffScore
 
 SHEET = "diff_diff_sheet"
@@ -26,16 +26,7 @@ SHEET = "diff_diff_sheet"
 
 KIND = KINDS["diff_diff"]
 
-BETTER = "#4d9221"
-WORSE = "#c51b7d"
-"""Of pixels and blocks beyond the tolerance: the two sides of the map's own colours."""
-
 UNCHANGED = "#bdbdbd"
-
-BLOCK_OPACITY = 0.75
-"""Of a block's colour over the image."""
-
-_PALE_BETTER, _PALE_WORSE, _PALE_EVEN = np.array([(140, 205, 80), (236, 150, 200), (247, 247, 247)]) / 255
 
 LARGEST_SIDE = 640
 """Pixels; what is larger is reduced by a whole number before it is drawn."""
@@ -311,16 +302,6 @@ def draw_histogram(axes: Any, values: Plane, tol: float, title: str = "", ink: s
     axes.tick_params(labelsize="x-small", colors=ink)
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["bottom", "left"]].set_color(ink)
-
-
-def block_colour(lean: float) -> tuple[float, float, float, float]:
-    """Colour a block by how one-sided it is, -1 (all worse) to 1 (all better), pale enough for black words on it.
-
-    The opacity is that at which they are read whatever image lies under it.
-    """
-    end = _PALE_BETTER if lean > 0 else _PALE_WORSE
-    red, green, blue = (_PALE_EVEN + min(abs(lean), 1.0) * (end - _PALE_EVEN)).tolist()
-    return red, green, blue, BLOCK_OPACITY
 
 
 def draw_blocks(axes: Any, backdrop: Plane, blocks: Sequence[BlockScore], title: str) -> None:
