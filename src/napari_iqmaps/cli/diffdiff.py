@@ -335,7 +335,7 @@ class Judge:
             **extra,
             **({"beside": beside} if beside else {}),
         }
-        return Answer((with_notes(replace(found.maps["diff_diff"], info=info), *case.images.files),), row)
+        return Answer((with_notes(replace(found.maps["diff_diff"], info=info), *case.images.files, on=1),), row)
 
     def kept_row(self, records: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
         """Give the row of a map that was made before; the `kept_row` of `maps_plan`."""

@@ -176,7 +176,7 @@ def _written(hidden: HiddenMark, file: ImageFile, job: Job, chosen: Options) -> 
     suffix, reason = lossless_suffix(file)
     image, *marks = pictures = _beside(chosen, job, [suffix])
     write_picture(hidden.image, image, file, hidden.info)
-    drawn = hidden.mark_map()
+    drawn = with_notes(hidden.mark_map(), file)
     for path in marks:
         write_map(drawn, path)
     quality_map = with_notes(hidden.visibility, file)

@@ -18,6 +18,7 @@ from .. import __version__
 from ..core import models
 from ..core.display import SDR_WHITE
 from ..core.errors import InputError
+from ..core.io import space
 from ..core.io.image_file import RELATIVE_LIGHT, ImageFile
 from ..core.io.map_file import read_record
 from ..core.io.reading import SUFFIXES, read_image
@@ -321,15 +322,24 @@ def is_grey(file: ImageFile) -> bool:
     return file.channel_axis is None or file.array.shape[file.channel_axis] < len("RGB")
 
 
-def with_notes(result: Result, *files: ImageFile) -> Result:
-    """Keep what reading the files brought up (pages left out, transparency ignored) in the info of a map or score."""
+def with_notes(result: Result, *files: ImageFile, on: int = 0) -> Result:
+    """Keep what reading the files brought up (pages left out, transparency ignored) in the info of a map or score.
+
+    A map also keeps where its pixels lie, as the file with the number `on` states it.
+    """
     info: Mapping[str, Any] = result.info
     as_candelas = info.get("luminance") == "absolute" and tuple(info["data_range"]) == (0, SDR_WHITE)
     notes: list[str] = [note for file in files for note in file.notes if as_candelas or note != RELATIVE_LIGHT]
-    if not notes:
-        return result
     # Once each: test and reference often have the same.
-    return replace(result, info={**info, "notes": list(dict.fromkeys([*info.get("notes", ()), *notes]))})
+    kept: dict[str, Any] = {"notes": list(dict.fromkeys([*info.get("notes", ()), *notes]))} if notes else {}
+    return replace(result, info={**info, **kept, **_placed(result, files[on])})
+
+
+def _placed(result: QualityMap | QualityScore, file: ImageFile) -> dict[str, Any]:
+    if not isinstance(result, QualityMap):
+        return {}
+    where = space.from_file(file.pixel_size, file.axes, result.values.ndim)
+    return {space.KEY: where} if where else {}
 
 
 # --- images that are registered to each other

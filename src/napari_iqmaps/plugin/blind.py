@@ -22,7 +22,7 @@ from .frame import Key, MapWidget
 from .inputs import InputSlot
 from .options import MapBoxes, OptionWidget, make_options
 from .regions import RegionBar, areas_of, measured, write_features
-from .results import Request, Result, samples
+from .results import Request, Result, called, samples
 
 if TYPE_CHECKING:
     import napari
@@ -52,7 +52,8 @@ class AssessedResult(Result):
         """Show other maps of the same assessment."""
         assert self.assessment is not None
         assert self.seen is not None
-        return self._showing(self.assessment, self.seen, kinds)
+        made: AssessedResult = called(self._showing(self.assessment, self.seen, kinds), self.call)
+        return made
 
     def in_memory(self) -> AssessedResult:
         """Compute the maps and the score in one pass, if they are lazy."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from magicgui.widgets import ComboBox, SpinBox
 from qtpy.QtCore import QTimer
 
+from ..core.call import Call, Given
 from ..core.diffdiff import ScoreLimits, diff_diff_assess
 from ..core.errors import InputError
 from ..core.registration import register
@@ -24,7 +25,8 @@ from .inputs import InputSlot, is_picture
 from .layers import PICTURE_KEY, LayerPixels, common_channel_axis, holds
 from .options import OptionWidget, ToleranceBar, make_options, read_options
 from .parts import ViewButtons, wrapped
-from .results import Request
+from .regions import Region
+from .results import Request, in_full
 
 if TYPE_CHECKING:
     import napari
@@ -195,6 +197,25 @@ def _limits(layer: Any) -> tuple[float, float] | None:
     return float(low), float(high)
 
 
+def _call(pixels: Mapping[str, LayerPixels], options: Mapping[str, Any], region: Region | None) -> Call:
+    """Write down what is asked for as calls of the core's own functions."""
+    images = {name: image.given for name, image in pixels.items() if image.given is not None}
+    judging = {**in_full(pixels, options["judging"]), "valid": options["valid"]}
+    if region is not None and region.mask.all():
+        judging["region"] = region.box
+    if not options["registering"]:
+        if "registered" in images:
+            return Call("diff_diff_assess", images, judging)
+        remark = f"{options['name']!r} was judged where the viewer shows it: save it as it lies, and judge that."
+        nowhere = Given(f"{options['name']}, as it lies", of_layer="")
+        return Call("diff_diff_assess", images | {"registered": nowhere}, judging, remarks=(remark,))
+    remarks: tuple[str, ...] = ()
+    if pixels["moving"].data.shape != pixels["fixed"].data.shape or pixels["moving"].data.ndim > 3:
+        remarks = ("The images differ in size, or are stacks, whose planes were registered one by one: do likewise.",)
+    before = Call("register", images, in_full(pixels, options["registering"]))
+    return Call("diff_diff_assess", images, judging, before, remarks)
+
+
 class DiffDiff(MapWidget):
     """Judge a registration, or register and judge: a map of where the match got better or worse, and a verdict."""
 
@@ -311,7 +332,8 @@ class DiffDiff(MapWidget):
             note=_note(moving, fixed, shape) if registers else "",
             wants_affine=wants_affine,
         )
-        return Request(judge, pixels, options, show, title="Registering and judging" if registers else "Diff-diff")
+        title = "Registering and judging" if registers else "Diff-diff"
+        return Request(judge, pixels, options, show, title=title, call=_call(pixels, options, region))
 
     @property
     def _method(self) -> str:

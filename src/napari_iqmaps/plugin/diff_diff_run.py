@@ -85,7 +85,8 @@ class JudgedResult(Result):
         assert self.assessment is not None
         counted = recounted(self.assessment, tol=tol)
         words = _in_words(counted.score, self.registrations, self.note)
-        return replace(self, assessment=counted, quality_map=counted.maps["diff_diff"], words=words)
+        call = None if self.call is None else self.call.with_options(tol=tol)
+        return replace(self, assessment=counted, quality_map=counted.maps["diff_diff"], words=words, call=call)
 
     def row(self) -> dict[str, Any]:
         """Sum the judgement up as a row of a table."""

@@ -10,6 +10,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from napari.layers import Image
 
+from ..core.call import Given
 from ..core.display import Luminance
 from ..core.errors import InputError
 from ..core.maps import QualityMap
@@ -42,6 +43,8 @@ class LayerPixels:
         Whether the pixels are display codes, or linear light.
     data_range : (float, float) or None
         Of light: the values of black and of diffuse white, if its file states them.
+    given : Given or None
+        Where the same pixels are to be had again.
     """
 
     name: str
@@ -49,6 +52,7 @@ class LayerPixels:
     channel_axis: int | None
     luminance: Luminance = "code"
     data_range: tuple[float, float] | None = None
+    given: Given | None = None
 
     @property
     def plane_shape(self) -> tuple[int, int]:
@@ -75,10 +79,20 @@ def pixels_of(layer: Any, role: str = "image") -> LayerPixels:
     channel_axis = -1 if layer.rgb else None
     light = layer.metadata.get(LIGHT_KEY)
     if light is not None and light["values"].shape == data.shape:
-        return LayerPixels(layer.name, light["values"], channel_axis, "absolute", light["data_range"])
+        given = _given(layer, light["values"], f'.metadata["{LIGHT_KEY}"]["values"]')
+        return LayerPixels(layer.name, light["values"], channel_axis, "absolute", light["data_range"], given)
     if not layer.rgb:
         _refuse_channels_as_columns(layer.name, data.shape)
-    return LayerPixels(layer.name, data, channel_axis)
+    given = _given(layer, data, ".data[0]" if layer.multiscale else ".data")
+    return LayerPixels(layer.name, data, channel_axis, given=given)
+
+
+def _given(layer: Any, pixels: Any, within: str) -> Given:
+    """Say where the pixels of a layer are to be had again: in its file, or in the layer."""
+    source = layer.source
+    # Of a layer that was made from another one, the file holds something else.
+    path = "" if source.path is None or source.parent is not None else str(source.path)
+    return Given(layer.name, path, f"{pixels.dtype}, {' x '.join(map(str, pixels.shape))}", within)
 
 
 def common_channel_axis(images: Iterable[LayerPixels]) -> int | None:

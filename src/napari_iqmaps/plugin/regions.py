@@ -79,6 +79,12 @@ class Region:
         whole[top:bottom, left:right] = self.mask
         return whole
 
+    @property
+    def box(self) -> tuple[slice, slice]:
+        """The rows and the columns of the bounding box."""
+        top, left, bottom, right = self._box()
+        return slice(top, bottom), slice(left, right)
+
     def _restored_lazily(self, values: Any, kind: str, info: dict[str, Any]) -> QualityMap:
         import dask.array as da
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import partial
 from typing import Any, Self
 
@@ -12,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..core import hiding
+from ..core.call import Call
 from ..core.images import range_for
 from ..core.io.map_file import score_row
 from ..core.maps import QualityMap
@@ -29,11 +31,14 @@ from .layers import (
     update_layer,
     update_picture,
 )
+from .provenance import note
 from .regions import Region
 from .tasks import with_dask_progress
 
 BINS = 100
 _SAMPLE_SIDE = 512
+_RANGES = {"uint8": (0.0, 255.0), "uint16": (0.0, 65535.0)}
+"""Black and white that the core takes by the type of an image, and a file may state otherwise."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +66,8 @@ class Result:
         What the same run made besides; each gets a layer, below the map's.
     words : str
         What the summary says; empty for the sentence of the map.
+    call : Call or None
+        What makes it again.
     """
 
     quality_map: QualityMap
@@ -69,6 +76,7 @@ class Result:
     names: tuple[str, ...]
     beside: tuple[Result | Picture, ...] = ()
     words: str = ""
+    call: Call | None = None
 
     @classmethod
     def of(cls, quality_map: QualityMap, names: Sequence[str], sample: Any = None, **more: Any) -> Self:
@@ -94,11 +102,14 @@ class Result:
 
     def new_layer(self, source: Any) -> Any:
         """Make a layer of the map."""
-        return as_layer(self.quality_map, source, contrast_limits=self.limits)
+        layer = as_layer(self.quality_map, source, contrast_limits=self.limits)
+        note(layer, self.call)
+        return layer
 
     def update(self, layer: Any, source: Any) -> None:
         """Put the map into the layer of an earlier one."""
         update_layer(layer, self.quality_map, source, contrast_limits=self.limits)
+        note(layer, self.call)
 
     def is_in(self, layer: Any) -> bool:
         """Tell whether a layer shows a map of the same kind."""
@@ -129,6 +140,7 @@ class Picture:
     title: str
     pixels: npt.NDArray[Any]
     info: Mapping[str, Any]
+    call: Call | None = None
 
     @property
     def parts(self) -> tuple[Showable, ...]:
@@ -142,11 +154,14 @@ class Picture:
 
     def new_layer(self, source: Any) -> Any:
         """Make a layer of the picture."""
-        return picture_layer(self.pixels, source, self.title, self.info)
+        layer = picture_layer(self.pixels, source, self.title, self.info)
+        note(layer, self.call)
+        return layer
 
     def update(self, layer: Any, source: Any) -> None:
         """Put the picture into the layer of an earlier one."""
         update_picture(layer, self.pixels, source, self.info)
+        note(layer, self.call)
 
     def is_in(self, layer: Any) -> bool:
         """Tell whether a layer shows a picture, and not a map."""
@@ -172,6 +187,8 @@ class Request:
     region : Region or None
         Where to answer: the images are cut down to it, with a margin of so many pixels around that the values inside
         are those of the whole image. None means everywhere.
+    call : Call, optional
+        The same as a call of public functions; None: it is one.
     """
 
     function: Callable[..., Any]
@@ -181,6 +198,7 @@ class Request:
     title: str = ""
     region: Region | None = None
     margin: int = 0
+    call: Call | None = None
 
     @property
     def names(self) -> list[str]:
@@ -196,7 +214,18 @@ class Request:
         """Compute, and look at what came out; called in a thread."""
         given = self._computed(progress)
         show = partial(Result.of, given, self.names) if self.show is None else partial(self.show, self, given)
-        return with_dask_progress(show, progress)
+        return called(with_dask_progress(show, progress), self.as_call())
+
+    def as_call(self) -> Call:
+        """Write down what is asked for, as of now."""
+        time = datetime.now().astimezone().isoformat(timespec="seconds")
+        if self.call is not None:
+            return replace(self.call, time=time)
+        remarks: tuple[str, ...] = ()
+        if self.region is not None:
+            remarks = (f"Only the region {self.region.name!r} was asked for; this answers everywhere.",)
+        images = {name: image.given for name, image in self.images.items() if image.given is not None}
+        return Call(self.function.__name__, images, in_full(self.images, self.options), remarks=remarks, time=time)
 
     def _computed(self, progress: Progress) -> Any:
         images, region = self.images, self.region
@@ -217,8 +246,30 @@ class Request:
 
 def computed(result: Result, progress: Progress) -> Result:
     """Compute all planes of a lazy result; called in a thread."""
-    made: Result = with_dask_progress(result.in_memory, progress) if result.quality_map.is_lazy else result
+    if not result.quality_map.is_lazy:
+        return result
+    made: Result = called(with_dask_progress(result.in_memory, progress), result.call)
     return made
+
+
+def called(result: Any, call: Call | None) -> Any:
+    """Give a result, with its parts, the call that makes it again."""
+    if isinstance(result, Result):
+        return replace(result, call=call, beside=tuple(replace(part, call=call) for part in result.beside))
+    return replace(result, call=call) if isinstance(result, Picture) else result
+
+
+def in_full(images: Mapping[str, LayerPixels], options: Mapping[str, Any]) -> dict[str, Any]:
+    """Give options as a call elsewhere needs them: with the axis of colours, and with numbers for black and white."""
+    types = {str(image.data.dtype) for image in images.values()}
+    is_code = options.get("luminance", "code") == "code"
+    by_type = _RANGES.get(types.pop()) if len(types) == 1 and is_code else None
+    given = options.get("data_range")
+    return {
+        **options,
+        "channel_axis": common_channel_axis(images.values()),
+        "data_range": by_type if given is None else given,
+    }
 
 
 def samples(maps: Sequence[QualityMap]) -> list[npt.NDArray[np.float32]]:

@@ -14,6 +14,7 @@ from ..core.kinds import Kind
 from .figure_view import FigureView
 from .follower import Connections
 from .parts import button, wrapped
+from .recall import CopyButtons
 from .results import Histogram, Result
 
 _COLOURS = 256
@@ -127,6 +128,8 @@ class Summary(QWidget):
         row.addWidget(self.save_map)
         row.addWidget(self.save_row)
         layout.addLayout(row)
+        self.copy = CopyButtons(lambda: self.result.call if self.result else None)
+        layout.addWidget(self.copy)
         self.chooser.currentIndexChanged.connect(self._on_chooser)
         self.compute.clicked.connect(self.compute_wanted)
         self.save_map.clicked.connect(self.map_wanted)

@@ -22,6 +22,7 @@ from ..errors import InputError
 from ..kinds import KINDS
 from ..maps import COLUMNS, QualityMap
 from ..score_columns import Column, origin, plain
+from . import space
 from .atomic import written_whole
 from .image_file import CLASSIC_LIMIT, KEY, SOFTWARE, TIFF_SUFFIXES
 from .records import MOST_BYTES, Fields, fields_of, is_number, parse_json, short
@@ -49,7 +50,9 @@ def write_map(quality_map: QualityMap, path: str | Path) -> Path:
     Parameters
     ----------
     quality_map : QualityMap
-        The map; a lazy one is computed, whole.
+        The map; a lazy one is computed, whole. Where its pixels lie is kept if its info has a ``"space"``, with
+        the names and values of a layer of napari: ``scale``, ``translate``, ``rotate``, ``shear``, ``affine``,
+        ``units``, ``axis_labels``. A TIFF states the size of a pixel in its own tags as well, for other programs.
     path : str or pathlib.Path
         ``.tif`` or ``.tiff``: float32 values, NaN and stacks included, losslessly compressed, with the map's kind,
         score and info inside; `read_map` gives it back. ``.png``: the map in colours at its own resolution, with a
@@ -64,7 +67,8 @@ def write_map(quality_map: QualityMap, path: str | Path) -> Path:
     Raises
     ------
     InputError
-        If the suffix is another, the folder is missing, or the system refuses to write.
+        If the suffix is another, its space does not fit the map, the folder is missing, or the system refuses to
+        write.
     """
     path = Path(path)
     suffix = path.suffix.lower()
@@ -72,9 +76,10 @@ def write_map(quality_map: QualityMap, path: str | Path) -> Path:
         raise InputError(
             f"A map is written as .tif (values) or .png (a picture with a legend), not as {path.suffix or path.name!r}."
         )
+    where = space.checked(quality_map.info, quality_map.values.ndim, "The info of the map")
     quality_map = quality_map.compute()
     if suffix != ".png":
-        _write_tiff(quality_map, path)
+        _write_tiff(quality_map, path, where)
         return path
     from .legend import sheet_of  # matplotlib takes a while to import
 
@@ -93,7 +98,7 @@ def read_map(path: str | Path) -> QualityMap:
     Returns
     -------
     QualityMap
-        Equal to the one written: values bit for bit, kind, score and info.
+        Equal to the one written: values bit for bit, kind, score and info, with the space of its pixels.
 
     Raises
     ------
@@ -241,7 +246,9 @@ def _checked(stated: Mapping[str, Any], path: Path) -> dict[str, Any]:
         info = fields.record("info")
         _check_info(info)
         fields.text("unit")
-        return {"kind": kind, "score": _score(fields), "info": info.values}
+        score = _score(fields)
+        space.checked(info.values, score.ndim + 2, info.where)
+        return {"kind": kind, "score": score, "info": info.values}
     raise InputError(
         f"{path} holds a map of kind {short(kind)} in format {short(number)}, written by version "
         f"{short(stated.get('version'))}; this is version {__version__}. Install the newer of the two."
@@ -306,9 +313,13 @@ def row_of_record(record: Mapping[str, Any], columns: Sequence[Column] = (), **m
     return row | origin(info, COLUMNS) | further
 
 
-def _write_tiff(quality_map: QualityMap, path: Path) -> None:
+def _write_tiff(quality_map: QualityMap, path: Path, where: Mapping[str, Any]) -> None:
     import tifffile
 
+    size = space.pixel_size_of(where)
+    stated: dict[str, Any] = {}
+    if size is not None:
+        stated = {"resolution": (1e4 / size[1], 1e4 / size[0]), "resolutionunit": "CENTIMETER"}
     values = np.asarray(quality_map.values, dtype=np.float32)
     with written_whole(path) as part:
         tifffile.imwrite(
@@ -321,9 +332,9 @@ def _write_tiff(quality_map: QualityMap, path: Path) -> None:
             compressionargs={"level": 1},  # float maps hardly shrink further
             # Compressed sizes are not known in advance, so tifffile cannot choose by itself.
             bigtiff=values.nbytes > CLASSIC_LIMIT,
-            # The leading axes are of unknown meaning ("Q") to a map.
-            metadata={"axes": "Q" * (values.ndim - 2) + "YX", KEY: record_of(quality_map)},
+            metadata={"axes": space.letters_of(where, values.ndim), KEY: record_of(quality_map)},
             software=SOFTWARE,
+            **stated,
         )
 
 

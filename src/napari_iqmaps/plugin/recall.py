@@ -1,0 +1,34 @@
+"""Two buttons that copy what makes a result again: as Python, and as a command."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from qtpy.QtWidgets import QApplication, QHBoxLayout, QWidget
+
+from ..cli.line import command_of
+from ..core.call import Call
+from .parts import button
+
+
+class CopyButtons(QWidget):
+    """Copies the call of a result to the clipboard; `call`: gives it, or None while there is no result."""
+
+    def __init__(self, call: Callable[[], Call | None], parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._call = call
+        self.python = button("Copy as Python", "Copy the lines of Python that make the same result again.")
+        self.command = button("Copy as command", "Copy the command that makes the same result of the same files.")
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        for part in (self.python, self.command):
+            part.setStyleSheet("padding: 2px 4px;")
+            row.addWidget(part)
+        self.python.clicked.connect(lambda: self._copy(Call.python))
+        self.command.clicked.connect(lambda: self._copy(command_of))
+
+    def _copy(self, text: Callable[[Call], str]) -> None:
+        call = self._call()
+        clipboard = QApplication.clipboard()
+        if call is not None and clipboard is not None:
+            clipboard.setText(text(call))
