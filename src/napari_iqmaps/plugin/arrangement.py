@@ -20,12 +20,12 @@ def add_beside(viewer: Any, layer: Any) -> None:
     selected = list(layers.selection)
     # To select the new one and take that back makes napari change its controls twice, which takes as long again.
     activates = getattr(layers, "_activate_on_insert", True)
-    layers._activate_on_insert = activates and not selected
+    layers._activate_on_insert = False
     try:
         viewer.add_layer(layer)
     finally:
         layers._activate_on_insert = activates
-    if selected and set(layers.selection) != set(selected):
+    if set(layers.selection) != set(selected):
         layers.selection = selected
     breathe()
 
