@@ -413,6 +413,8 @@ class Judge:
 
     def _row(self, score: DiffDiffScore, case: _Case) -> dict[str, Any]:
         notes = case.images.notes + ([case.how["note"]] if "note" in case.how else [])
+        if "span_remark" in score.info and score.info["span_remark"] not in score.reason:
+            notes.append(score.info["span_remark"])
         row = {
             "kind": KIND, **score.row(), "unit": _UNIT, "registered_by": case.how["registered_by"],
             "sentence": score.sentence(), "not_enough_evidence": "" if score.scored else score.reason,

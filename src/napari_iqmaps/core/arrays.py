@@ -56,13 +56,29 @@ def computed(array: Any, name: str = "image") -> Any:
     if not is_dask(array):
         return array
     with computing(name):
-        result = _plain(np.asanyarray(array.compute()))
+        result = array.compute()
+    return _as_said(array, result, name)
+
+
+def computed_together(array: Any, other: Any, name: str) -> tuple[Any, Any]:
+    """Compute an array of dask, as `computed` does, and another one in the same pass over what both are made of."""
+    from dask.base import compute
+
+    with computing(name):
+        result, beside = compute(array, other)
+    return _as_said(array, result, name), beside
+
+
+def _as_said(array: Any, result: Any, name: str) -> npt.NDArray[Any]:
+    """Refuse what a dask array has become if it is not what it said that it would be."""
+    result = _plain(np.asanyarray(result))
     if result.shape != array.shape or (result.dtype != array.dtype and result.dtype.kind not in "buif"):
         raise InputError(
             f"The {name} is a dask array that says it has shape {array.shape} and dtype {array.dtype}, and computes to "
             f"{result.shape} of {result.dtype}. State it right where it is made."
         )
-    return result
+    made: npt.NDArray[Any] = result
+    return made
 
 
 @contextmanager

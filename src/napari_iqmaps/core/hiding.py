@@ -19,8 +19,10 @@ from .errors import InputError
 from .images import Planes, as_planes
 from .maps import QualityMap
 from .marks import MarkRange, Placement
+from .own_units import units_of_score
 from .progress import Progress, Steps
 from .score_columns import Part, columns
+from .span import remarked
 from .value_range import DataRange
 from .visibility import ThresholdOptions, thresholds_of, visibility_of
 
@@ -92,12 +94,14 @@ class HiddenMark:
         highest, level, kept = (self.info[name] for name in ("highest", "level", "kept"))
         with np.errstate(over="ignore"):
             energy = float(np.mean(self.energy))
+        units = units_of_score("mark", energy, self.info)
+        own = "" if units is None else f", whose root is {units.words()}"
         text = (
             f"Nowhere is the mark seen with more than {highest:.0%} probability (allowed: {level:.0%}, strength "
-            f"{self.info['strength']:g}). Its mean square is {energy:.3g} in code values of 255; {kept:.0%} of the "
-            "amplitude that was wanted is in the image."
+            f"{self.info['strength']:g}). Its mean square is {energy:.3g} in code values of 255{own}; {kept:.0%} "
+            "of the amplitude that was wanted is in the image."
         )
-        return f"{text} {self.info['remark']}" if self.info.get("remark") else text
+        return remarked(f"{text} {self.info['remark']}" if self.info.get("remark") else text, self.info)
 
     def __repr__(self) -> str:
         shape = " x ".join(map(str, self.mark.shape))
@@ -266,6 +270,7 @@ def hide(
         "mode": mode,
         "placement": placement,
         "rounding": rounding,
+        **planes.record(),
         "kept": amounts["kept"] / amounts["wanted"] if amounts["wanted"] else 0.0,
         "version": __version__,
     }

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -21,6 +21,7 @@ from .arrays import as_array, check_numbers, computed, is_dask
 from .display import DARKEST, SDR_WHITE, WHITE, Display
 from .errors import InputError
 from .progress import Progress, Steps
+from .span import LAZY, LazySeen, Look, Seen
 from .value_range import KNOWN, RULES, DataRange, RangeRule, ValueRange, checked_range, range_of_values
 
 REC709_WEIGHTS = (0.2126, 0.7152, 0.0722)
@@ -43,7 +44,8 @@ class Planes:
 
     The array, of numpy or dask, is ``(..., height, width)`` or, with channels (1 grey, 3 RGB, 4 RGB and an ignored
     alpha), ``(..., height, width, channels)``. `data_range` are the values of black and white; (0, 100) if values are
-    cd/m2. `rule` says how they were found in the values, if that was asked for.
+    cd/m2. `rule` says how they were found in the values, if that was asked for. `seen` is what
+    was seen of a dask array whose windows were read.
     """
 
     array: Any
@@ -52,6 +54,7 @@ class Planes:
     display: Display = _CODES
     notes: tuple[str, ...] = ()
     rule: RangeRule | None = None
+    seen: Seen = field(default_factory=Seen, repr=False)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -81,12 +84,33 @@ class Planes:
             window = np.take(np.take(pixels, _indices(rows, pixels.shape[0]), axis=0),
                              _indices(columns, pixels.shape[1]), axis=1)  # fmt: skip
         pixels_there: npt.NDArray[Any] = computed(window)
+        if self.is_lazy:
+            self.seen.join(self._look.at_part(pixels_there))
         return pixels_there
 
-    def record(self) -> dict[str, Any]:
-        """Say for a result's info which values were black and white, how these came about, and what values mean."""
+    def record(self, name: str = "image") -> dict[str, Any]:
+        """Say for a result's info what was black and white, how that came about, how much of it is used, and the light.
+
+        Of a dask array that is because its windows were read; where none was, it will be seen when the result is
+        computed.
+        """
         found = {} if self.rule is None else {"range_rule": self.rule}
-        return {"data_range": self.data_range, **found, **self.display.record()}
+        record = {"data_range": self.data_range, **found, **self.display.record()}
+        if self.array.dtype.kind == "b":
+            return record
+        if not self.is_lazy:
+            return record | self._look.of_array(self.array, name)
+        if self.seen.ends.known:
+            return record | self._look.of_seen(self.seen)
+        return {**record, LAZY: LazySeen.of(self.array, self._look)}
+
+    @property
+    def _look(self) -> Look:
+        is_light = self.display.luminance == "absolute"
+        as_codes = partial(luminance, data_range=self.data_range, has_channels=self.has_channels, display=self.display)
+        codes = None if self.display.is_plain else as_codes
+        is_ranged = not (is_light and self.data_range == _CANDELAS)
+        return Look(self.has_channels, self.data_range, codes, self.display.encoding, is_ranged)
 
     def colours(self) -> list[Planes]:
         """Give each colour as grey planes of its own: red, green and blue, or the one there is; alpha is left out."""

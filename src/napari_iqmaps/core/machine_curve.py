@@ -23,6 +23,7 @@ from .machine import machine_quality
 from .progress import Progress, equal_part
 from .quality_score import QualityScore
 from .score_columns import Column, Part, columns
+from .span import remarked
 from .value_range import DataRange
 
 if TYPE_CHECKING:
@@ -133,6 +134,7 @@ class MachineCurve:
             and ``not_enough_evidence``; None for what is not known.
         """
         row = row_of_bank(self.distortion)
+        spanned = {"span": self.info["span"]} if "span" in self.info else {}
         return [
             {
                 "distortion": self.distortion,
@@ -145,6 +147,7 @@ class MachineCurve:
                 "fails_below": self.fails_below,
                 "fails_at": _known(self.fails_at),
                 "not_enough_evidence": quality.reason,
+                **spanned,
             }
             for severity, quality in zip(self.severities.tolist(), self.qualities, strict=True)
         ]
@@ -160,7 +163,7 @@ class MachineCurve:
         title = row_of_bank(self.distortion).title
         answered = np.flatnonzero(np.isfinite(self.scores))
         if not answered.size:
-            return f"{title}: no answer, {self.reason}"
+            return remarked(f"{title}: no answer, {self.reason}", self.info)
         first, last = answered[0], answered[-1]
         text = f"{title}: the score is {self.scores[first]:.2f} at severity {self.severities[first]:g}"
         if last != first:
@@ -169,7 +172,7 @@ class MachineCurve:
             text += f"; it falls below {self.fails_below:g} at severity {self.fails_at:.2g}"
         text += "." + (f" {_capital(self.reason)}" if self.reason else "")
         reserved = self.qualities[first].reason
-        return f"{text} Not enough evidence: {reserved}" if reserved else text
+        return remarked(f"{text} Not enough evidence: {reserved}" if reserved else text, self.info)
 
     def __str__(self) -> str:
         return self.sentence()

@@ -15,6 +15,7 @@ from .arguments import check_fields, checked
 from .arrays import numbers
 from .errors import InputError
 from .score_columns import origin, plain
+from .span import remarked
 
 Numbers = npt.NDArray[np.float64]
 
@@ -152,7 +153,7 @@ class QualityScore:
             )
             if missing := self.planes.size - valid.size:
                 text += f" {missing} {'plane has' if missing == 1 else 'planes have'} no answer."
-        return f"{text} Not enough evidence: {self.reason}" if not self.enough_evidence else text
+        return remarked(f"{text} Not enough evidence: {self.reason}" if self.reason else text, self.info)
 
     def __str__(self) -> str:
         return self.sentence()

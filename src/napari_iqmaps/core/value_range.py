@@ -106,7 +106,7 @@ def range_of_values(array: Any, rule: RangeRule, name: str, *, has_channels: boo
     array is looked at part by part, one of dask block by block: once for the ends, and for percentiles once for every
     16 bits of a value.
     """
-    count, *ends = _extremes(array, name, has_channels=has_channels)
+    count, *ends = range_of_all(array, name, has_channels=has_channels)
     if not count:
         raise InputError(
             f"data_range is {rule!r}, and the {name} has no pixel with a value: all {math.prod(array.shape)} are NaN, "
@@ -165,7 +165,8 @@ def valid_values(pixels: Any, *, has_channels: bool) -> Values:
     return kept
 
 
-def _extremes(array: Any, name: str, *, has_channels: bool) -> Extremes:
+def range_of_all(array: Any, name: str, *, has_channels: bool) -> Extremes:
+    """Find the lowest and the highest value of an array, its channels last."""
     return _over_parts(array, Extremes.of, Extremes.joined, name, has_channels=has_channels)
 
 

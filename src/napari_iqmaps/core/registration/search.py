@@ -20,6 +20,7 @@ from ..diffdiff import diff_diff_score
 from ..errors import InputError
 from ..images import as_planes
 from ..progress import Progress, Steps
+from ..span import range_first
 from ..value_range import DataRange
 from . import dense, features
 from .candidates import Candidate, Options
@@ -409,6 +410,7 @@ def conclude(
     registered, valid = options.steps.wait(placed)
     if planes.has_channels and channel_axis is not None:
         registered = np.moveaxis(registered, -1, channel_axis)
+    info = _info(pair, trials, options, method, planes.data_range, matrix)
     return Registration(
         matrix=matrix,
         registered=registered,
@@ -416,8 +418,8 @@ def conclude(
         method=best.candidate.method,
         inliers=best.candidate.inliers,
         accepted=best.accepted,
-        reason=best.objection,
-        info=_info(pair, trials, options, method, planes.data_range, matrix),
+        reason=range_first(info, best.objection, is_cause=False),  # methods stretch the contrast
+        info=info,
         moving_shape=pair.moving.shape,
     )
 
