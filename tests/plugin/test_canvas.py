@@ -5,9 +5,9 @@ import pytest
 from napari.layers import Image
 from napari.layers.base import Layer
 
-from napari_iqmaps.core.evidence import PLANES
+from napari_iqmaps.core.evidence import PLANES, STAMP
 from napari_iqmaps.core.maps import QualityMap
-from napari_iqmaps.plugin.canvas import STAMP, canvas_of, place
+from napari_iqmaps.plugin.canvas import canvas_of, place
 from napari_iqmaps.plugin.results import Picture, Result
 from napari_iqmaps.plugin.words_overlay import words_of
 

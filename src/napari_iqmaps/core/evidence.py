@@ -48,6 +48,12 @@ class Verdict(NamedTuple):
     reason: str
 
 
+STAMP = "Not enough evidence"
+"""Stands on every picture of a map without it."""
+
+DIM_ENDS = (0.2, 0.48)
+"""Greys of the lowest and the highest value of such a map, in place of its colours; 0 is black, 1 white."""
+
 PLANES = "planes_enough_evidence"
 """In the provenance of a map of a stack of which some planes lack evidence: whether each has it, in nested lists."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +15,7 @@ from napari.utils.colormaps import Colormap
 
 from ..core.diffdiff.pictures import LEGENDS, MARK_WORDS
 from ..core.diffdiff.verdict import block_words
-from ..core.evidence import planes_in_doubt
+from ..core.evidence import DIM_ENDS, STAMP, planes_in_doubt
 from ..core.kinds import KINDS, Kind
 from .arrangement import add_beside
 from .layers import METADATA_KEY, PICTURE_KEY, bare, give_limits, grid_of, has_given_limits, holds, plane_shown
@@ -22,13 +23,14 @@ from .tasks import breathe
 from .words_overlay import put_words
 
 ARROW = " → "
-STAMP = "Not enough evidence"
 
 _LEGEND, _STAMP = "iqmaps_legend", "iqmaps_stamp"
-_PLACE = "bottom_right"  # where napari stacks upwards what a layer shows: the words stand above the bar
-_BAR_SIZE, _BAR_POINTS = (14, 110), 9  # pixels, points; small enough for a cell of a grid
-_STAMP_LOOKS = {"position": "top_center", "font_size": 14, "color": "white", "box_color": (0.1, 0.1, 0.1, 1)}
-_DOUBTFUL = Colormap([[0.3] * 3, [0.62] * 3], name="not enough evidence")
+# Small enough for a cell of a grid; sizes in pixels and points.
+_BAR = {"position": "bottom_right", "size": (14, 110), "font_size": 8}
+_LEGEND_LOOKS = {"position": "top_left", "font_size": 7}
+_STAMP_LOOKS = {"position": "top_left", "font_size": 9, "color": "white", "box_color": (0.1, 0.1, 0.1, 1)}
+_LETTERS = 30  # of a line of a legend
+_DOUBTFUL = Colormap([(grey,) * 3 for grey in DIM_ENDS], name="not enough evidence")
 
 
 class Showable(Protocol):
@@ -192,8 +194,7 @@ class Canvas:
         if METADATA_KEY in layer.metadata:
             layer.get_status = partial(_status, ref(layer))
             if _kind(layer) is not None and hasattr(layer, "colorbar"):  # since napari 0.9
-                bar = layer.colorbar
-                bar.visible, bar.position, bar.size, bar.font_size = True, _PLACE, _BAR_SIZE, _BAR_POINTS
+                layer.colorbar.update({"visible": True, **_BAR})
             self.refresh(layer)
         return known
 
@@ -242,7 +243,7 @@ class Canvas:
         alike = [layer for layer in alike if not self.has_own_limits(layer)]
         limits = [own for own in map(_own_limits, alike) if own is not None]
         if limits:
-            common = (min(low for low, _ in limits), max(high for _, high in limits))
+            common = (min(low for low, _ in limits), max(high for _, high in limits))  # the widest
             for layer in alike:
                 if not np.array_equal(layer.contrast_limits, common):
                     give_limits(layer, common)
@@ -284,7 +285,7 @@ class Canvas:
             seen = grid_of(viewer).enabled or not any(_covers(other, layer) for other in layers[number + 1 :])
             if hasattr(layer, "colorbar") and _kind(layer) is not None and layer.colorbar.visible == known.has_bar:
                 layer.colorbar.visible = known.has_bar = seen
-            put_words(layer, _LEGEND, _legend(layer) if seen else "", position=_PLACE, font_size=_BAR_POINTS)
+            put_words(layer, _LEGEND, _legend(layer) if seen else "", **_LEGEND_LOOKS)
 
 
 _CANVASES: WeakKeyDictionary[Any, Canvas] = WeakKeyDictionary()
@@ -322,7 +323,7 @@ def _legend(layer: Any) -> str:
     """Give title and unit of a map, or what the colours of a picture mean."""
     kind = _kind(layer)
     if kind is not None:
-        return f"{kind.title}\n{_unit(layer) or kind.unit}"
+        return "\n".join([kind.title, *textwrap.wrap(_unit(layer) or kind.unit, _LETTERS)])
     return LEGENDS.get(layer.metadata[METADATA_KEY].get("method", ""), "")
 
 

@@ -137,6 +137,7 @@ def blocks_layer(score: DiffDiffScore, source: str, ndim: int, state: dict[str, 
         ndim=ndim,
         edge_color="white",
         edge_width=0.75,
+        opacity=1,  # shapes have 0.7, at which nothing is known of how the numbers are read
         face_color=_colours(score),
         features=_features(score),
         text={"string": "{label}", "color": "black", "size": 11, "anchor": "center"},

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, TypeVar
 
 from napari.layers import Image
 from napari.utils.theme import get_theme
-from qtpy.QtCore import QSize, Qt
+from qtpy.QtCore import QEvent, QSize, Qt
 from qtpy.QtWidgets import QCheckBox, QFrame, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
 from superqt import QCollapsible
 
@@ -414,6 +414,14 @@ class MapWidget(Panel):
         self.start(work, "Computing all planes", "Computing all planes…", then)
 
     # Insides
+
+    def changeEvent(self, event: QEvent | None) -> None:  # noqa: N802 (Qt's name)
+        """Notice that the dock was closed: napari takes the widget out, and nothing destroys it at once."""
+        super().changeEvent(event)
+        if event is not None and event.type() == QEvent.Type.ParentChange and self.parent() is None:
+            self.follow.setChecked(False)
+            self.cancel()
+            self.arrangement.put_back()
 
     def _connect(self) -> None:
         self.button.clicked.connect(self._on_button)

@@ -12,7 +12,7 @@ from .follower import Connections, timer
 from .parts import wrapped
 
 _MILLISECONDS = 50
-_NOWHERE = "Under the cursor: –"
+_NOWHERE = "Under the cursor: -"
 
 
 class MapBar(QWidget):
@@ -53,7 +53,8 @@ class MapBar(QWidget):
 
     def _tell(self) -> None:
         layer = self._shown()
-        words = "" if layer is None else canvas_of(self._viewer).value_under_cursor(layer)
+        is_over = layer is not None and self._viewer.mouse_over_canvas
+        words = canvas_of(self._viewer).value_under_cursor(layer) if is_over else ""
         self.value.setText(f"Under the cursor: {words}" if words else _NOWHERE)
 
     def _on_own_limits(self, own: bool) -> None:
