@@ -64,6 +64,11 @@ CALLS = {
         {"model": "diqa", "data_range": (188.0, 1200.0)},
     ),
     "machine": lambda files: Call("machine_assess", {"image": files["photo"]}, {"data_range": (188.0, 1200.0)}),
+    "curve": lambda files: Call(
+        "machine_curve",
+        {"image": files["photo"]},
+        {"distortion": "shot_noise", "seed": 3, "severities": (0, 2.5), "fails_below": 0.4, "data_range": (188, 1200)},
+    ),
     "hide": lambda files: Call(
         "hide",
         {"image": files["photo"]},
@@ -87,6 +92,8 @@ def ran(call):
 def pixels_of(result):
     if isinstance(result, np.ndarray):
         return result
+    if isinstance(result, iq.MachineCurve):
+        return result.scores
     if isinstance(result, iq.HiddenMark):
         return result.image
     if isinstance(result, iq.QualityMap):
@@ -117,9 +124,12 @@ def test_the_command_makes_the_same_result_again(files, name, tmp_path):
     assert not command.startswith("#"), command
     words = shlex.split(command)
     assert words[0] == "iqmaps"
-    result = CliRunner().invoke(main, words[1:])
+    is_curve = call.function == "machine_curve"
+    result = CliRunner().invoke(main, words[1:] + ["--json"] * is_curve)
     assert result.exit_code == 0, result.output
-    np.testing.assert_array_equal(written(tmp_path / "maps", call), pixels_of(ran(call)))
+    rows = json.loads(result.stdout)["rows"] if is_curve else []
+    made = [row["score"] for row in rows] or written(tmp_path / "maps", call)
+    np.testing.assert_array_equal(made, pixels_of(ran(call)))
 
 
 def test_only_what_differs_from_the_defaults_is_said(files):
@@ -154,7 +164,7 @@ def test_what_no_text_can_hold_is_said():
     compile(text, "text", "exec")
     command = command_of(call).splitlines()
     assert len([line for line in command if line.startswith("#")]) == 3
-    assert command[-1] == "iqmaps hide 'my \"nuclei\".tif' --out maps"
+    assert command[-1] == "iqmaps hide 'my \"nuclei\".tif' --mark mark.tif --out maps"
 
 
 def test_the_record_is_what_json_holds(files):

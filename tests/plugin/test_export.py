@@ -29,16 +29,16 @@ def rows(path):
 
 
 def test_the_map_can_be_read_back(result, tmp_path):
-    path = save_map(result, tmp_path / "map.tif", silent)
+    path = save_map(result, {}, tmp_path / "map.tif", silent)
     np.testing.assert_array_equal(read_map(path).values, result.quality_map.values)
-    assert save_map(result, tmp_path / "map.png", silent).stat().st_size > 0
+    assert save_map(result, {}, tmp_path / "map.png", silent).stat().st_size > 0
 
 
 def test_a_lazy_map_is_computed_and_tells_its_progress(tmp_path):
     stack = da.from_array(np.stack([IMAGE, 255 - IMAGE]), chunks=(1, 40, 50))
     result = Result.of(threshold_map(stack, model="contrast"), ["photo"])
     steps = []
-    path = save_map(result, tmp_path / "map.tif", lambda done, total: steps.append((done, total)))
+    path = save_map(result, {}, tmp_path / "map.tif", lambda done, total: steps.append((done, total)))
     assert read_map(path).values.shape == (2, 40, 50)
     assert steps
     assert all(done <= total for done, total in steps)

@@ -1,11 +1,14 @@
 """The manifest is valid, and everything it names is there."""
 
+from fnmatch import fnmatch
 from importlib.metadata import distribution
 from pathlib import Path
 
 from npe2 import PluginManifest
 
 import napari_iqmaps
+from napari_iqmaps.core.io.image_file import TIFF_SUFFIXES
+from napari_iqmaps.core.kinds import KINDS
 
 MANIFEST = PluginManifest.from_file(Path(napari_iqmaps.__file__).with_name("napari.yaml"))
 
@@ -23,7 +26,7 @@ def test_everything_that_it_names_can_be_imported():
 def test_every_command_is_used_and_every_use_has_a_command():
     contributions = MANIFEST.contributions
     commands = {command.id for command in contributions.commands}
-    uses = (*contributions.widgets, *contributions.sample_data, *contributions.readers)
+    uses = (*contributions.widgets, *contributions.sample_data, *contributions.readers, *contributions.writers)
     used = {item.command for item in uses}
     assert used == commands
     menus = {name: {item.command for item in items} for name, items in contributions.menus.items()}
@@ -33,3 +36,19 @@ def test_every_command_is_used_and_every_use_has_a_command():
 
 def test_there_are_at_least_four_samples():
     assert len(MANIFEST.contributions.sample_data) >= 4
+
+
+def test_the_reader_claims_the_names_of_all_maps_and_no_tiff_beside():
+    (reader,) = (reader for reader in MANIFEST.contributions.readers if reader.command.endswith("read_map"))
+
+    def claims(name):
+        return any(fnmatch(name, pattern) for pattern in reader.filename_patterns)
+
+    assert all(claims(f"cells_{kind}{suffix}") for kind in KINDS for suffix in TIFF_SUFFIXES)
+    assert claims("cells.iqmap.tif")
+    assert not any(map(claims, ("cells.tif", "cells.ome.tif", "cells_threshold.png", "threshold.tif", "cells.npy")))
+
+
+def test_the_writer_claims_no_format_of_napari():
+    (writer,) = MANIFEST.contributions.writers
+    assert set(writer.filename_extensions) == {".iqmap.tif", ".iqmap.png"}

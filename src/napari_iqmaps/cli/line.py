@@ -79,10 +79,14 @@ def _flagged(call: Call, options: Mapping[str, Any], remarks: list[str]) -> Iter
         if is_dataclass(value) and not isinstance(value, type):
             yield from _flagged(call, fields_chosen(value), remarks)
             continue
+        if name == "mark" and isinstance(value, np.ndarray):
+            remarks.append("The mark comes from a layer: save it, and put the name of the file here.")
+            yield from ("--mark", "mark.tif")
+            continue
         parameter = flags.get(_NAMED.get((call.function, name), name))
         if parameter is None or isinstance(value, np.ndarray):
-            said = "an array" if isinstance(value, np.ndarray) else repr(plain(value))
-            remarks.append(f"'iqmaps {command}' cannot be given {name.replace('_', ' ')} ({said}): the result differs.")
+            said = "which is an array" if isinstance(value, np.ndarray) else f"which is {plain(value)!r}"
+            remarks.append(f"'iqmaps {command}' takes no {name.replace('_', ' ')}, {said}: without it, results differ.")
             continue
         yield parameter.opts[0]
         yield from _words(name, value, parameter)

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import FloatSlider
 
+from ..core.call import Call
 from ..core.distortions import distort, distortion
 from ..core.distortions.record import HIGHEST, LOWEST
 from .canvas import canvas_of, place
 from .frame import Key, MapWidget
 from .inputs import InputSlot
 from .options import DistortionChooser, OptionWidget, make_options, strength_in_words
+from .recall import CopyButtons
 from .results import Picture, Request
 
 if TYPE_CHECKING:
@@ -56,6 +58,10 @@ class DistortImage(MapWidget):
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
         self._latest: tuple[Any, Any] | None = None
         super().__init__(viewer)
+        self._call: Call | None = None
+        self.copy = CopyButtons(lambda: self._call)
+        self.copy.hide()
+        self.insert_above_summary(self.copy)
         self.follow.setToolTip("Distort again whenever the image or a setting changes, into the latest copy.")
 
     def make_options(self, functions: Iterable[Callable[..., Any]]) -> dict[str, OptionWidget]:
@@ -102,6 +108,7 @@ class DistortImage(MapWidget):
         followed = self._followed(source)
         earlier = followed or next(iter(self._result_layers.get(key, ())), None)
         layer = place(self.viewer, result, source, earlier)
+        self._call = result.call
         if layer is followed:
             # What was the copy of other settings, is that of these.
             self._result_layers = {other: kept for other, kept in self._result_layers.items() if kept != [layer]}
@@ -112,6 +119,7 @@ class DistortImage(MapWidget):
         """Remember the latest copy, and say what it is called."""
         (layer,) = layers
         self._latest = (source, layer)
+        self.copy.show()
         self.say(f"Made {layer.name!r}.")
 
     @property

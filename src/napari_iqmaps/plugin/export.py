@@ -7,6 +7,7 @@ thread like any work.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -19,11 +20,16 @@ from ..core.diffdiff import verdict
 from ..core.errors import InputError
 from ..core.io import write_map, write_scores
 from ..core.io.atomic import written_whole
-from ..core.io.score_table import read_scores
+from ..core.io.score_table import is_among, read_scores
+from ..core.names import file_name
 from ..core.progress import Progress
 from ..core.registration import record
+from .provenance import told_by, with_told
 from .results import Result, computed
 from .tasks import Task
+
+_UNFIT = re.compile(r'[\\/:*?"<>|\x00-\x1f]')
+"""What some system takes in no name of a file."""
 
 _COLUMNS = tuple(
     column for subject in (maps, machine_curve, blind, hiding, verdict, record) for column in subject.COLUMNS
@@ -31,15 +37,24 @@ _COLUMNS = tuple(
 """Of all subjects: one table may take rows of each."""
 
 
-def save_map(result: Result, path: str | Path, progress: Progress) -> Path:
-    """Write the map of a result, computed if it is lazy: its values (.tif), or a picture with a legend (.png)."""
-    return write_map(computed(result, progress).quality_map, path)
+def save_map(result: Result, told: Mapping[str, Any], path: str | Path, progress: Progress) -> Path:
+    """Write the map of a result, computed if it is lazy: its values (.tif), or a picture with a legend (.png).
+
+    `told`: what its layer tells of it; see `told_by`.
+    """
+    return write_map(with_told(computed(result, progress).quality_map, told), path)
 
 
 def append_row(result: Result, path: str | Path, progress: Progress) -> Path:
-    """Write the row of a result into a table, after the rows that are there; a new column is added to all of them."""
+    """Write the row of a result into a table, after the rows that are there; a new column is added to all of them.
+
+    The same row is not added twice.
+    """
     path = Path(path)
-    return write_scores([*_rows_of(path), computed(result, progress).row()], path, _COLUMNS)
+    rows, row = _rows_of(path), computed(result, progress).row()
+    if is_among(row, rows):
+        raise InputError(f"This row is in {path.name} already: nothing was written.")
+    return write_scores([*rows, row], path, _COLUMNS)
 
 
 def save_rows(rows: Sequence[Mapping[str, Any]], path: str | Path, _progress: Progress) -> Path:
@@ -71,12 +86,12 @@ def ask_for_rows(
     return _asked(parent, title, suggestion, "Table (*.csv)", save_rows, rows)
 
 
-def ask_for_map(parent: QWidget, result: Result) -> Task | None:
-    """Ask where to save a map, and make the task that does it."""
-    suggestion = f"{result.names[0]}_{result.quality_map.kind}.tif"
-    return _asked(
-        parent, "Save the map", suggestion, "Values (*.tif *.tiff);;Picture with legend (*.png)", save_map, result
-    )
+def ask_for_map(parent: QWidget, result: Result, *, layer: Any = None) -> Task | None:
+    """Ask where to save a map, and make the task that does it; `layer`: where it is shown."""
+    suggestion = file_name(_UNFIT.sub("_", result.names[0]), f"_{result.quality_map.kind}.tif")
+    told = {} if layer is None else told_by(layer)
+    filters = "Values (*.tif *.tiff);;Picture with legend (*.png)"
+    return _asked(parent, "Save the map", suggestion, filters, partial(save_map, result), told)
 
 
 def ask_for_row(parent: QWidget, result: Result) -> Task | None:

@@ -432,7 +432,9 @@ class MapWidget(Panel):
         self.range.changed.connect(self._on_option)
         for option in self.options.values():
             option.changed.connect(self._on_option)
-        self.summary.map_wanted.connect(lambda: self.export(export.ask_for_map, self.summary.chosen_map))
+        self.summary.map_wanted.connect(
+            lambda: self.export(partial(export.ask_for_map, layer=self.summary.chosen_layer), self.summary.chosen_map)
+        )
         self.summary.map_chosen.connect(self.map_bar.refresh)
         self.summary.row_wanted.connect(lambda: self.export(export.ask_for_row, self.summary.result))
         self.summary.compute_wanted.connect(self._compute_all)

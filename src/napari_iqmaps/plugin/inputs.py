@@ -17,6 +17,7 @@ from .follower import Connections
 from .layers import LIGHT_KEY, is_map, pixels_of
 from .options import number_from
 from .parts import as_wide_as_its_place
+from .reader import recognise
 
 _FIELD_WIDTH = 50
 _UNKNOWN = ("black?", "white?")
@@ -95,6 +96,8 @@ class LayerChoosers:
 
     def __init__(self, viewer: Any, slots: Sequence[InputSlot], region: InputSlot = REGION) -> None:
         self._viewer = viewer
+        for layer in viewer.layers:
+            recognise(layer)
         self.images = {
             slot.name: LayerChooser(
                 name=slot.name,
@@ -138,7 +141,9 @@ class LayerChoosers:
     def _choices(self, accepts: Callable[[Any], bool]) -> Callable[[Any], list[Any]]:
         return lambda _chooser: [layer for layer in self._viewer.layers if accepts(layer)]
 
-    def _on_layers(self, _event: Any = None) -> None:
+    def _on_layers(self, event: Any = None) -> None:
+        if event is not None and event.type == "inserted":
+            recognise(event.value)
         for chooser in self.widgets:
             value = chooser.value
             # A renamed layer is a new choice to the combo box, which would move on to another layer.

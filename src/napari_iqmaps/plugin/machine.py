@@ -14,6 +14,7 @@ from qtpy.QtCore import QTimer, Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import QGroupBox, QHBoxLayout, QWidget
 
 from ..core.assessment import MachineAssessment
+from ..core.call import Call
 from ..core.distortions import distortion
 from ..core.kinds import KINDS
 from ..core.machine import machine_assess
@@ -27,6 +28,7 @@ from .inputs import InputSlot
 from .layers import LayerPixels
 from .options import DistortionChooser
 from .parts import button, form_of, wrapped
+from .recall import CopyButtons
 from .regions import Region
 from .results import Request, Result
 
@@ -152,6 +154,8 @@ class CurvePanel(QGroupBox):
         )
         self.clear_button = button("Clear", "Forget the curves.")
         self.save = button("Save curves…", "Write a row for each severity of each curve into a CSV file.")
+        self._call: Call | None = None
+        self.copy = CopyButtons(lambda: self._call)
         self.view = CurveView(self)
         self.words = wrapped(selectable=True)
         form = form_of(self, (self.distortion, self.fails_below))
@@ -162,13 +166,18 @@ class CurvePanel(QGroupBox):
         row.addWidget(self.clear_button)
         row.addWidget(self.save)
         form.addRow(row)
+        form.addRow(self.copy)
         self.button.clicked.connect(self.curve_wanted)
         self.save.clicked.connect(self.save_wanted)
         self.clear_button.clicked.connect(self.clear)
         self._show()
 
-    def add(self, name: str, curve: MachineCurve) -> None:
-        """Show a curve from severity 0 on besides those of the same image, weights and limit; a like one goes."""
+    def add(self, name: str, curve: MachineCurve, call: Call | None = None) -> None:
+        """Show a curve from severity 0 on besides those of the same image, weights and limit; a like one goes.
+
+        `call`: what makes it again.
+        """
+        self._call = call
         # What the undistorted image scores tells whether its pixels or its range have changed since.
         subject = (name, curve.info.get("weights_sha256"), curve.fails_below, float(curve.scores[0]))
         same = subject == self._subject
@@ -193,7 +202,7 @@ class CurvePanel(QGroupBox):
     def _show(self) -> None:
         self.words.setText("\n".join(curve.sentence() for curve in reversed(self.curves)))
         self.view.show_curves(self.curves)
-        for widget in (self.words, self.clear_button, self.save):
+        for widget in (self.words, self.clear_button, self.save, self.copy):
             widget.setVisible(bool(self.curves))
 
 
@@ -237,7 +246,8 @@ class MachineQuality(MapWidget):
         request = self.taken(self._curve_request)
         if request is not None:
             text = f"Scoring {request.names[0]!r} with {self.curves.distortion.row.title}…"
-            self.start(request.run, request.name, text, partial(self._on_curve, request.names[0]))
+            then = partial(self._on_curve, request.names[0], request.as_call())
+            self.start(request.run, request.name, text, then)
 
     def on_running(self, is_running: bool) -> None:
         """Ask for no curve meanwhile."""
@@ -248,8 +258,8 @@ class MachineQuality(MapWidget):
         options = {"distortion": self.curves.distortion.value, "fails_below": float(self.curves.fails_below.value)}
         return Request(machine_curve, self.pixels(), self.values() | options, lambda _, curve: curve, title="Curve")
 
-    def _on_curve(self, name: str, curve: MachineCurve) -> None:
-        self.curves.add(name, curve)
+    def _on_curve(self, name: str, call: Call, curve: MachineCurve) -> None:
+        self.curves.add(name, curve, call)
         self.say("")
         QTimer.singleShot(0, self._show_curves)
 

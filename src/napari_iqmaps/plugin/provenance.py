@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,10 +17,9 @@ from napari.utils.colormaps import ensure_colormap
 from .. import __version__
 from ..core.call import Call
 from ..core.errors import InputError
-from ..core.io import space, write_map
+from ..core.io import MAP_SUFFIXES, space, write_map
 from ..core.io.records import is_number
 from ..core.maps import QualityMap
-from ..core.score_columns import plain
 from .layers import METADATA_KEY, PICTURE_KEY, as_layer, spatial_state
 
 _SHOWN = "shown"
@@ -26,8 +28,12 @@ _SHOWN = "shown"
 _OF_LAYER = ("kind", "unit", "score", "sentence", "display_limits")
 """What the record of a layer says beside the info of its map."""
 
+ENDING = ".iqmap.tif"
+"""Of a map that napari itself saves: its own formats end otherwise, and stay napari's."""
+
 _NUMBERS = ("scale", "translate", "rotate", "shear", "affine")
 _WORDS = ("units", "axis_labels")
+_OF_IMAGE = ("name", "metadata", "colormap", "contrast_limits", "rgb", "multiscale", *_NUMBERS, *_WORDS)
 
 
 def note(layer: Any, call: Call | None) -> None:
@@ -47,13 +53,18 @@ def space_of(layer: Any) -> dict[str, Any]:
     return numbers | {name: tuple(map(str, state[name])) for name in _WORDS}
 
 
-def kept(layer: Any, quality_map: QualityMap) -> QualityMap:
-    """Give the map of a layer, with what the layer tells of it in its info: source, call, time, place and colours."""
-    record = layer.metadata[METADATA_KEY]
-    told = {name: plain(value) for name, value in record.items() if name not in (*_OF_LAYER, *quality_map.info)}
+def told_by(layer: Any) -> dict[str, Any]:
+    """Give what a layer tells of its map beside kind and score: source, call, time, where it lies and how it looks."""
+    record = layer.metadata.get(METADATA_KEY, {})
     shown = {"limits": tuple(map(float, layer.contrast_limits)), "colormap": layer.colormap.name}
-    info = {**quality_map.info, **told, space.KEY: space_of(layer), _SHOWN: shown}
-    return QualityMap(quality_map.values, quality_map.kind, quality_map.score, info)
+    told = {name: value for name, value in record.items() if name not in _OF_LAYER}
+    return {**told, space.KEY: space_of(layer), _SHOWN: shown}
+
+
+def with_told(quality_map: QualityMap, told: Mapping[str, Any]) -> QualityMap:
+    """Give a map what its layer tells of it; its own info counts more."""
+    now = {name: told[name] for name in (space.KEY, _SHOWN) if name in told}
+    return replace(quality_map, info={**told, **quality_map.info, **now})
 
 
 def map_of(layer: Any) -> QualityMap:
@@ -64,19 +75,21 @@ def map_of(layer: Any) -> QualityMap:
             f"{layer.name!r} is no map of napari-iqmaps, so there is no record to write with it. Choose one of "
             "napari's own formats, such as .tif."
         )
-    info = {name: value for name, value in record.items() if name not in _OF_LAYER}
-    quality_map = QualityMap(layer.data, record["kind"], record["score"], info).compute()
-    return kept(layer, quality_map)
+    return QualityMap(layer.data, record["kind"], record["score"], told_by(layer)).compute()
 
 
 def write_layer(path: str, data: Any, meta: Mapping[str, Any]) -> list[str]:
-    """Write the layer of a map with its record; napari calls this for *Save selected layers*."""
-    layer = Image(data, **{name: value for name, value in meta.items() if name in _OF_IMAGE})
-    written = write_map(map_of(layer), path if path.lower().endswith((".tif", ".tiff", ".png")) else f"{path}.tif")
-    return [str(written)]
+    """Write the layer of a map with its record; napari calls this for *Save selected layers*.
 
-
-_OF_IMAGE = ("name", "metadata", "colormap", "contrast_limits", "rgb", "multiscale", "affine", *_NUMBERS, *_WORDS)
+    Without an ending that is known, the name gets that of a map. Why nothing is written is said as a warning, which
+    napari shows; of an error it would say that there is no such format.
+    """
+    layer = Image(data, **{name: meta[name] for name in _OF_IMAGE if name in meta})
+    try:
+        return [str(write_map(map_of(layer), path if path.lower().endswith(MAP_SUFFIXES) else f"{path}{ENDING}"))]
+    except InputError as error:
+        warnings.warn(str(error), stacklevel=2)
+        return []
 
 
 def layer_of(quality_map: QualityMap, name: str) -> Image:
@@ -88,11 +101,12 @@ def layer_of(quality_map: QualityMap, name: str) -> Image:
     where = space.checked(info, quality_map.values.ndim, "The info of the map")
     shown = info.get(_SHOWN)
     shown = shown if isinstance(shown, Mapping) else {}
-    size = quality_map.values.ndim
-    plain_place = {"scale": (1,) * size, "translate": (0,) * size, "rotate": np.eye(size), "shear": 0}
-    named = str(info.get("source") or name)
-    source = SimpleNamespace(name=named, **{**plain_place, "units": None, "axis_labels": None, **where})
-    source.affine = SimpleNamespace(affine_matrix=np.asarray(where.get("affine", np.eye(size + 1)), float))
+    affine = np.asarray(where.pop("affine", np.eye(quality_map.values.ndim + 1)), float)
+    source = SimpleNamespace(
+        **{**dict.fromkeys((*_NUMBERS, *_WORDS)), **where},
+        name=str(info.get("source") or name),
+    )
+    source.affine = SimpleNamespace(affine_matrix=affine)
     layer = as_layer(quality_map, source, contrast_limits=_limits(shown.get("limits")))
     if isinstance(shown.get("colormap"), str) and shown["colormap"] != layer.colormap.name:
         with contextlib.suppress(KeyError, ValueError, TypeError):  # a colormap that this napari does not have
@@ -109,3 +123,27 @@ def _limits(stated: Any) -> tuple[float, float] | None:
 
 def _tuples(array: np.ndarray) -> Any:
     return tuple(map(_tuples, array)) if array.ndim > 1 else tuple(array.tolist())
+
+
+def adopt(layer: Any, read: Any) -> None:
+    """Give a layer place, colours, limits, name and record of another one that shows the same map."""
+    for name, value in spatial_state(read).items():
+        setattr(layer, name, value)
+    layer.colormap, layer.contrast_limits, layer.name = read.colormap, read.contrast_limits, read.name
+    layer.metadata = {**layer.metadata, **read.metadata}
+    if hasattr(layer, "colorbar"):
+        layer.colorbar.visible = True
+
+
+def stacked(maps: Sequence[QualityMap], names: Sequence[Path]) -> QualityMap:
+    """Make one map of several files, which become its planes; what the first says of its making is kept."""
+    first = maps[0]
+    for quality_map, name in zip(maps, names, strict=True):
+        if quality_map.kind != first.kind or quality_map.values.shape != first.values.shape:
+            raise InputError(
+                f"{names[0].name} is a {first.kind} map of shape {first.values.shape} and {name.name} a "
+                f"{quality_map.kind} map of shape {quality_map.values.shape}: they make no stack. Open them one by one."
+            )
+    info = {name: value for name, value in first.info.items() if name != space.KEY}
+    values, scores = np.stack([one.values for one in maps]), np.stack([np.asarray(one.score) for one in maps])
+    return QualityMap(values, first.kind, scores, info)

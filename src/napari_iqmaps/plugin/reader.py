@@ -1,22 +1,33 @@
-"""Files of high dynamic range as layers: shown tone-mapped, with the real values kept for the maps."""
+"""Files as layers: light of high dynamic range tone-mapped, with its values kept; maps as the maps that they are.
+
+napari offers a reader by the name of a file alone, and asks which one is meant where there are several. So the names
+that this plugin claims are those that maps are given here (`napari.yaml`), and not all that end in ``.tif``.
+"""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from napari.layers import Image
 
 from ..core.display import srgb_encoded
+from ..core.errors import InputError
 from ..core.images import REC709_WEIGHTS
+from ..core.io import read_map
+from ..core.io.map_file import map_of_record, read_record
 from ..core.io.reading import LIGHT_SUFFIXES, read_image
-from .layers import LIGHT_KEY
+from .layers import LIGHT_KEY, METADATA_KEY, PICTURE_KEY
+from .provenance import ENDING, adopt, layer_of, stacked
 
 LayerData = tuple[npt.NDArray[Any], dict[str, Any], str]
 Paths = str | Sequence[str]
 
+_ENDING = f".{ENDING.split('.')[1]}"
 _KEY = 0.18  # what the geometric mean of luminance becomes: the middle grey of photography
 _HIGHEST = 99.9  # percentile: a few pixels of a sun do not set what is white
 
@@ -36,6 +47,49 @@ def read_layers(path: Paths) -> list[LayerData]:
         file = read_image(name)
         layers.append(light_layer(file.array, file.path.name, data_range=file.data_range, notes=file.notes))
     return layers
+
+
+def get_map_reader(path: Paths) -> Callable[[Paths], list[Any]] | None:
+    """Give the reader if the files hold maps with the record of this package; napari calls this."""
+    records = [read_record(Path(name)) for name in _each(path)]
+    is_maps = bool(records) and all(record is not None and "kind" in record for record in records)
+    return read_map_layers if is_maps and all(Path(name).suffix.lower() != ".png" for name in _each(path)) else None
+
+
+def read_map_layers(path: Paths) -> list[Any]:
+    """Read a map as the layer that showed it; several files are one stack, as napari asks for them."""
+    names = [Path(name) for name in _each(path)]
+    maps = [read_map(name) for name in names]
+    whole = maps[0] if isinstance(path, str) else stacked(maps, names)
+    return [layer_of(whole, _called(names[0], whole.kind))]
+
+
+def recognise(layer: Any) -> None:
+    """Make a layer what the record in its file says, if another reader has opened a file of ours.
+
+    A map becomes a map, in its place, colours and limits; an image that was made here keeps the record of that.
+    """
+    path, known = layer.source.path, {METADATA_KEY, PICTURE_KEY} & layer.metadata.keys()
+    if not isinstance(layer, Image) or path is None or layer.source.parent is not None or known:
+        return
+    path = Path(path)
+    record = read_record(path)
+    if record is None:
+        return
+    if "kind" not in record:
+        layer.metadata = {**layer.metadata, PICTURE_KEY: dict(record.get("info") or {})}
+    elif path.suffix.lower() == ".png":
+        # A picture of a map with its legend: to look at, and no image to judge.
+        layer.metadata = {**layer.metadata, METADATA_KEY: {"method": "picture", "source": path.name}}
+    else:
+        with contextlib.suppress(InputError):  # a stack of several files, of which this is the first
+            quality_map = map_of_record(np.asanyarray(layer.data), record, path, in_colours=layer.rgb)
+            adopt(layer, layer_of(quality_map, _called(path, quality_map.kind)))
+
+
+def _called(path: Path, kind: str) -> str:
+    """Name the image of a map by the name of its file."""
+    return path.stem.removesuffix(_ENDING).removesuffix(f"_{kind}")
 
 
 def light_layer(

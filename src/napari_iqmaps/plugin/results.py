@@ -223,7 +223,10 @@ class Request:
             return replace(self.call, time=time)
         remarks: tuple[str, ...] = ()
         if self.region is not None:
-            remarks = (f"Only the region {self.region.name!r} was asked for; this answers everywhere.",)
+            remarks = (
+                f"Only the region {self.region.name!r} was asked for. This maps the whole image: the same inside of "
+                "the region, and another score.",
+            )
         images = {name: image.given for name, image in self.images.items() if image.given is not None}
         return Call(self.function.__name__, images, in_full(self.images, self.options), remarks=remarks, time=time)
 

@@ -116,14 +116,21 @@ def read_map(path: str | Path) -> QualityMap:
             f"{path} is not a map that napari-iqmaps wrote as TIFF: it holds no record of kind and score. "
             "Use read_image for pictures."
         )
-    record = _checked(stated, path)
+    _checked(stated, path)  # before the pixels are read
     from ._tiff import read_tiff_image
 
     with source.decoding():
         file = read_tiff_image(source)
-    values = file.array
-    if values.dtype != np.float32 or file.channel_axis is not None:
-        colours = "" if file.channel_axis is None else " in colours"
+    return map_of_record(file.array, stated, path, in_colours=file.channel_axis is not None)
+
+
+def map_of_record(
+    values: npt.NDArray[Any], stated: Mapping[str, Any], path: Path, *, in_colours: bool = False
+) -> QualityMap:
+    """Make the map of the pixels in a file, and what its record states; refuse what does not go together."""
+    record = _checked(stated, path)
+    if values.dtype != np.float32 or in_colours:
+        colours = " in colours" if in_colours else ""
         raise InputError(
             f"{path} holds {values.dtype} pixels{colours}; a map holds float32. It was changed by another program: "
             "compute the map anew."

@@ -23,6 +23,7 @@ from .source import check_regular
 NO_PIXEL = "the image has no valid pixel"
 """Why there is no score, where nothing else is said."""
 
+_TIME = "time"
 _WORDS = {"nan": None, "true": True, "false": False}
 _SEPARATORS = (",", ";", "\t")
 """What spreadsheets put between cells; the first is ours."""
@@ -83,6 +84,17 @@ def read_scores(path: str | Path, columns: Sequence[Column], *, keeps_own: bool 
     if not all("file" in row for row in rows):
         raise InputError(f"{path} is no table of scores: it has no rows with a file each.")
     return rows
+
+
+def is_among(row: Mapping[str, Any], rows: Iterable[Mapping[str, Any]]) -> bool:
+    """Tell whether a table has a row: all cells are written alike, but for the time and a user's own columns."""
+    cells = _written(row)
+    return any(_written(other) == cells for other in rows)
+
+
+def _written(row: Mapping[str, Any]) -> dict[str, str]:
+    cells = {name: str(_cell(value)) for name, value in _clean(row).items() if not isinstance(row[name], OwnText)}
+    return {name: cell for name, cell in cells.items() if cell and name != _TIME}
 
 
 def _decoded(code: bytes) -> str:
