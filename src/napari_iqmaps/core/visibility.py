@@ -11,6 +11,7 @@ from .arguments import check_fields, checked
 from .display import Display, Encoding, Luminance
 from .errors import InputError
 from .images import Planes, as_planes, check_same_shape, range_for
+from .libraries import load
 from .maps import QualityMap
 from .observers import PIXELS_PER_DEGREE, Observer, ObserverName, checked_window, observer_named
 from .progress import Progress, Steps
@@ -354,6 +355,7 @@ def surroundings(
     """
     _check_stride(stride)
     window = checked_window(window, pixels_per_degree)
+    load("PyTorch")
 
     from ._thresholds import visibility_reach
 

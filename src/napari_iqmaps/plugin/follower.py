@@ -9,10 +9,13 @@ from typing import Any
 import numpy as np
 from qtpy.QtCore import QObject, QTimer, Signal  # type: ignore[attr-defined]
 
+from .tasks import meanwhile
+
 REST_MILLISECONDS = 300
 """How long the inputs must rest: a slider that is dragged starts one run, not fifty."""
 
 _LARGEST_FINGERPRINT = 2**28  # bytes that take about a tenth of a second to read
+_LARGEST_AT_ONCE = 2**23  # bytes that take a few milliseconds
 
 
 def timer(parent: QObject, milliseconds: int, callback: Callable[[], None]) -> QTimer:
@@ -69,7 +72,7 @@ class Follower(QObject):
         """Watch these layers from now on, and no others."""
         self.stop()
         self._layers = list(layers)
-        self._fingerprints = {id(layer): _fingerprint(layer) for layer in self._layers}
+        self._fingerprints = _fingerprints(self._layers)
         for layer in self._layers:
             self._connections.connect(layer.events.data, self._on_data)
             self._connections.connect(layer.events.set_data, self._on_drawn)
@@ -93,7 +96,10 @@ class Follower(QObject):
         self._timer.start()
 
     def _on_rest(self) -> None:
-        fingerprints = {id(layer): _fingerprint(layer) for layer in self._layers}
+        layers = self._layers
+        fingerprints = _fingerprints(layers)
+        if layers is not self._layers:
+            return  # others are watched since, or none
         changed = self._certain or fingerprints != self._fingerprints
         self._certain = False
         self._fingerprints = fingerprints
@@ -101,8 +107,18 @@ class Follower(QObject):
             self.changed.emit()
 
 
-def _fingerprint(layer: Any) -> int | None:
-    data = layer.data
+def _fingerprints(layers: Iterable[Any]) -> dict[int, int | None]:
+    arrays = {id(layer): layer.data for layer in layers}
+
+    def taken() -> dict[int, int | None]:
+        return {key: _fingerprint(data) for key, data in arrays.items()}
+
+    is_large = sum(data.nbytes for data in arrays.values() if isinstance(data, np.ndarray)) > _LARGEST_AT_ONCE
+    made: dict[int, int | None] = meanwhile(taken) if is_large else taken()
+    return made
+
+
+def _fingerprint(data: Any) -> int | None:
     if not isinstance(data, np.ndarray) or data.nbytes > _LARGEST_FINGERPRINT:
         return None
     return zlib.crc32(np.ascontiguousarray(data).view(np.uint8).data)

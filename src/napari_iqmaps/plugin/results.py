@@ -186,7 +186,8 @@ class Request:
         What the bar of progress is about; empty for the name of the function.
     region : Region or None
         Where to answer: the images are cut down to it, with a margin of so many pixels around that the values inside
-        are those of the whole image. None means everywhere.
+        are those of the whole image. None means everywhere. A margin that takes a library to tell is asked for in the
+        thread.
     call : Call, optional
         The same as a call of public functions; None: it is one.
     """
@@ -197,7 +198,7 @@ class Request:
     show: Callable[[Request, Any], Any] | None = None
     title: str = ""
     region: Region | None = None
-    margin: int = 0
+    margin: int | Callable[[], int] = 0
     call: Call | None = None
 
     @property
@@ -232,8 +233,9 @@ class Request:
 
     def _computed(self, progress: Progress) -> Any:
         images, region = self.images, self.region
+        margin = self.margin if isinstance(self.margin, int) else self.margin()
         if region is not None:
-            images = {name: region.crop(image, self.margin) for name, image in images.items()}
+            images = {name: region.crop(image, margin) for name, image in images.items()}
         options = dict(self.options)
         axis = common_channel_axis(images.values())
         if region is not None and options.get("luminance", "code") == "code":
@@ -244,7 +246,7 @@ class Request:
         if "progress" in inspect.signature(self.function).parameters:
             options["progress"] = progress
         given = self.function(**{name: image.data for name, image in images.items()}, channel_axis=axis, **options)
-        return given if region is None else region.restore(given, self.margin)
+        return given if region is None else region.restore(given, margin)
 
 
 def computed(result: Result, progress: Progress) -> Result:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
 
 from napari.qt.threading import FunctionWorker, create_worker
@@ -20,6 +20,8 @@ from ..core.progress import Progress, stages_told
 
 PATIENCE_MILLISECONDS = 200
 """How long after a cancel the thread is waited for."""
+
+_TURN = 0.01  # seconds between two turns of the event loop while work is waited for
 
 # A task has to live until its thread has ended, also when the widget that started it is gone.
 _running: set[Task] = set()
@@ -200,6 +202,18 @@ class Errand(QObject):
     def _on_failed(self, error: Exception) -> None:
         report(error)
         self._on_returned(None)
+
+
+def meanwhile(work: Callable[[], Any]) -> Any:
+    """Do work in a thread and wait for what it gives, while the window draws itself; keys and clicks wait."""
+    if QApplication.instance() is None:
+        return work()
+    with ThreadPoolExecutor(1, "iqmaps: work that is waited for") as threads:
+        future = threads.submit(work)
+        while not future.done():
+            breathe()
+            wait([future], timeout=_TURN)
+        return future.result()
 
 
 def breathe() -> None:
