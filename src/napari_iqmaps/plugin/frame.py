@@ -368,7 +368,9 @@ class MapWidget(Panel):
             for name, option in self.options.items()
             if self.can_use(name) and name not in self.live_options
         }
-        settings = {RANGE: (self.range.black.value, self.range.white.value), **options, **self.entered()}
+        black, white = self.range.black.value, self.range.white.value
+        rule = "" if black or white else str(self.range.rule.value)  # by which they are found in the run
+        settings = {RANGE: (black, white, rule), **options, **self.entered()}
         return Snapshot.of(layers, settings, self._follower.print_of, self.placed())
 
     def date(
@@ -651,7 +653,7 @@ def _dated(of: Snapshot, work: Callable[[Progress], Any], progress: Progress) ->
 def _said(of: Snapshot, info: Mapping[str, Any]) -> list[str]:
     """Say with which model and range a result was made: what the core has used, or else what was asked for."""
     model, weights, method = info.get("model"), of.settings.get("weights"), of.settings.get("method")
-    black, white = (f"{end:.6g}" for end in info["data_range"]) if info.get("data_range") else of.settings[RANGE]
+    black, white, *_ = (f"{end:.6g}" for end in info["data_range"]) if info.get("data_range") else of.settings[RANGE]
     return [
         f"model {model}" if model else "",
         f"weights {Path(weights).name}" if weights else "",

@@ -13,7 +13,7 @@ from .follower import Print, content_of, print_of
 from .layers import spatial_state
 
 RANGE = "range"
-"""The setting that holds black and white."""
+"""The setting that holds black and white, and the rule by which they are found if they are not known."""
 
 _PLACE = "place of the "
 _MOST = 3  # differences that are named; of more, the number is said
@@ -124,5 +124,5 @@ class Snapshot:
 def _told(name: str, now: Snapshot) -> str:
     if name != RANGE:
         return f"the {name} is another"
-    black, white = now.settings[RANGE]
+    black, white, _ = now.settings[RANGE]
     return f"black and white are {black} and {white}" if black and white else "black and white are others"
