@@ -252,8 +252,8 @@ def holds(layers: Iterable[Any], layer: Any) -> bool:
 
 
 def plane_shown(viewer: Any, layer: Any) -> tuple[int, ...]:
-    """Give the index of the plane of a layer without channels that a viewer shows; empty for one image."""
-    lead = layer.data.shape[:-2]
+    """Give the index of the plane of a layer at which a viewer stands; empty for one image."""
+    lead = layer.data.shape[: layer.ndim - 2]
     position = layer.world_to_data(viewer.dims.point[-layer.ndim :])
     return tuple(int(np.clip(round(at), 0, length - 1)) for at, length in zip(position, lead, strict=False))
 

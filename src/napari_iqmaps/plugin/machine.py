@@ -27,10 +27,11 @@ from .frame import MapWidget
 from .inputs import InputSlot
 from .layers import LayerPixels
 from .options import DistortionChooser
-from .parts import button, form_of, wrapped
+from .parts import Standing, button, form_of, wrapped
 from .recall import CopyButtons
 from .regions import Region
 from .results import Request, Result
+from .snapshot import Snapshot
 
 if TYPE_CHECKING:
     import napari
@@ -65,6 +66,13 @@ class MachineResult(Result):
         if not self.assessment.is_lazy:
             return self
         return self.made(self.assessment.compute(), self.names[0], self.region)
+
+    def plane_words(self, index: tuple[int, ...]) -> str:
+        """Say the score of one plane of a stack; in a region, that of the map."""
+        assert self.assessment is not None
+        if self.region is not None or self.assessment.is_lazy:
+            return super().plane_words(index)
+        return self.assessment.score.plane_sentence(index)
 
     def row(self) -> dict[str, Any]:
         """Sum up the score as a row of a table; in a region, that of the map."""
@@ -158,8 +166,10 @@ class CurvePanel(QGroupBox):
         self.copy = CopyButtons(lambda: self._call)
         self.view = CurveView(self)
         self.words = wrapped(selectable=True)
+        self.standing = Standing((self.words, self.view), (self.save, self.copy))
         form = form_of(self, (self.distortion, self.fails_below))
         form.addRow(self.button)
+        form.addRow(self.standing)
         form.addRow(self.words)
         form.addRow(self.view)
         row = QHBoxLayout()
@@ -202,7 +212,7 @@ class CurvePanel(QGroupBox):
     def _show(self) -> None:
         self.words.setText("\n".join(curve.sentence() for curve in reversed(self.curves)))
         self.view.show_curves(self.curves)
-        for widget in (self.words, self.clear_button, self.save, self.copy):
+        for widget in (self.standing, self.words, self.clear_button, self.save, self.copy):
             widget.setVisible(bool(self.curves))
 
 
@@ -224,6 +234,7 @@ class MachineQuality(MapWidget):
         self._on_theme()
         self.curves.curve_wanted.connect(self.run_curve)
         self.curves.save_wanted.connect(self._save_curves)
+        self.curves.fails_below.changed.connect(self._check)
 
     def describe(self) -> str:
         """Say what Run will judge."""
@@ -247,7 +258,7 @@ class MachineQuality(MapWidget):
         if request is not None:
             text = f"Scoring {request.names[0]!r} with {self.curves.distortion.row.title}…"
             then = partial(self._on_curve, request.names[0], request.as_call())
-            self.start(request.run, request.name, text, then)
+            self.start(request.run, request.name, text, then, self._curve_snapshot())
 
     def on_running(self, is_running: bool) -> None:
         """Ask for no curve meanwhile."""
@@ -258,8 +269,13 @@ class MachineQuality(MapWidget):
         options = {"distortion": self.curves.distortion.value, "fails_below": float(self.curves.fails_below.value)}
         return Request(machine_curve, self.pixels(), self.values() | options, lambda _, curve: curve, title="Curve")
 
-    def _on_curve(self, name: str, call: Call, curve: MachineCurve) -> None:
+    def _curve_snapshot(self) -> Snapshot:
+        """Take note of what would enter a curve now: no region, but the limit."""
+        return self.snapshot().without("region").having({"limit of failing": self.curves.fails_below.value})
+
+    def _on_curve(self, name: str, call: Call, curve: MachineCurve, of: Snapshot) -> None:
         self.curves.add(name, curve, call)
+        self.date(self.curves.standing, of, curve.info, self._curve_snapshot)
         self.say("")
         QTimer.singleShot(0, self._show_curves)
 

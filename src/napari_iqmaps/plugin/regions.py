@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from napari.layers import Shapes
 from qtpy.QtCore import Signal  # type: ignore[attr-defined]
-from qtpy.QtWidgets import QHBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 from skimage.draw import polygon
 
 from ..core.assessment import Assessment
@@ -23,7 +23,7 @@ from ..core.progress import Progress
 from ..core.regions import Area, RegionQuality, region_qualities
 from ..core.visibility import STRIDES
 from .layers import LayerPixels
-from .parts import button, wrapped
+from .parts import Standing, button, tip, wrapped
 from .tasks import with_dask_progress
 
 _ALIGNMENT = max(STRIDES)  # the cells of a network lie on a grid, which has to keep its phase
@@ -237,10 +237,14 @@ class RegionBar(QWidget):
         self.name = ""
         self.label = wrapped()
         self.save = button("Save regions…", "Write a row for each region into a CSV file.")
-        layout = QHBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.label, stretch=1)
-        layout.addWidget(self.save)
+        self.standing = Standing((self.label,), (self.save,))
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(self.standing)
+        row = QHBoxLayout()
+        row.addWidget(self.label, stretch=1)
+        row.addWidget(self.save)
+        column.addLayout(row)
         self.save.clicked.connect(self.save_wanted)
         self.hide()
 
@@ -250,7 +254,7 @@ class RegionBar(QWidget):
         scored = sum(np.isfinite(region.quality.value) for region in regions)
         sure = sum(region.quality.enough_evidence for region in regions)
         self.label.setText(f"Regions scored: {scored} of {len(regions)}, with enough evidence: {sure}.")
-        self.label.setToolTip("All numbers are features of the Shapes layer; Features table widget shows them.")
+        self.label.setToolTip(tip("All numbers are features of the Shapes layer; Features table widget shows them."))
         self.setVisible(bool(regions))
 
     def rows(self, **more: Any) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ from qtpy.QtWidgets import QComboBox, QHBoxLayout, QVBoxLayout, QWidget
 from ..core.kinds import Kind
 from .figure_view import FigureView
 from .follower import Connections
-from .parts import button, wrapped
+from .parts import Standing, button, wrapped
 from .recall import CopyButtons
 from .results import Histogram, Result
 
@@ -111,16 +111,21 @@ class Summary(QWidget):
         self.result: Result | None = None
         self._maps: list[tuple[Result, Any]] = []
         self.connections = Connections()
-        self.sentence = wrapped(selectable=True)
+        self.sentence, self.plane = wrapped(selectable=True), wrapped(selectable=True)
         self.chooser = QComboBox()
         self.chooser.setToolTip("The map of the histogram and of “Save map…”; selecting a map's layer chooses it.")
         self.histogram = HistogramView(self)
         self.compute = button("Compute all planes", "The map is lazy: planes are computed where you look.")
         self.save_map = button("Save map…", "The values as TIFF, or a picture with a legend as PNG.")
         self.save_row = button("Add row to table…", "Write score and provenance into a CSV file, after what is there.")
+        self.standing = Standing(
+            (self.sentence, self.plane, self.histogram), (self.compute, self.save_map, self.save_row)
+        )
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.standing)
         layout.addWidget(self.sentence)
+        layout.addWidget(self.plane)
         layout.addWidget(self.chooser)
         layout.addWidget(self.histogram)
         layout.addWidget(self.compute)
@@ -130,6 +135,8 @@ class Summary(QWidget):
         layout.addLayout(row)
         self.copy = CopyButtons(lambda: self.result.call if self.result else None)
         layout.addWidget(self.copy)
+        self.standing.offer(self.copy)
+        self.show_plane("")
         self.chooser.currentIndexChanged.connect(self._on_chooser)
         self.compute.clicked.connect(self.compute_wanted)
         self.save_map.clicked.connect(self.map_wanted)
@@ -142,6 +149,11 @@ class Summary(QWidget):
         layout = self.layout()
         assert isinstance(layout, QVBoxLayout)
         layout.insertWidget(layout.indexOf(self.sentence) + 1, widget)
+
+    def show_plane(self, words: str) -> None:
+        """Say what the plane that the viewer shows has to say for itself; nothing for one image."""
+        self.plane.setText(words)
+        self.plane.setVisible(bool(words))
 
     @property
     def chosen_map(self) -> Result | None:
