@@ -20,7 +20,7 @@ from .follower import Connections, Follower
 from .inputs import REGION, InputSlot, LayerChoosers, RangeEdit
 from .layers import LayerPixels, pixels_of, place_all
 from .options import OptionWidget, make_options, read_options, takes
-from .parts import button, form_of, wrapped
+from .parts import MARGIN, button, form_of, wrapped
 from .regions import Region, region_of
 from .results import Request, Result, computed
 from .summary import Summary
@@ -28,6 +28,9 @@ from .tasks import Task, report
 
 _STANDARDS = frozenset({"reference", "fixed"})
 """Slots of the image that others are held against."""
+
+_WIDTH = 234
+"""Pixels that napari's window of 1280 leaves beside its own column, of at most 320, and a canvas of 700."""
 
 Key = tuple[str, ...]
 Taken = TypeVar("Taken")
@@ -95,8 +98,8 @@ class Panel(QWidget):
         return QSize(width, super().minimumSizeHint().height())
 
     def sizeHint(self) -> QSize:  # noqa: N802 (Qt's name)
-        """Ask for the least width; a dock can be drawn wider."""
-        return QSize(self.minimumSizeHint().width(), super().sizeHint().height())
+        """Ask for a width that leaves the canvas 700 of 1280 pixels; a dock can be drawn wider."""
+        return QSize(max(_WIDTH, self.minimumSizeHint().width()), super().sizeHint().height())
 
     def say(self, text: str, failed: bool = False) -> None:
         """Tell the state of the work under the button; an error stays to be read when its notification has gone."""
@@ -110,12 +113,16 @@ class Panel(QWidget):
         others = [widget for name, widget in self.options.items() if name not in self.main_options]
         folded = QCollapsible("More options", expandedIcon="▾", collapsedIcon="▸")
         folded.addWidget(_filled(others))
+        for layout in (folded.layout(), folded.content().layout()):
+            assert layout is not None
+            layout.setContentsMargins(0, 0, 0, 0)
         if not others:
             folded.hide()
         start = QHBoxLayout()
         start.addWidget(self.button, stretch=1)
         start.addWidget(self.follow)
         column = QVBoxLayout(self._inner)
+        column.setContentsMargins(MARGIN, MARGIN, MARGIN, MARGIN)
         column.addWidget(_filled([*choosers, self.range, *shown]))
         column.addWidget(folded)
         column.addWidget(self.message)

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from napari.layers import Shapes
 from qtpy.QtCore import Signal  # type: ignore[attr-defined]
-from qtpy.QtWidgets import QHBoxLayout, QWidget
+from qtpy.QtWidgets import QVBoxLayout, QWidget
 from skimage.draw import polygon
 
 from ..core.assessment import Assessment
@@ -223,9 +223,9 @@ class RegionBar(QWidget):
         self.name = ""
         self.label = wrapped()
         self.save = button("Save regions…", "Write a row for each region into a CSV file.")
-        layout = QHBoxLayout(self)
+        layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.label, stretch=1)
+        layout.addWidget(self.label)
         layout.addWidget(self.save)
         self.save.clicked.connect(self.save_wanted)
         self.hide()
