@@ -178,8 +178,9 @@ class _Eliding(QObject):
         style = box.style()
         assert style is not None
         field = style.subControlRect(_COMBO, option, QStyle.SubControl.SC_ComboBoxEditField, box)
-        room = field.width() - 2 * MARGIN
-        option.currentText = option.fontMetrics.elidedText(option.currentText, Qt.TextElideMode.ElideRight, room)
+        option.currentText = box.fontMetrics().elidedText(
+            option.currentText, Qt.TextElideMode.ElideRight, field.width()
+        )
         painter.drawComplexControl(_COMBO, option)
         painter.drawControl(QStyle.ControlElement.CE_ComboBoxLabel, option)
         painter.end()
