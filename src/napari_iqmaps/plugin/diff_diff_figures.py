@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 from qtpy.QtCore import Signal  # type: ignore[attr-defined]
-from qtpy.QtWidgets import QGroupBox, QHBoxLayout, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QGroupBox, QVBoxLayout, QWidget
 
 from ..core.diffdiff import (
     ShiftSurface,
@@ -25,7 +25,7 @@ from .canvas import ARROW
 from .diff_diff_run import JudgedResult
 from .figure_view import COLOURS, FONT, FigureView
 from .layers import LayerPixels, pixels_of
-from .parts import Standing, button, wrapped
+from .parts import MARGIN, Flow, Standing, button, wrapped
 
 _MOST_SIDE = 400  # pixels of a picture in the ladder; more is not seen
 _POINTS = 60
@@ -255,21 +255,15 @@ class CloserPanel(QGroupBox):
         self.save_blocks = button("Save blocks…", "Write a row for each block into a CSV file.")
         self.save_planes = button("Save planes…", "Write a row for each plane of the stack into a CSV file.")
         column = QVBoxLayout(self)
-        row = QHBoxLayout()
-        row.setSpacing(2)
+        column.setContentsMargins(MARGIN, MARGIN, MARGIN, MARGIN)
         for name, made in self.buttons.items():
-            row.addWidget(made)
             made.clicked.connect(lambda _checked=False, name=name: self.wanted.emit(name))
         self.standing = Standing((self.view, self.words), (self.save_figure,))
-        column.addLayout(row)
+        column.addLayout(Flow(self.buttons.values(), spacing=2))
         column.addWidget(self.standing)
         column.addWidget(self.view)
         column.addWidget(self.words)
-        files = QHBoxLayout()
-        files.addWidget(self.save_figure)
-        files.addWidget(self.save_blocks)
-        files.addWidget(self.save_planes)
-        column.addLayout(files)
+        column.addLayout(Flow((self.save_figure, self.save_blocks, self.save_planes)))
         self.save_figure.clicked.connect(self.figure_save_wanted)
         self.save_blocks.clicked.connect(self.blocks_save_wanted)
         self.save_planes.clicked.connect(self.planes_save_wanted)

@@ -35,7 +35,7 @@ from .inputs import REGION, InputSlot, LayerChoosers, RangeEdit
 from .layers import LayerPixels, holds, pixels_of, plane_shown
 from .map_bar import MapBar
 from .options import EXPERT, OptionWidget, make_options, read_options, takes
-from .parts import Fold, Standing, button, form_of, order_tabs, tip, warning_on, wrapped
+from .parts import MARGIN, Fold, Standing, button, form_of, order_tabs, tip, warning_on, wrapped
 from .regions import Region, region_of
 from .results import Request, Result, computed
 from .snapshot import RANGE, Snapshot
@@ -47,6 +47,9 @@ _STANDARDS = frozenset({"reference", "fixed"})
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 _RETURNS = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
+
+_WIDTH = 234
+"""Pixels that napari's window of 1280 leaves beside its own column, of at most 320, and a canvas of 700."""
 
 Key = tuple[str, ...]
 Taken = TypeVar("Taken")
@@ -119,8 +122,8 @@ class Panel(QWidget):
         return QSize(width, super().minimumSizeHint().height())
 
     def sizeHint(self) -> QSize:  # noqa: N802 (Qt's name)
-        """Ask for the least width; a dock can be drawn wider."""
-        return QSize(self.minimumSizeHint().width(), super().sizeHint().height())
+        """Ask for a width that leaves the canvas 700 of 1280 pixels; a dock can be drawn wider."""
+        return QSize(max(_WIDTH, self.minimumSizeHint().width()), super().sizeHint().height())
 
     def say(self, text: str, failed: bool = False) -> None:
         """Tell the state of the work under the button; an error stays to be read when its notification has gone."""
@@ -192,6 +195,7 @@ class Panel(QWidget):
         start.addWidget(self.button, stretch=1)
         start.addWidget(self.follow)
         column = QVBoxLayout(self._inner)
+        column.setContentsMargins(MARGIN, MARGIN, MARGIN, MARGIN)
         column.addWidget(_filled([*choosers, self.range, *shown]))
         for fold in self._folded:
             column.addWidget(fold)

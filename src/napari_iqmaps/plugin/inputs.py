@@ -16,10 +16,9 @@ from ..core.value_range import DataRange, RangeRule
 from .follower import Connections
 from .layers import LIGHT_KEY, is_map, pixels_of
 from .options import number_from
-from .parts import as_wide_as_its_place
+from .parts import narrow
 from .reader import recognise
 
-_FIELD_WIDTH = 50
 _UNKNOWN = ("black?", "white?")
 _CANDELAS = ("0", f"{SDR_WHITE:g}")
 _KNOWN_TYPES = ("bool", "uint8", "uint16")
@@ -82,10 +81,6 @@ class LayerChooser(ComboBox):
     """A chooser of layers whose empty choice is called so."""
 
     null_string = "none"
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        as_wide_as_its_place(self.native)
 
 
 class LayerChoosers:
@@ -173,7 +168,6 @@ class RangeEdit(Container):  # type: ignore[type-arg]
         self.rule = ComboBox(
             name="rule", choices=[(label, rule) for rule, label in _RULES.items()], value=_SHOWN, tooltip=tooltip
         )
-        as_wide_as_its_place(self.rule.native)
         self.black = LineEdit(name="black", tooltip=tooltip)
         self.white = LineEdit(name="white", tooltip=tooltip)
         self._layer: Any = None
@@ -181,11 +175,12 @@ class RangeEdit(Container):  # type: ignore[type-arg]
         # Before the container listens: who hears of a change of the whole reads fields that are right already.
         self.rule.changed.connect(self._fill)
         for edit in (self.black, self.white):
-            edit.native.setMinimumWidth(_FIELD_WIDTH)
+            narrow(edit.native)
             edit.changed.connect(self._on_typed)
-        super().__init__(widgets=[self.rule, self.black, self.white], layout="horizontal", labels=False)
+        ends = Container(widgets=[self.black, self.white], layout="horizontal", labels=False)
+        super().__init__(widgets=[self.rule, ends], layout="vertical", labels=False)
         self.label = "Black, white"
-        self.margins = (0, 0, 0, 0)
+        self.margins = ends.margins = (0, 0, 0, 0)
 
     def describe(self, layer: Any) -> None:
         """Show what is black and white in a layer."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from magicgui.widgets import FloatSpinBox
 from qtpy.QtCore import QTimer, Signal  # type: ignore[attr-defined]
-from qtpy.QtWidgets import QGroupBox, QHBoxLayout, QWidget
+from qtpy.QtWidgets import QGroupBox, QWidget
 
 from ..core.assessment import MachineAssessment
 from ..core.call import Call
@@ -27,7 +27,7 @@ from .frame import MapWidget
 from .inputs import InputSlot
 from .layers import LayerPixels
 from .options import DistortionChooser
-from .parts import Standing, button, form_of, wrapped
+from .parts import Flow, Standing, button, form_of, narrow, wrapped
 from .recall import CopyButtons
 from .regions import Region
 from .results import Request, Result
@@ -155,6 +155,7 @@ class CurvePanel(QGroupBox):
             step=0.05,
             tooltip="Below this score the recogniser counts as failing.",
         )
+        narrow(self.fails_below.native)
         self.button = button(
             "Curve",
             "Score the whole image at each severity (a stack: the mean over its planes). Curves of one image stay "
@@ -172,10 +173,7 @@ class CurvePanel(QGroupBox):
         form.addRow(self.standing)
         form.addRow(self.words)
         form.addRow(self.view)
-        row = QHBoxLayout()
-        row.addWidget(self.clear_button)
-        row.addWidget(self.save)
-        form.addRow(row)
+        form.addRow(Flow((self.clear_button, self.save)))
         form.addRow(self.copy)
         self.button.clicked.connect(self.curve_wanted)
         self.save.clicked.connect(self.save_wanted)

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from napari.layers import Shapes
 from qtpy.QtCore import Signal  # type: ignore[attr-defined]
-from qtpy.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QVBoxLayout, QWidget
 from skimage.draw import polygon
 
 from ..core.assessment import Assessment
@@ -240,11 +240,8 @@ class RegionBar(QWidget):
         self.standing = Standing((self.label,), (self.save,))
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(self.standing)
-        row = QHBoxLayout()
-        row.addWidget(self.label, stretch=1)
-        row.addWidget(self.save)
-        column.addLayout(row)
+        for part in (self.standing, self.label, self.save):
+            column.addWidget(part)
         self.save.clicked.connect(self.save_wanted)
         self.hide()
 

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from qtpy.QtCore import Qt, Signal  # type: ignore[attr-defined]
 from qtpy.QtGui import QColor, QPainter, QPaintEvent, QPen
-from qtpy.QtWidgets import QComboBox, QHBoxLayout, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QComboBox, QVBoxLayout, QWidget
 
 from ..core.kinds import Kind
 from .figure_view import FigureView
 from .follower import Connections
-from .parts import Standing, button, wrapped
+from .parts import Flow, Standing, as_wide_as_its_place, button, wrapped
 from .recall import CopyButtons
 from .results import Histogram, Result
 
 _COLOURS = 256
 _DOMINANT = 0.3
-_LONG = 46  # letters that fit into one line under the least width of a dock
+_LETTERS_PER_INCH = 13  # of the figure's width; the text below stands under the bars, which are narrower
 
 
 class HistogramView(FigureView):
@@ -88,8 +89,11 @@ class HistogramView(FigureView):
         gradient = scale.to_rgba(np.linspace(low, high, _COLOURS))[None]
         strip.imshow(gradient, extent=(low, high, 0, 1), aspect="auto")
         strip.set_yticks([])
-        arrow = "  →  " if len(kind.low_means) + len(kind.high_means) < _LONG else "\n→ "
-        legend = f"{kind.title}: {kind.unit}\n{kind.low_means}{arrow}{kind.high_means}"
+        letters = int(figure.get_figwidth() * _LETTERS_PER_INCH)
+        legend = "\n".join(
+            textwrap.fill(line, letters)
+            for line in (f"{kind.title}: {kind.unit}", f"{kind.low_means}  →  {kind.high_means}")
+        )
         strip.set_xlim(low, high)
         self.colour_axes(axes, y="% of pixels")
         self.colour_axes(strip, x=legend)
@@ -113,6 +117,7 @@ class Summary(QWidget):
         self.connections = Connections()
         self.sentence, self.plane = wrapped(selectable=True), wrapped(selectable=True)
         self.chooser = QComboBox()
+        as_wide_as_its_place(self.chooser)
         self.chooser.setToolTip("The map of the histogram and of “Save map…”; selecting a map's layer chooses it.")
         self.histogram = HistogramView(self)
         self.compute = button("Compute all planes", "The map is lazy: planes are computed where you look.")
@@ -129,10 +134,7 @@ class Summary(QWidget):
         layout.addWidget(self.chooser)
         layout.addWidget(self.histogram)
         layout.addWidget(self.compute)
-        row = QHBoxLayout()
-        row.addWidget(self.save_map)
-        row.addWidget(self.save_row)
-        layout.addLayout(row)
+        layout.addLayout(Flow((self.save_map, self.save_row)))
         self.copy = CopyButtons(lambda: self.result.call if self.result else None)
         layout.addWidget(self.copy)
         self.standing.offer(self.copy)
