@@ -250,6 +250,11 @@ class DiffDiff(MapWidget):
         """Make the options of registering and of judging."""
         return judge_options()
 
+    def reset(self) -> None:
+        """Bring back the defaults, and let the core find the tolerance."""
+        super().reset()
+        self.tolerance.box.value = True
+
     def describe(self) -> str:
         """Say what Run will register and judge."""
         moving, fixed, registered = map(self.layer, _SLOTS)
