@@ -32,7 +32,7 @@ from .canvas import canvas_of, place_all
 from .figure_view import FigureView
 from .follower import Connections, Follower
 from .inputs import REGION, InputSlot, LayerChoosers, RangeEdit
-from .layers import LayerPixels, holds, pixels_of, plane_shown
+from .layers import LayerPixels, holds, pixels_of, plane_of_view
 from .map_bar import MapBar
 from .options import EXPERT, OptionWidget, make_options, read_options, takes
 from .parts import MARGIN, Fold, Standing, button, form_of, order_tabs, tip, warning_on, wrapped
@@ -598,7 +598,7 @@ class MapWidget(Panel):
         """Say of the plane that the viewer shows what it has to say for itself."""
         result, layer, dims = self.summary.result, self.summary.chosen_layer, self.viewer.dims
         seen = holds(self.viewer.layers, layer) and tuple(dims.displayed) == (dims.ndim - 2, dims.ndim - 1)
-        index = plane_shown(self.viewer, layer) if seen else ()
+        index = plane_of_view(self.viewer, layer) if seen else ()
         self.summary.show_plane(result.plane_words(index) if index and result is not None else "")
 
     def _on_option(self, _value: Any = None) -> None:
