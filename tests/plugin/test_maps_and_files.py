@@ -143,6 +143,24 @@ def test_files_are_stacked_if_they_can_be(tmp_path):
         read_map_layers(paths)
 
 
+@pytest.mark.parametrize(
+    "info",
+    [
+        {"space": {"units": ("no such unit", "m")}},
+        {"shown": {"limits": (3, 1), "colormap": "no such map"}},
+        {"shown": {"limits": "wide", "colormap": 5}},
+        {"shown": "dark", "source": 7},
+    ],
+)
+def test_what_cannot_be_shown_is_left_aside(tmp_path, info):
+    made = iq.QualityMap.of(RNG.uniform(1, 5, (20, 30)).astype(np.float32), "threshold", info)
+    path = iq.write_map(made, tmp_path / "odd_threshold.tif")
+    (layer,) = read_map_layers(str(path))
+    np.testing.assert_allclose(layer.contrast_limits, made.meaning.display_limits(made.values))
+    assert layer.colormap.name == "viridis"
+    np.testing.assert_array_equal(layer.data, made.values)
+
+
 def test_other_files_are_declined(tmp_path, mapped, save):
     widget, _ = mapped()
     path = save(widget, tmp_path / "map.tif")

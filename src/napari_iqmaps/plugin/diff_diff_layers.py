@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
@@ -21,6 +21,7 @@ from ..core.errors import InputError
 from ..core.registration.geometry import Matrix
 from .diff_diff_run import JudgedResult
 from .layers import METADATA_KEY, PICTURE_KEY, holds, looks_of, move_onto, spatial_state
+from .provenance import note
 
 BETTER, WORSE = 1, 2
 """Labels of the marked pixels."""
@@ -208,6 +209,8 @@ class JudgedLayers:
             info = {PICTURE_KEY: {"method": "registered", "source": grid.name}}
             looks = {"rgb": moving.rgb, **looks_of(moving)}
             self._put_image("registered", result.registered, f"{moving.name}: registered", grid, info, looks)
+            if result.call is not None and result.call.before is not None:
+                note(self.layers["registered"], replace(result.call.before, time=result.call.time))
         for role, pixels, name in (
             ("before", result.before, Grid.of(moving, fixed).name),
             ("after", result.after, grid.name),
