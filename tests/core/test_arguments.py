@@ -14,7 +14,7 @@ import pytest
 import napari_iqmaps as iq
 from napari_iqmaps.core.arguments import checked
 
-from .sweep import SIDE, arrays, cases, picture
+from .sweep import SIDE, Case, Target, arrays, cases, picture
 
 QUICK = {"model": "contrast"}
 SAMPLE = 350
@@ -31,6 +31,17 @@ def test_a_sample_of_everything_that_may_be_given(tmp_path):
     drawn = [case for case in cases(tmp_path) if not any(part in str(case) for part in SLOW)]
     escaped = {str(case): said for case in random.Random(14).sample(drawn, SAMPLE) if (said := case.outcome())}
     assert escaped == {}
+
+
+def test_what_is_taken_for_a_path_is_written_in_the_folder_of_the_case(tmp_path, monkeypatch):
+    folder, here = tmp_path / "folder", tmp_path / "here"
+    folder.mkdir()
+    here.mkdir()
+    monkeypatch.chdir(here)
+    target = Target("save_matrix", iq.save_matrix, {"registration": np.eye(3)})
+    assert Case(folder, target, "path", "auto", "auto").outcome() == ""
+    assert [path.name for path in folder.iterdir()] == ["auto"]
+    assert not list(here.iterdir())
 
 
 ALIKE = (
@@ -152,7 +163,7 @@ def test_a_dask_array_that_cannot_be_computed_is_an_error_of_ours(pool, name, ca
         ((1, 0), "above black"),
         ((1, 1), "above black"),
         (-3, "above black"),
-        ("5", "data_range is '5'; give a number"),
+        ("5", r"data_range is '5'; give \(black, white\), .* 'data', 'percentiles'"),
         (("0", "1"), "give a number"),
         (True, "give a number"),
         ((False, True), "give a number"),

@@ -135,7 +135,8 @@ def odd_values() -> tuple[Any, ...]:
 
 
 POOLS: dict[str, tuple[Any, ...]] = {
-    "data_range": (255, (0, 1), (0, 255), (0, 65535), (1, 0), (0, 0), (0, 1e-300), (0, float("nan")),
+    "data_range": ("data", "percentiles", "Data", 255, (0, 1), (0, 255), (0, 65535), (1, 0), (0, 0), (0, 1e-300),
+        (0, float("nan")),
         (float("-inf"), 1), (0,),
                    (0, 1, 2), [0, 1], np.array([0.0, 1.0]), (0, 10**400), (-1e308, 1e308), ("a", "b"), (None, 1), -3,
                    0.5,

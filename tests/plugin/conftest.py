@@ -57,6 +57,17 @@ def finish(qtbot):
 
 
 @pytest.fixture
+def drawn(qtbot):
+    """Wait until a figure is drawn, which a thread does; give its picture."""
+
+    def picture(view):
+        qtbot.waitUntil(lambda: not view.grab().isNull() and view.is_drawn, timeout=PATIENCE)
+        return view.grab().toImage()
+
+    return picture
+
+
+@pytest.fixture
 def patience():
     return PATIENCE
 

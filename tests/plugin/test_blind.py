@@ -55,7 +55,8 @@ def test_a_run_gives_all_maps_in_order_and_says_the_score(viewer, photo, open_bl
     assert viewer.layers[0] is source
     for layer, (kind, quality_map) in zip(list(viewer.layers)[1:], expected.maps.items(), strict=True):
         assert layer.name == f"{quality_map.meaning.title}: photo"
-        assert layer.colormap.name == quality_map.meaning.colormap
+        enough = "not_enough_evidence" not in quality_map.info
+        assert layer.colormap.name == (quality_map.meaning.colormap if enough else "not enough evidence")
         assert layer.metadata["iqmaps"]["weights_sha256"] == quality_map.info["weights_sha256"]
         np.testing.assert_allclose(layer.data, quality_map.values, rtol=1e-5, err_msg=kind)
         np.testing.assert_array_equal(layer.scale, (2, 3))
@@ -298,6 +299,28 @@ def test_a_lazy_stack_stays_lazy_and_all_its_planes_come_in_one_go(viewer, textu
     for layer, quality_map in zip(layers, expected.maps.values(), strict=True):
         np.testing.assert_allclose(layer.data, quality_map.values, rtol=1e-4, atol=1e-5)
     assert widget.summary.sentence.text() == expected.score.sentence()
+
+
+def test_maps_are_live_and_scores_of_regions_go_out_of_date_with_the_result(viewer, texture, open_blind, run, finish):
+    viewer.add_image(np.stack([texture, texture // 2]), name="texture", contrast_limits=(0, 255))
+    shapes = viewer.add_shapes([BOX], name="regions")
+    widget = open_blind()
+    widget.layers.region.value = shapes
+    run(widget)
+    finish(widget)
+    heads = widget.summary.standing, widget.regions.standing
+    for head in heads:
+        assert head.heading.text().startswith("Image 'texture' · model deepbqa · weights deepbqa.safetensors · black 0")
+    viewer.dims.set_current_step(0, 1)
+    score = widget.summary.result.assessment.score
+    assert widget.summary.plane.text() == score.plane_sentence((1,))
+    widget.options["maps"].boxes["error"].setChecked(False)
+    assert all(head.is_current for head in heads)
+    assert widget.regions.save.isEnabled()
+    widget.options["device"].value = "cpu"
+    for head in heads:
+        assert head.state.text() == "Out of date: the device is another."
+    assert not widget.regions.save.isEnabled()
 
 
 def test_follow_runs_again_when_the_image_changes_and_not_when_shapes_do(

@@ -85,12 +85,12 @@ def test_the_tolerance_is_followed_without_a_new_map(
     qtbot.waitUntil(lambda: widget._current[0].score.count == automatic.score.count, timeout=patience)
 
 
-def test_lines_of_the_histogram_move_over_the_same_drawing(add_trio, open_judge, judged):
+def test_lines_of_the_histogram_move_over_the_same_drawing(add_trio, open_judge, judged, drawn):
     add_trio()
     widget = open_judge()
     judged(widget)
     histogram = widget.summary.histogram
-    first = histogram.grab().toImage()
+    first = drawn(histogram)
     drawing = histogram._image
     histogram.show_lines(-1, 1)
     second = histogram.grab().toImage()
@@ -253,7 +253,12 @@ def smaller(layers):
 
 @pytest.mark.parametrize(
     ("change", "message"),
-    [(twice, "chosen twice"), (same, "both the moving and the fixed"), (elsewhere, AS_PLACED), (smaller, "one grid")],
+    [
+        (twice, "both as the moving image and as the registered image"),
+        (same, "both as the moving image and as the fixed image"),
+        (elsewhere, AS_PLACED),
+        (smaller, "one grid"),
+    ],
 )
 def test_what_does_not_work_is_told(add_trio, open_judge, told, finish, viewer, change, message):
     add_trio()

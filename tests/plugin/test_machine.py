@@ -147,7 +147,7 @@ def test_a_curve_is_the_core_s_and_marks_where_it_fails(viewer, colours, open_ma
     assert widget.summary.result is None
 
 
-def test_curves_of_one_image_are_shown_together_and_of_another_alone(viewer, colours, open_machine, curve):
+def test_curves_of_one_image_are_shown_together_and_of_another_alone(viewer, colours, open_machine, curve, drawn):
     viewer.add_image(colours, name="photo")
     widget = open_machine()
     panel = widget.curves
@@ -155,11 +155,11 @@ def test_curves_of_one_image_are_shown_together_and_of_another_alone(viewer, col
         curve(widget, name)
     assert [made.distortion for made in panel.curves] == ["contrast_loss", "gaussian_blur"]
     assert len(panel.words.text().splitlines()) == 2
-    alone = _picture(panel.view)
+    alone = drawn(panel.view)
     viewer.layers["photo"].data = 255 - colours
     curve(widget, "jpeg")
     assert [made.distortion for made in panel.curves] == ["jpeg"]
-    assert _picture(panel.view) != alone
+    assert drawn(panel.view) != alone
     panel.fails_below.value = 0.7
     curve(widget, "haze")
     assert [made.distortion for made in panel.curves] == ["haze"]
@@ -264,14 +264,50 @@ def test_the_plot_says_where_each_curve_fails(qtbot):
     np.testing.assert_allclose(np.concatenate(crosses), [[2.5, 0.5]])
 
 
-def test_the_theme_of_the_viewer_is_that_of_the_plot(viewer, photo, open_machine, curve):
+def test_the_theme_of_the_viewer_is_that_of_the_plot(viewer, photo, open_machine, curve, drawn):
     viewer.add_image(photo, name="photo")
     widget = open_machine()
     curve(widget, "jpeg")
-    dark = _picture(widget.curves.view)
+    dark = drawn(widget.curves.view)
     viewer.theme = "light"
-    light = _picture(widget.curves.view)
+    light = drawn(widget.curves.view)
     assert light.pixelColor(2, 2).lightness() > dark.pixelColor(2, 2).lightness() + 100
+
+
+def test_curves_say_what_they_are_of_and_when_that_is_past(viewer, photo, open_machine, curve, run):
+    stack = viewer.add_image(np.stack([photo, photo // 2]), name="stack", contrast_limits=(0, 255))
+    shapes = viewer.add_shapes([SQUARE], name="here")
+    widget = open_machine()
+    standing = widget.curves.standing
+    curve(widget, "jpeg")
+    assert standing.heading.text().startswith("Image 'stack' · ")
+    assert "black 0, white 255" in standing.heading.text()
+    widget.layers.region.value = shapes  # a curve is of the whole image
+    widget.curves.distortion.value = "haze"
+    assert standing.is_current
+    widget.curves.fails_below.value = 0.7
+    assert standing.state.text() == "Out of date: the limit of failing is another."
+    assert not widget.curves.save.isEnabled()
+    widget.curves.fails_below.value = 0.5
+    assert standing.is_current
+    run(widget)
+    assert widget.summary.plane.text().startswith("Plane 0: ")
+    stack.data = stack.data // 2
+    for head in (standing, widget.summary.standing):
+        assert head.state.text() == "Out of date: the data of 'stack' have changed."
+    widget.curves.clear_button.click()
+    assert standing.isHidden()
+
+
+def test_a_curve_stops_when_its_image_is_removed(viewer, open_machine, finish):
+    image = viewer.add_image(np.random.default_rng(1).integers(0, 256, (400, 400), dtype=np.uint8), name="large")
+    widget = open_machine()
+    widget.options["tile"].value = "64"
+    widget.curves.button.click()
+    viewer.layers.remove(image)
+    finish(widget)
+    assert widget.curves.curves == []
+    assert "'large' was removed; the run was stopped." in widget.status.text()
 
 
 def test_the_sample_of_severities_can_be_judged_plane_by_plane(viewer, open_machine, metrifier):
@@ -285,8 +321,3 @@ def test_the_sample_of_severities_can_be_judged_plane_by_plane(viewer, open_mach
     widget = open_machine()
     assert widget.layers.images["image"].value is stack
     assert (widget.range.black.value, widget.range.white.value) == ("0", "255")
-
-
-def _picture(view):
-    view.resize(280, 220)
-    return view.grab().toImage()

@@ -4,7 +4,7 @@ import dask.array as da
 import numpy as np
 import pytest
 
-from napari_iqmaps import threshold_map, visibility_map
+from napari_iqmaps import InputError, threshold_map, visibility_map
 from napari_iqmaps.plugin import tasks
 from napari_iqmaps.plugin.follower import REST_MILLISECONDS
 from napari_iqmaps.plugin.visibility import VisibilityThresholds
@@ -176,6 +176,8 @@ def test_what_is_shown_is_what_is_judged(viewer, photo, open_widget, finish):
         ("10 bit", (0, 1023), "Black 0, white 1023: 10 bit."),
         ("12 bit", (0, 4095), "Black 0, white 4095: 12 bit."),
         ("14 bit", (0, 16383), "Black 0, white 16383: 14 bit."),
+        ("data", "data", "Black and white: the lowest and the highest value of the image."),
+        ("percentiles", "percentiles", "Black and white: the 0.1th and the 99.9th percentile of the image."),
     ],
 )
 def test_the_range_can_be_another_than_what_is_shown(viewer, photo, open_widget, rule, expected, words):
@@ -184,6 +186,25 @@ def test_the_range_can_be_another_than_what_is_shown(viewer, photo, open_widget,
     widget.range.rule.value = rule
     assert widget.range.value_given() == expected
     assert words in widget.message.text()
+
+
+def test_the_range_is_that_of_the_whole_image_also_where_a_part_is_computed(viewer, photo, open_widget, finish):
+    stack = np.stack([photo, photo // 2]).astype(np.uint16) + 100
+    stack[1, 2, 3], stack[0, -1, -1] = 90, 1000
+    layer = viewer.add_image(stack, name="cells")
+    widget = open_widget()
+    widget.range.rule.value = "data"
+    assert (widget.range.black.value, widget.range.white.value) == ("", "")
+    for region in (None, viewer.add_shapes([[10, 10], [40, 50]], shape_type="rectangle", name="roi")):
+        widget.layers.images["image"].value, widget.layers.region.value = layer, region
+        widget.run()
+        finish(widget)
+        info = viewer.layers[-1].metadata["iqmaps"]
+        assert (info["data_range"], info["range_rule"]) == ((90, 1000), "data")
+    widget.range.white.value = "500"
+    with pytest.raises(InputError, match="Only one end"):
+        widget.range.value_given()
+    assert widget.range.rule.value == "typed"
 
 
 def test_a_typed_range_holds_for_its_layer_only(viewer, photo, open_widget):
@@ -339,13 +360,19 @@ def test_a_region_limits_map_score_and_histogram(viewer, photo, open_widget, fin
     assert f"{inside.mean():.3g}" in widget.summary.sentence.text()
 
 
-def test_the_input_may_go_during_a_run(viewer, photo, open_widget, finish):
+def test_a_run_stops_when_its_input_is_removed(viewer, photo, open_widget, finish):
     viewer.add_image(np.tile(photo, (8, 8)), name="photo")
+    viewer.add_image(photo, name="other")
     widget = open_widget()
+    widget.layers.images["image"].value = viewer.layers["photo"]
     widget.run()
-    viewer.layers.clear()
+    viewer.layers.remove("photo")
     finish(widget)
-    assert [layer.name for layer in viewer.layers] == ["Visibility threshold: photo"]
+    assert [layer.name for layer in viewer.layers] == ["other"]
+    assert widget.status.text() == "Error: 'photo' was removed; the run was stopped."
+    widget.run()
+    finish(widget)
+    assert viewer.layers[-1].name == "Visibility threshold: other"
 
 
 def test_the_widget_may_go_during_a_run(viewer, photo, qtbot, patience):

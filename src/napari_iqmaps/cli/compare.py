@@ -39,6 +39,7 @@ from ..core.names import escaped
 from ..core.progress import Steps
 from ..core.registration.search import register
 from ..core.tables import as_csv, flat
+from ..core.value_range import DataRange
 from .engine import Batch, Plan, Turn, make_folder
 from .group import in_one_line
 from .inputs import found_inputs, read, request_of
@@ -150,7 +151,7 @@ def compare(
     scorings: tuple[str, ...],
     baseline: str | None,
     out: Path | None,
-    data_range: tuple[float, float] | None,
+    data_range: DataRange,
     channel_axis: int | str,
     most_pixels: int,
     draws: bool,
@@ -289,7 +290,7 @@ class _Comparison:
     scorings: Sequence[Preprocessing]
     baseline: str
     rules: Rules
-    data_range: tuple[float, float] | None
+    data_range: DataRange
     channel_axis: int | str
     out: Path
     resume: bool

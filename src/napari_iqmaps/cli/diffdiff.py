@@ -15,7 +15,7 @@ from ..core.diffdiff import DiffDiffScore, diff_diff_assess, diff_diff_score
 from ..core.diffdiff.images import inside_black_border
 from ..core.diffdiff.verdict import COLUMNS
 from ..core.errors import InputError
-from ..core.images import as_planes
+from ..core.images import as_planes, range_for
 from ..core.io.reading import read_image
 from ..core.io.records import Fields
 from ..core.io.score_table import write_scores
@@ -413,6 +413,8 @@ class Judge:
 
     def _row(self, score: DiffDiffScore, case: _Case) -> dict[str, Any]:
         notes = case.images.notes + ([case.how["note"]] if "note" in case.how else [])
+        if "span_remark" in score.info and score.info["span_remark"] not in score.reason:
+            notes.append(score.info["span_remark"])
         row = {
             "kind": KIND, **score.row(), "unit": _UNIT, "registered_by": case.how["registered_by"],
             "sentence": score.sentence(), "not_enough_evidence": "" if score.scored else score.reason,
@@ -507,7 +509,9 @@ def _how(how: Mapping[str, Any]) -> str:
 
 
 def _grey_plane(array: Any, index: tuple[int, ...], images: Images) -> Any:
-    planes = as_planes(array, **images.known)
+    axis, (_, fixed, *_) = images.channel_axis, images.arrays
+    used = range_for(fixed, images.data_range, channel_axis=axis, name="fixed image")
+    planes = as_planes(array, channel_axis=axis, data_range=used)
     return planes.read(index if len(planes.shape) > 2 else (), slice(None), slice(None))
 
 

@@ -15,7 +15,9 @@ from ..core.distortions import Distortion
 from ..core.distortions.record import HIGHEST, LOWEST
 from ..core.distortions.sheet import strength_words
 from ..core.errors import InputError
+from ..core.images import range_for
 from ..core.io.image_file import ImageFile
+from ..core.value_range import DataRange, ValueRange
 from .engine import Plan, Turn, message_of, run
 from .inputs import found_inputs, is_grey, read, request_of
 from .jobs import Job, jobs_of, record_at, refuse_overwriting, same_made
@@ -221,7 +223,7 @@ class _Copies:
     severities: Sequence[float]
     leaves_out: bool
     seed: int
-    data_range: tuple[float, float] | None
+    data_range: DataRange
     channel_axis: int | str
     most_pixels: int
     out: Path
@@ -282,17 +284,20 @@ class _Copies:
     ) -> Path:
         from ..core.io.image_file import lossless_suffix, write_picture
 
+        used = range_for(file.array, self.data_range or file.data_range, channel_axis=file.channel_axis)
         copy = bank.distort(
             file.array,
             cells["distortion"],
             cells["severity"],
             seed=self.seed,
-            data_range=self.data_range or file.data_range,
+            data_range=used,
             channel_axis=file.channel_axis,
         )
         suffix, _ = lossless_suffix(file)
         path = next(path for path in paths if path.suffix == suffix)
         info = {name: cells[name] for name in ("distortion", "severity", "strength", "seed")}
+        if isinstance(used, ValueRange):
+            info |= {"data_range": used, "range_rule": used.rule}
         return write_picture(copy, path, file, {**info, **made_from})
 
 

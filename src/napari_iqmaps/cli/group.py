@@ -13,14 +13,16 @@ import click
 
 from .. import __version__
 from ..core.errors import IqmapsError
+from ..core.value_range import RULES
 from .streams import Streams, echo, listen, status_of
 
 # Before click 8.2 there was no such error, and help was printed in its place.
 _NO_WORDS: type[click.UsageError] | tuple[()] = getattr(click.exceptions, "NoArgsIsHelpError", ())
 
+_RANGE = "--data-range"
 _IN_OPTIONS = {
     "most_pixels": "--most-pixels NUMBER",
-    "data_range": "--data-range BLACK WHITE",
+    "data_range": f"{_RANGE} BLACK WHITE",
     "channel_axis": "--channel-axis NUMBER",
     "Leave luminance": "--luminance code",
     "peak_luminance": "--peak CD/M2",
@@ -85,6 +87,7 @@ class LazyGroup(click.Group):
     ) -> Any:
         """Run; turn what was raised on purpose into one line and an exit status."""
         run: Any = super().main
+        args = _with_both(sys.argv[1:] if args is None else args)
         if not standalone_mode:
             return run(args, prog_name, complete_var, False, windows_expand_args, **extra)
         streams = Streams()
@@ -127,6 +130,20 @@ class LazyGroup(click.Group):
         if extra is None:
             raise error
         return f'This needs {missing}, which is not installed. Install it: pip install "napari-iqmaps[{extra}]"'
+
+
+def _with_both(args: Sequence[str]) -> list[str]:
+    """Say twice the one word that may stand for both numbers of a range: an option takes as many words as it takes."""
+    given: list[str] = []
+    for word in args:
+        name, equals, value = word.partition("=")
+        before = given[-1] if given else ""
+        given.append(word)
+        if "--" in given:
+            continue
+        if (before == _RANGE and word in RULES) or (name == _RANGE and equals and value in RULES):
+            given.append(value or word)
+    return given
 
 
 def in_one_line(error: BaseException | str) -> str:

@@ -28,6 +28,7 @@ from ..core.maps import QualityMap
 from ..core.names import composed, entry_of, folded, mark_of
 from ..core.quality_score import QualityScore
 from ..core.score_columns import plain
+from ..core.value_range import DataRange
 from .report import Report
 
 Result = TypeVar("Result", QualityMap, QualityScore)
@@ -202,7 +203,7 @@ class Options:
     What a command has no option for keeps its default.
     """
 
-    data_range: tuple[float, float] | None
+    data_range: DataRange
     channel_axis: int | str
     table: Path | None
     resume: bool
@@ -245,7 +246,7 @@ class Options:
         names = ("peak_luminance", "black_level", "encoding")
         return {"luminance": luminance, "data_range": data_range} | {name: getattr(self, name) for name in names}
 
-    def for_codes(self, *files: ImageFile) -> tuple[float, float] | None:
+    def for_codes(self, *files: ImageFile) -> DataRange:
         """Say which values are black and white for a network that has learnt display codes; refuse linear light."""
         for file in files:
             if file.luminance == "absolute":
@@ -355,7 +356,7 @@ class Images:
     files: tuple[ImageFile, ...]
     arrays: tuple[Any, ...]
     channel_axis: int | None
-    data_range: tuple[float, float] | None
+    data_range: DataRange
 
     @property
     def known(self) -> dict[str, Any]:
@@ -397,7 +398,7 @@ class Reader:
         return Images(files, tuple(alike(file, coloured, forced=False)[0] for file in files), -1, known)
 
 
-def _common_range(options: Options, files: Sequence[ImageFile]) -> tuple[float, float] | None:
+def _common_range(options: Options, files: Sequence[ImageFile]) -> DataRange:
     """Say which values are black and white in images that are compared; None where the type of the values says it."""
     if options.data_range is not None:
         types = dict.fromkeys(file.array.dtype.name for file in files)

@@ -280,7 +280,8 @@ class _Curves:
             progress=lambda done, total: progress(number * total + done, len(self.rows) * total),
         )
         made = {name: curve.info[name] for name in ("model", "weights", "weights_sha256", "scales", "seed")}
-        notes = {"notes": list(file.notes)} if file.notes else {}
+        told = [*file.notes, *([curve.info["span_remark"]] if "span_remark" in curve.info else [])]
+        notes = {"notes": told} if told else {}
         # Tables call the unit of the score so.
         unit = KINDS[_KIND].unit
         return [{**cells, **one, "strength_unit": one["unit"], "unit": unit, **made, **notes} for one in curve.rows()]

@@ -19,6 +19,7 @@ from ..core.io.reading import read_image
 from ..core.io.source import check_regular
 from ..core.models import DEVICES
 from ..core.signatures import Parameter, parameters_of
+from ..core.value_range import RULES, DataRange, RangeRule
 
 Command = Callable[..., Any]
 Said = dict[str, Any]
@@ -104,10 +105,24 @@ def _channel_axis(_ctx: click.Context, _param: click.Parameter, value: str) -> i
         raise click.BadParameter(f"{value!r} is neither the number of an axis nor 'auto' nor 'none'.") from None
 
 
-def _checked_range(_ctx: click.Context, _param: click.Parameter, value: Any) -> Any:
-    if value is not None and not value[0] < value[1]:
-        raise click.BadParameter(f"white ({value[1]:g}) must lie above black ({value[0]:g}).")
-    return value
+def _black_or_white(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is neither a number nor {' nor '.join(map(repr, RULES))}.") from None
+
+
+def _checked_range(_ctx: click.Context, _param: click.Parameter, value: Any) -> DataRange:
+    """Give black and white as numbers, or the word by which they are to be found, which comes twice."""
+    if value is None:
+        return None
+    if value[0] in RULES:
+        rule: RangeRule = value[0]
+        return rule
+    black, white = map(_black_or_white, value)
+    if not black < white:
+        raise click.BadParameter(f"white ({white:g}) must lie above black ({black:g}).")
+    return black, white
 
 
 def _below_peak(ctx: click.Context, _param: click.Parameter, value: float) -> float:
@@ -194,11 +209,13 @@ def _transform() -> Said:
 
 _SAID: dict[str, Said | Callable[[], Said]] = {
     "data_range": {
-        "type": float,
+        "type": str,
         "nargs": 2,
-        "metavar": "BLACK WHITE",
+        "metavar": "BLACK WHITE|data|percentiles",
         "callback": _checked_range,
-        "help": "Values of black and white. Needed for float and 32-bit images; of linear light, WHITE has 100 cd/m2.",
+        "help": "Values of black and white. Needed for float and 32-bit images; of linear light, WHITE has 100 cd/m2. "
+        "'data' takes the lowest and the highest value of each file, 'percentiles' those of 0.1 and 99.9; of the "
+        "reference or the fixed image, where there is one.",
     },
     "channel_axis": {
         "metavar": "AXIS",

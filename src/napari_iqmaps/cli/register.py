@@ -92,7 +92,7 @@ class Motion:
     "--deepmatching", metavar="PROGRAM", help="Match points with this program: DeepMatching, which you have installed."
 )
 @out_option("Write here (made if missing) NAME_registered, NAME_valid and NAME_matrix.json. Without it only a table.")
-@click.option("--overlay", is_flag=True, help="Draw before and after, red on green, as NAME_overlay.png.")
+@click.option("--overlay", is_flag=True, help="Draw before and after, magenta on green, as NAME_overlay.png.")
 @click.option("--strict", is_flag=True, help="Exit with status 1 if a registration was refused.")
 @core_options(search.register, *PIXELS)
 @table_options
@@ -377,15 +377,15 @@ def _write_images(
 
 
 def _write_overlay(job: Job, out: Path, images: Images, found: Registration) -> Path:
-    """Draw the moving image and the registered one in red on the fixed one in green."""
+    """Draw the moving image and the registered one in magenta on the fixed one in green."""
     from ..core.diffdiff.pictures import overlay
     from ..core.diffdiff.sheet import write_overlays
 
     fixed = images.arrays[1]
     before, _ = on_grid(images.arrays[0], found.fixed_shape, images.channel_axis)
     pictures = {
-        "Before: moving (red) on fixed (green)": overlay(before, fixed, **images.known),
-        "After: registered (red) on fixed (green)": overlay(found.registered, fixed, **images.known),
+        "Before: moving (magenta) on fixed (green)": overlay(before, fixed, **images.known),
+        "After: registered (magenta) on fixed (green)": overlay(found.registered, fixed, **images.known),
     }
     title = f"{escaped(job.path.name)} on {escaped(images.files[1].path.name)}, registered by {found.method}"
     return write_overlays(pictures, job.output(out, f"_{OVERLAY}.png"), title)

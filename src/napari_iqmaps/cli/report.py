@@ -20,6 +20,7 @@ from rich.text import Text
 from .. import __version__
 from ..core.kinds import KINDS
 from ..core.names import escaped
+from ..core.own_units import told
 from ..core.quality_score import QualityScore
 from ..core.score_columns import plain
 from .streams import fitting
@@ -89,7 +90,9 @@ def layout_of(kind: str) -> Layout:
     meaning = KINDS[kind]
 
     def sentence(row: Row) -> str:
-        return "" if row["score"] is None else meaning.score_means.format(score=number(row["score"]))
+        if row["score"] is None:
+            return ""
+        return told(meaning.score_means.format(score=number(row["score"])), kind, row["score"], row)
 
     return Layout(
         f"{meaning.title}: low, {meaning.low_means}; high, {meaning.high_means} ({meaning.unit})",

@@ -144,7 +144,7 @@ def _any_of(rules: Sequence[_Rule | None]) -> _Rule | None:
                 continue
         raise _NotTaken
 
-    return _Rule(take, " or ".join(dict.fromkeys(rule.words for rule in known)))
+    return _Rule(take, " or ".join(dict.fromkeys(rule.words for rule in known if rule.words)))
 
 
 def _tuple_of(members: tuple[Any, ...]) -> _Rule:
@@ -199,6 +199,8 @@ def _instance_of(kind: type) -> _Rule:
             raise _NotTaken
         return value
 
+    if issubclass(kind, tuple):
+        return _Rule(take, "")  # a pair of numbers with more to it, for whoever has one; others give a pair
     return _Rule(take, "a mapping, such as a dict" if kind is Mapping else f"a {kind.__name__}")
 
 

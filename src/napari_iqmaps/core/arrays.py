@@ -56,13 +56,29 @@ def computed(array: Any, name: str = "image") -> Any:
     if not is_dask(array):
         return array
     with computing(name):
-        result = _plain(np.asanyarray(array.compute()))
+        result = array.compute()
+    return _as_said(array, result, name)
+
+
+def computed_together(array: Any, other: Any, name: str) -> tuple[Any, Any]:
+    """Compute an array of dask, as `computed` does, and another one in the same pass over what both are made of."""
+    from dask.base import compute
+
+    with computing(name):
+        result, beside = compute(array, other)
+    return _as_said(array, result, name), beside
+
+
+def _as_said(array: Any, result: Any, name: str) -> npt.NDArray[Any]:
+    """Refuse what a dask array has become if it is not what it said that it would be."""
+    result = _plain(np.asanyarray(result))
     if result.shape != array.shape or (result.dtype != array.dtype and result.dtype.kind not in "buif"):
         raise InputError(
             f"The {name} is a dask array that says it has shape {array.shape} and dtype {array.dtype}, and computes to "
             f"{result.shape} of {result.dtype}. State it right where it is made."
         )
-    return result
+    made: npt.NDArray[Any] = result
+    return made
 
 
 @contextmanager
@@ -94,6 +110,15 @@ def _conversion(value: Any) -> str:
     if hasattr(value, "detach"):
         return "Give numbers that numpy knows: image.detach().cpu().float().numpy()."
     return f"It is a {type(value).__name__}; give an array of numpy."
+
+
+def check_plane(index: tuple[int, ...], shape: tuple[int, ...]) -> str:
+    """Refuse the index of a plane that a stack with these leading axes has not; give what the plane is called."""
+    if len(index) != len(shape) or any(not 0 <= at < length for at, length in zip(index, shape, strict=True)):
+        last = tuple(length - 1 for length in shape)
+        give = f"an index from {(0,) * len(shape)} to {last}" if shape else "() for an image without planes"
+        raise InputError(f"There is no plane {index}. Give {give}.")
+    return f"Plane {', '.join(map(str, index))}: " if index else ""
 
 
 def check_numbers(array: Any, name: str) -> None:

@@ -13,12 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from .arguments import check_fields, checked, shown
-from .arrays import computed, computing, is_dask
+from .arrays import computed_together, computing, is_dask
 from .errors import InputError
-from .evidence import Verdict, blind_verdict, machine_verdict, uniformity
+from .evidence import Verdict, blind_verdict, machine_verdict, reservations, uniformity
 from .maps import QualityMap
 from .models import load_network
 from .quality_score import QualityScore, summed_up
+from .span import pending, settled
 
 if TYPE_CHECKING:
     from .models import WeightsRecord
@@ -79,8 +80,9 @@ class Judge(ABC):
         return load_network(self.record, torch.device(self.device))  # ready since the pass
 
     def _with_reasons(self, quality_map: QualityMap, reasons: list[str]) -> QualityMap:
-        reason = summed_up(reasons, self.shape[:-2])
-        return replace(quality_map, info={**quality_map.info, "not_enough_evidence": reason}) if reason else quality_map
+        lead = self.shape[:-2]
+        told = reservations(summed_up(reasons, lead), [not reason for reason in reasons], lead)
+        return replace(quality_map, info={**quality_map.info, **told}) if told else quality_map
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,7 @@ class BlindJudge(Judge):
             return quality_map
         if quality_map.kind == "reliability":
             means = np.ravel(BlindSums(sums).reliability).tolist()
-            return self._with_reasons(quality_map, [uniformity(mean) for mean in means])
+            return self._with_reasons(quality_map, [uniformity(mean, info=self.info) for mean in means])
         return self._with_reasons(quality_map, [verdict.reason for verdict in self._verdicts(sums)])
 
     def _points(self, sums: Numbers) -> Numbers:
@@ -140,6 +142,7 @@ class BlindJudge(Judge):
                 homogeneous=float(evidence.homogeneous),
                 distance=distance,
                 limit=limit,
+                info=self.info,
             )
             for cells, reliability, distance in zip(*numbers, strict=True)
         ]
@@ -171,7 +174,14 @@ class MachineJudge(Judge):
         seen, trained_side = MachineSums(sums), float(self._network().trained_side)
         numbers = (np.ravel(part).tolist() for part in (seen.pixels, seen.cells, seen.spread))
         return [
-            machine_verdict(shape=self.shape[-2:], pixels=pixels, cells=cells, spread=spread, trained_side=trained_side)
+            machine_verdict(
+                shape=self.shape[-2:],
+                pixels=pixels,
+                cells=cells,
+                spread=spread,
+                trained_side=trained_side,
+                info=self.info,
+            )
             for pixels, cells, spread in zip(*numbers, strict=True)
         ]
 
@@ -210,7 +220,14 @@ class _Assessed:
     @cached_property
     def score(self) -> QualityScore:
         """The score; of lazy maps it is computed when it is first asked for, in a pass of its own."""
-        return self.judge.score(computed(self.sums))
+        if not self.is_lazy:
+            return self.judge.score(self.sums)
+        sums, seen = computed_together(self.sums, pending(self.judge.info), "image")
+        return self._judge_of(seen).score(sums)
+
+    def _judge_of(self, seen: Any) -> Judge:
+        """Tell the judge what was seen of the values, when that was computed."""
+        return replace(self.judge, info=settled(self.judge.info, seen))
 
     @property
     def is_lazy(self) -> bool:
@@ -234,9 +251,10 @@ class _Assessed:
         from dask.base import compute
 
         with computing("image"):
-            values, sums = compute({kind: result.values for kind, result in self.maps.items()}, self.sums)
-        maps = {kind: QualityMap.of(values[kind], kind, result.info) for kind, result in self.maps.items()}
-        return replace(self, maps=maps, sums=sums).with_reservations()
+            lazy = {kind: result.values for kind, result in self.maps.items()}
+            values, sums, seen = compute(lazy, self.sums, pending(self.judge.info))
+        maps = {kind: QualityMap.of(values[kind], kind, settled(one.info, seen)) for kind, one in self.maps.items()}
+        return replace(self, maps=maps, sums=sums, judge=self._judge_of(seen)).with_reservations()
 
     def with_reservations(self) -> Self:
         """Write into the provenance of each map why its evidence is not enough, where it is not.

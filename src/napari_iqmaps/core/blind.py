@@ -10,11 +10,12 @@ from . import models
 from .arguments import checked
 from .assessment import Assessment, BlindJudge
 from .errors import InputError
-from .images import DataRange, Planes, as_planes, check_same_shape
+from .images import Planes, as_planes, check_same_shape, range_for
 from .maps import QualityMap
 from .progress import Progress
 from .quality_score import QualityScore
 from .score_columns import Part, columns
+from .value_range import DataRange
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,8 +63,10 @@ def assess(
     maps : sequence of str, optional
         The kinds of map wanted, of "objective_error", "error", "reliability", "sensitivity" and "perceptual_error".
         An empty one gives the score alone, None takes all that the model and the reference allow.
-    data_range : float or (float, float), optional
-        The values of black and white. Known for bool, uint8 and uint16, required for every other dtype.
+    data_range : float, (float, float), "data" or "percentiles", optional
+        The values of black and white. Known for bool, uint8 and uint16, required for every other dtype. ``"data"``
+        takes the lowest and the highest value of all planes and colours, ``"percentiles"`` the 0.1th and the 99.9th
+        percentile, of the reference if there is one; the numbers stand in ``info["data_range"]``.
     channel_axis : int, optional
         The axis of 1, 3 or 4 channels; None means grey.
     weights : str or pathlib.Path, optional
@@ -125,7 +128,7 @@ def assess(
     _check_model(model)
     wanted = _wanted(maps, model, has_reference=reference is not None)
     images = {"image": image} | ({"reference image": reference} if reference is not None else {})
-    inputs = _inputs(images, data_range, channel_axis)
+    inputs = _inputs(images, data_range, channel_axis, progress)
     return _passed(inputs, wanted, "assess", model, weights, device, tile, progress, scores=True)
 
 
@@ -208,15 +211,17 @@ def one_map(
     if model is not None:
         _check_model(model)
         _check_has(kind, model)
-    inputs = _inputs(images, data_range, channel_axis)
+    inputs = _inputs(images, data_range, channel_axis, progress)
     made = _passed(inputs, (kind,), f"{kind}_map", model, weights, device, tile, progress, scores=False)
     return made.maps[kind]
 
 
-def _inputs(images: Mapping[str, Any], data_range: DataRange, channel_axis: int | None) -> list[Planes]:
-    planes = [
-        as_planes(image, data_range=data_range, channel_axis=channel_axis, name=name) for name, image in images.items()
-    ]
+def _inputs(
+    images: Mapping[str, Any], data_range: DataRange, channel_axis: int | None, progress: Progress | None
+) -> list[Planes]:
+    *_, (name, standard) = images.items()  # the reference, where there is one
+    used = range_for(standard, data_range, channel_axis=channel_axis, name=name, progress=progress)
+    planes = [as_planes(image, data_range=used, channel_axis=channel_axis, name=name) for name, image in images.items()]
     for other in planes[1:]:
         check_same_shape(planes[0], other, tuple(images))
     return planes
@@ -276,8 +281,8 @@ def _passed(
     info: dict[str, Any] = {"method": method}
     if record is not None:
         info |= {"model": model, "weights": record.name, "weights_sha256": record.sha256}
-    info |= {"device": str(target), "reliability_slope": RELIABILITY_SLOPE, "data_range": inputs[0].data_range}
-    info |= {**inputs[0].display.record(), "tile": tile or operator.tile, "version": __version__}
+    info |= {"device": str(target), "reliability_slope": RELIABILITY_SLOPE, **inputs[-1].record()}
+    info |= {"tile": tile or operator.tile, "version": __version__}
     return Assessment.of(values, sums, BlindJudge(record, str(target), inputs[0].shape, info, operator.runs_trunk))
 
 

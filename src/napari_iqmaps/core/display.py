@@ -117,6 +117,22 @@ def code_values(luminance: npt.ArrayLike, encoding: Encoding = "pu21") -> Values
     return codes
 
 
+def light_of(code: float, encoding: Encoding = "pu21") -> float:
+    """Give the luminance in cd/m2 that has a code value: the inverse of `code_values`, clipped to 0..10,000."""
+    if code <= WHITE:
+        return float(SDR_WHITE * srgb_decoded(np.array(max(code, 0.0) / WHITE)))
+    value = min(code / WHITE * float(_ENCODINGS[encoding](SDR_WHITE)), float(_ENCODINGS[encoding](PEAK)))
+    if encoding == "pq":
+        (m1, m2), (c1, c2, c3) = _PQ_EXPONENTS, _PQ_FACTORS
+        # SMPTE ST 2084, its electro-optical transfer function.
+        power = value ** (1 / m2)
+        return float(PEAK * (max(power - c1, 0.0) / (c2 - c3 * power)) ** (1 / m1))
+    p1, p2, p3, p4, p5, p6, p7 = _PU21
+    # V = p7 (x^p5 - p6) with x = (p1 + p2 y) / (1 + p3 y) and y = L^p4, solved for L.
+    root = (value / p7 + p6) ** (1 / p5)
+    return float(((root - p1) / (p2 - p3 * root)) ** (1 / p4))
+
+
 @dataclass(frozen=True)
 class Display:
     """What the values of an image mean as light, and how that light is encoded.

@@ -16,11 +16,14 @@ from .arguments import check_fields, checked
 from .arrays import as_array, computed
 from .display import WHITE
 from .errors import InputError
-from .images import DataRange, Planes, as_planes
+from .images import Planes, as_planes
 from .maps import QualityMap
 from .marks import MarkRange, Placement
+from .own_units import units_of_score
 from .progress import Progress, Steps
 from .score_columns import Part, columns
+from .span import remarked
+from .value_range import DataRange
 from .visibility import ThresholdOptions, thresholds_of, visibility_of
 
 COLUMNS = columns(Part.SETTINGS, "strength", "level", "highest", "energy", "kept")
@@ -91,12 +94,14 @@ class HiddenMark:
         highest, level, kept = (self.info[name] for name in ("highest", "level", "kept"))
         with np.errstate(over="ignore"):
             energy = float(np.mean(self.energy))
+        units = units_of_score("mark", energy, self.info)
+        own = "" if units is None else f", whose root is {units.words()}"
         text = (
             f"Nowhere is the mark seen with more than {highest:.0%} probability (allowed: {level:.0%}, strength "
-            f"{self.info['strength']:g}). Its mean square is {energy:.3g} in code values of 255; {kept:.0%} of the "
-            "amplitude that was wanted is in the image."
+            f"{self.info['strength']:g}). Its mean square is {energy:.3g} in code values of 255{own}; {kept:.0%} "
+            "of the amplitude that was wanted is in the image."
         )
-        return f"{text} {self.info['remark']}" if self.info.get("remark") else text
+        return remarked(f"{text} {self.info['remark']}" if self.info.get("remark") else text, self.info)
 
     def __repr__(self) -> str:
         shape = " x ".join(map(str, self.mark.shape))
@@ -216,7 +221,7 @@ def hide(
     bound = _strength(strength)
     _check_choice("mode", mode, MODES)
     _check_choice("rounding", rounding, ROUNDINGS)
-    planes = _image_planes(image, data_range, channel_axis)
+    planes = _image_planes(image, data_range, channel_axis, progress)
     code = (planes.data_range[1] - planes.data_range[0]) / WHITE
     shape: tuple[int, int] = (int(planes.shape[-2]), int(planes.shape[-1]))
     pattern = marks.place(_pattern(mark, shape, mode, placement, mark_range, amplitude, code), shape, placement)
@@ -265,6 +270,7 @@ def hide(
         "mode": mode,
         "placement": placement,
         "rounding": rounding,
+        **planes.record(),
         "kept": amounts["kept"] / amounts["wanted"] if amounts["wanted"] else 0.0,
         "version": __version__,
     }
@@ -309,8 +315,9 @@ def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
         raise InputError(f"{name} is {value!r}; choose one of {', '.join(choices)}.")
 
 
-def _image_planes(image: Any, data_range: DataRange, channel_axis: int | None) -> Planes:
-    planes = as_planes(computed(as_array(image, "image")), data_range=data_range, channel_axis=channel_axis)
+def _image_planes(image: Any, data_range: DataRange, channel_axis: int | None, progress: Progress | None) -> Planes:
+    array = computed(as_array(image, "image"))
+    planes = as_planes(array, data_range=data_range, channel_axis=channel_axis, progress=progress)
     dtype = planes.array.dtype
     if dtype.kind == "b":
         raise InputError(

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,16 +20,14 @@ from scipy import ndimage
 from .arrays import as_array, check_numbers, computed, is_dask
 from .display import DARKEST, SDR_WHITE, WHITE, Display
 from .errors import InputError
+from .progress import Progress, Steps
+from .span import LAZY, LazySeen, Look, Seen
+from .value_range import KNOWN, RULES, DataRange, RangeRule, ValueRange, checked_range, range_of_values
 
 REC709_WEIGHTS = (0.2126, 0.7152, 0.0722)
 """Weights of red, green and blue in the luminance; applied to gamma-coded values, as the published method does."""
 
-DataRange = float | tuple[float, float] | None
-
-_KNOWN_RANGES: dict[str, tuple[float, float]] = {"bool": (0, 1), "uint8": (0, 255), "uint16": (0, 65535)}
 _SMALLEST_COLOUR_SIDE = 16
-_NARROWEST, _WIDEST = 1e-30, 1e30  # of a range: 255 times a value, over its width, has to fit into float32
-_STEPS = 256  # that float64 has to have between black and white
 _CLAIMED = 2**30  # pixels up to which an array may repeat those that it holds
 _RADII = (1, 3, 7, 15, 31)
 REACH = _RADII[-1]
@@ -45,7 +44,8 @@ class Planes:
 
     The array, of numpy or dask, is ``(..., height, width)`` or, with channels (1 grey, 3 RGB, 4 RGB and an ignored
     alpha), ``(..., height, width, channels)``. `data_range` are the values of black and white; (0, 100) if values are
-    cd/m2.
+    cd/m2. `rule` says how they were found in the values, if that was asked for. `seen` is what
+    was seen of a dask array whose windows were read.
     """
 
     array: Any
@@ -53,6 +53,8 @@ class Planes:
     data_range: tuple[float, float]
     display: Display = _CODES
     notes: tuple[str, ...] = ()
+    rule: RangeRule | None = None
+    seen: Seen = field(default_factory=Seen, repr=False)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -82,7 +84,33 @@ class Planes:
             window = np.take(np.take(pixels, _indices(rows, pixels.shape[0]), axis=0),
                              _indices(columns, pixels.shape[1]), axis=1)  # fmt: skip
         pixels_there: npt.NDArray[Any] = computed(window)
+        if self.is_lazy:
+            self.seen.join(self._look.at_part(pixels_there))
         return pixels_there
+
+    def record(self, name: str = "image") -> dict[str, Any]:
+        """Say for a result's info what was black and white, how that came about, how much of it is used, and the light.
+
+        Of a dask array that is because its windows were read; where none was, it will be seen when the result is
+        computed.
+        """
+        found = {} if self.rule is None else {"range_rule": self.rule}
+        record = {"data_range": self.data_range, **found, **self.display.record()}
+        if self.array.dtype.kind == "b":
+            return record
+        if not self.is_lazy:
+            return record | self._look.of_array(self.array, name)
+        if self.seen.ends.known:
+            return record | self._look.of_seen(self.seen)
+        return {**record, LAZY: LazySeen.of(self.array, self._look)}
+
+    @property
+    def _look(self) -> Look:
+        is_light = self.display.luminance == "absolute"
+        as_codes = partial(luminance, data_range=self.data_range, has_channels=self.has_channels, display=self.display)
+        codes = None if self.display.is_plain else as_codes
+        is_ranged = not (is_light and self.data_range == _CANDELAS)
+        return Look(self.has_channels, self.data_range, codes, self.display.encoding, is_ranged)
 
     def colours(self) -> list[Planes]:
         """Give each colour as grey planes of its own: red, green and blue, or the one there is; alpha is left out."""
@@ -147,27 +175,63 @@ def as_planes(
     channel_axis: int | None = None,
     display: Display = _CODES,
     name: str = "image",
+    progress: Progress | None = None,
 ) -> Planes:
     """Check an array against the contract for images and see it as luminance planes.
 
     An image is ``(height, width)``, a stack ``(..., height, width)``, or either with an axis of channels, as in
     scikit-image; bool, integer or real floating point. Masked pixels are holes. `data_range` is black and white, one
     number meaning ``(0, number)``. It is known for bool (0, 1), uint8 (0, 255) and uint16 (0, 65535), and **required
-    for every other dtype**: it is never guessed from the data. For absolute values it is that of black and of diffuse
-    white; None means that values are cd/m2. Nothing is copied or computed, beyond what ``numpy.asanyarray`` does and
-    the brightest value of an image in cd/m2.
+    for every other dtype**: it is never guessed from the data, but ``"data"`` and ``"percentiles"`` ask for it; see
+    `range_of_values`. For absolute values it is that of black and of diffuse white; None means that values are cd/m2.
+    Nothing is copied or computed, beyond what ``numpy.asanyarray`` does, the brightest value of an image in cd/m2, and
+    a range that is asked for, while `progress` is told that the work goes on.
     """
     array = as_array(image, name)
     check_numbers(array, name)
     is_light = display.luminance == "absolute"
     states_unit = is_light and data_range is None
-    used_range = _CANDELAS if states_unit else _resolve_range(array.dtype, data_range, name)
+    rule = next((rule for rule in RULES if isinstance(data_range, str) and data_range == rule), None)
+    if rule is not None and is_light:
+        raise InputError(
+            f"data_range is {rule!r}, and the {name} is light, whose unit says what is white. Leave data_range out for "
+            "cd/m2, or say data_range=(0, value of diffuse white)."
+        )
+    found: tuple[float, float] = _CANDELAS
+    if not states_unit and rule is None:
+        found = checked_range(data_range, array.dtype, name)
     has_channels = channel_axis is not None
     if channel_axis is not None:
         array = _channels_last(array, channel_axis, name)
     _check_shape(array, has_channels, name)
+    if rule is not None:
+        look = partial(range_of_values, array, rule, name, has_channels=has_channels)
+        found = Steps(progress).wait(look)
     notes = _checked_light(array, has_channels, name) if states_unit else ()
-    return Planes(array, has_channels, used_range, display, notes)
+    own = rule or (data_range.rule if isinstance(data_range, ValueRange) else None)
+    return Planes(array, has_channels, (found[0], found[1]), display, notes, own)
+
+
+def range_for(
+    image: Any,
+    data_range: DataRange,
+    *,
+    channel_axis: int | None = None,
+    display: Display = _CODES,
+    name: str = "image",
+    progress: Progress | None = None,
+) -> DataRange:
+    """Give one range for all images of a call: what is to be found in the values, it finds in this one.
+
+    This is the reference or the fixed image, where there is one, and else the image that results lie on. What is stated
+    in numbers, or left to the type, is given as it is; see `as_planes`.
+    """
+    if not isinstance(data_range, str):
+        return data_range
+    planes = as_planes(
+        image, data_range=data_range, channel_axis=channel_axis, display=display, name=name, progress=progress
+    )
+    return ValueRange(planes.data_range, planes.rule)
 
 
 def check_same_shape(first: Planes, second: Planes, names: Sequence[str]) -> None:
@@ -182,43 +246,6 @@ def check_same_shape(first: Planes, second: Planes, names: Sequence[str]) -> Non
 
 def _indices(selection: Any, length: int) -> Any:
     return np.arange(length)[selection] if isinstance(selection, slice) else selection
-
-
-def _resolve_range(dtype: np.dtype[Any], data_range: DataRange, name: str) -> tuple[float, float]:
-    if data_range is None:
-        known = _KNOWN_RANGES.get(dtype.name)
-        if known is None:
-            raise InputError(
-                f"The {name} is {dtype.name}, and the values of black and white cannot be known from that. Say "
-                "data_range=(black, white), such as (0, 1) for a float image scaled to one."
-            )
-        return known
-    try:
-        pair = np.asarray(data_range, dtype=float)
-    except (TypeError, ValueError):
-        raise InputError(f"data_range is {data_range!r}; give (black, white) or one number for white.") from None
-    if pair.shape == ():
-        pair = np.array([0.0, float(pair)])
-    if pair.shape != (2,):
-        raise InputError(f"data_range has {pair.size} values; give (black, white) or one number for white.")
-    low, high = map(float, pair)
-    if not (math.isfinite(low) and math.isfinite(high)):
-        raise InputError(f"data_range is ({low:g}, {high:g}); both values must be finite.")
-    if high <= low:
-        raise InputError(
-            f"data_range is ({low:g}, {high:g}); white must lie above black. Swap them or widen the range."
-        )
-    if not _NARROWEST <= high - low <= _WIDEST or max(abs(low), abs(high)) > _WIDEST:
-        raise InputError(
-            f"data_range is ({low:g}, {high:g}); black and white have to be {_NARROWEST:g} to {_WIDEST:g} apart, to be "
-            "computed with. Scale the image first, such as to (0, 1)."
-        )
-    if high - low < _STEPS * np.finfo(np.float64).eps * max(abs(low), abs(high)):
-        raise InputError(
-            f"data_range is ({low!r}, {high!r}); of numbers so large, hardly any lie between the two. Subtract black "
-            "from the image first, in its own type."
-        )
-    return low, high
 
 
 def _checked_light(array: Any, has_channels: bool, name: str) -> tuple[str, ...]:
@@ -337,7 +364,7 @@ def check_common_range(images: Sequence[Planes]) -> None:
     types = {planes.array.dtype.name for planes in images}
     ranges = {planes.data_range for planes in images}
     low, high = images[0].data_range
-    whites = (_KNOWN_RANGES.get(planes.array.dtype.name, (low, high))[1] for planes in images)
+    whites = (KNOWN.get(planes.array.dtype.name, (low, high))[1] for planes in images)
     contradicted = any(white != high for white in whites)
     if len(types) > 1 and len(ranges) == 1 and contradicted:
         raise InputError(

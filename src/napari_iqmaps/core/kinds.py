@@ -107,6 +107,25 @@ class Kind:
         """Whether the kind has values on both sides of 0, which is then the middle of its colours."""
         return self.limits[0] < 0
 
+    def told(self, value: float, unit: str = "") -> str:
+        """Say one value of a map of this kind with its unit, or that there is no answer.
+
+        Parameters
+        ----------
+        value : float
+            The value of a pixel; NaN where the map has no answer.
+        unit : str
+            The unit of the map at hand, if it is not the kind's.
+
+        Returns
+        -------
+        str
+            Such as "3.21 luminance code values (0..255)"; a signed kind has its sign.
+        """
+        if not math.isfinite(value):
+            return "no answer"
+        return f"{value:{'+' if self.is_signed else ''}.3g} {unit or self.unit}"
+
     @checked
     def display_limits(self, values: np.ndarray) -> tuple[float, float]:
         """Give the two values between which a map of this kind is coloured.

@@ -8,10 +8,11 @@ from .. import __version__
 from . import models
 from .arguments import checked
 from .assessment import MachineAssessment, MachineJudge
-from .images import DataRange, as_planes
+from .images import as_planes
 from .maps import QualityMap
 from .progress import Progress
 from .quality_score import QualityScore
+from .value_range import DataRange
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,8 +39,10 @@ def machine_assess(
     image : array_like or dask.array.Array
         The image to judge, ``(height, width)``, a stack ``(..., height, width)`` (one map per plane), or either with a
         channel axis. bool, integer or floating point; NaN, infinite and masked pixels are holes.
-    data_range : float or (float, float), optional
-        The values of black and white. Known for bool, uint8 and uint16, required for every other dtype.
+    data_range : float, (float, float), "data" or "percentiles", optional
+        The values of black and white. Known for bool, uint8 and uint16, required for every other dtype. ``"data"``
+        takes the lowest and the highest value of all planes and colours, ``"percentiles"`` the 0.1th and the 99.9th
+        percentile; the numbers stand in ``info["data_range"]``.
     channel_axis : int, optional
         The axis of 1, 3 (RGB) or 4 channels (alpha is ignored); None means grey, which is taken for equal red, green
         and blue.
@@ -190,7 +193,7 @@ def _passed(
     kinds: tuple[str, ...] = (KIND,),
 ) -> MachineAssessment:
     """Pass over the planes and say where the numbers come from; without a kind, for the score alone."""
-    planes = as_planes(image, data_range=data_range, channel_axis=channel_axis)
+    planes = as_planes(image, data_range=data_range, channel_axis=channel_axis, progress=progress)
     target = models.resolve(device)
     record = models.find(name_or_path or models.default_name(NETWORK), NETWORK)
 
@@ -203,6 +206,5 @@ def _passed(
     values, sums = run(operator, inputs, tile=tile, progress=progress)
     info: dict[str, Any] = {"method": "machine_quality_map", "model": NETWORK}
     info |= {"weights": record.name, "weights_sha256": record.sha256, "device": str(target), "scales": scales}
-    info |= {"data_range": planes.data_range, **planes.display.record()}
-    info |= {"tile": tile or operator.tile, "version": __version__}
+    info |= {**planes.record(), "tile": tile or operator.tile, "version": __version__}
     return MachineAssessment.of(values, sums, MachineJudge(record, str(target), planes.shape, info))

@@ -18,11 +18,13 @@ from .distortions import distort
 from .distortions import distortion as row_of_bank
 from .distortions.record import checked_severity
 from .errors import InputError
-from .images import DataRange, Planes, as_planes
+from .images import Planes, as_planes
 from .machine import machine_quality
 from .progress import Progress, equal_part
 from .quality_score import QualityScore
 from .score_columns import Column, Part, columns
+from .span import remarked
+from .value_range import DataRange
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -132,6 +134,7 @@ class MachineCurve:
             and ``not_enough_evidence``; None for what is not known.
         """
         row = row_of_bank(self.distortion)
+        spanned = {"span": self.info["span"]} if "span" in self.info else {}
         return [
             {
                 "distortion": self.distortion,
@@ -144,6 +147,7 @@ class MachineCurve:
                 "fails_below": self.fails_below,
                 "fails_at": _known(self.fails_at),
                 "not_enough_evidence": quality.reason,
+                **spanned,
             }
             for severity, quality in zip(self.severities.tolist(), self.qualities, strict=True)
         ]
@@ -159,7 +163,7 @@ class MachineCurve:
         title = row_of_bank(self.distortion).title
         answered = np.flatnonzero(np.isfinite(self.scores))
         if not answered.size:
-            return f"{title}: no answer, {self.reason}"
+            return remarked(f"{title}: no answer, {self.reason}", self.info)
         first, last = answered[0], answered[-1]
         text = f"{title}: the score is {self.scores[first]:.2f} at severity {self.severities[first]:g}"
         if last != first:
@@ -168,7 +172,7 @@ class MachineCurve:
             text += f"; it falls below {self.fails_below:g} at severity {self.fails_at:.2g}"
         text += "." + (f" {_capital(self.reason)}" if self.reason else "")
         reserved = self.qualities[first].reason
-        return f"{text} Not enough evidence: {reserved}" if reserved else text
+        return remarked(f"{text} Not enough evidence: {reserved}" if reserved else text, self.info)
 
     def __str__(self) -> str:
         return self.sentence()
@@ -239,7 +243,7 @@ def machine_curve(
     levels = _checked(severities)
     if isinstance(fails_below, bool) or not isinstance(fails_below, int | float) or not 0 < fails_below < 1:
         raise InputError(f"fails_below is {fails_below!r}; give a score between 0 and 1, such as {FAILS_BELOW}.")
-    planes = as_planes(image, data_range=data_range, channel_axis=channel_axis)
+    planes = as_planes(image, data_range=data_range, channel_axis=channel_axis, progress=progress)
     known: dict[str, Any] = {"data_range": planes.data_range, "channel_axis": -1 if planes.has_channels else None}
     options: dict[str, Any] = {**known, "weights": weights, "device": device, "tile": tile}
     qualities = []
@@ -247,7 +251,7 @@ def machine_curve(
         changed = distort(planes.array, distortion, severity, seed=seed, **known)
         counted = equal_part(progress, number, len(levels))
         qualities.append(_scored(replace(planes, array=changed), options, counted))
-    info = {**qualities[0].info, "method": "machine_curve", "distortion": distortion, "seed": seed}
+    info = {**qualities[0].info, **planes.record(), "method": "machine_curve", "distortion": distortion, "seed": seed}
     info |= {"severities": levels, "fails_below": fails_below}
     return MachineCurve.of(distortion, levels, qualities, fails_below=fails_below, info=info)
 

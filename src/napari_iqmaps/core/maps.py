@@ -11,13 +11,16 @@ from typing import Any
 import numpy as np
 
 from .arguments import check_fields, checked, shown
-from .arrays import as_array, computed, is_dask
+from .arrays import as_array, check_plane, computed, computed_together, is_dask
 from .errors import InputError
 from .kinds import KINDS, Kind
 from .observers import viewing
+from .own_units import COLUMNS as OWN
+from .own_units import told
 from .score_columns import Part, columns
+from .span import pending, remarked, settled
 
-COLUMNS = columns(Part.MODEL, "stride", "observer", "pixels_per_degree", "window")
+COLUMNS = (*columns(Part.MODEL, "stride", "observer", "pixels_per_degree", "window"), *OWN)
 """Of a table of maps, beside the general ones."""
 
 
@@ -115,7 +118,8 @@ class QualityMap:
         """
         if not self.is_lazy:
             return self
-        return QualityMap.of(computed(self.values, f"{self.kind} map"), self.kind, self.info)
+        values, seen = computed_together(self.values, pending(self.info), f"{self.kind} map")
+        return QualityMap.of(values, self.kind, settled(self.info, seen))
 
     def sentence(self) -> str:
         """Say the score in words, with its reservations.
@@ -131,8 +135,9 @@ class QualityMap:
         valid = scores[np.isfinite(scores)]
         if valid.size == 0:
             reason = self.info.get("not_enough_evidence", "the image has no valid pixel.")
-            return f"{self.meaning.title}: no answer, {reason}"
+            return remarked(f"{self.meaning.title}: no answer, {reason}", self.info)
         text = self.meaning.score_means.format(score=f"{valid.mean():.3g}")
+        text = told(text, self.kind, float(valid.mean()), self.info)
         if scores.size > 1:
             text += f" Mean of {valid.size} planes, which range from {valid.min():.3g} to {valid.max():.3g}."
         if valid.size < scores.size:
@@ -141,7 +146,32 @@ class QualityMap:
             text += f" For {viewed}."
         if reason := self.info.get("not_enough_evidence"):
             text += f" Not enough evidence: {reason}"
-        return text
+        return remarked(text, self.info)
+
+    @checked
+    def plane_sentence(self, index: tuple[int, ...]) -> str:
+        """Say the score of one plane of a stack in words.
+
+        Parameters
+        ----------
+        index : tuple of int
+            Of the plane, one number for each leading axis, counted from 0.
+
+        Returns
+        -------
+        str
+            The number of the plane, and what its score means; the reservations are those of `sentence`. Of a lazy map
+            the score of the plane is computed.
+
+        Raises
+        ------
+        InputError
+            If there is no such plane.
+        """
+        plane = check_plane(index, self.values.shape[:-2])
+        score = float(computed(self.score[index] if index else as_array(self.score, "score")))
+        said = self.meaning.score_means.format(score=f"{score:.3g}") if math.isfinite(score) else "no answer."
+        return plane + said
 
     def __repr__(self) -> str:
         shape = " x ".join(map(str, self.values.shape))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
@@ -257,9 +258,10 @@ def _font(path: str | Path | None, height: int) -> Any:
     from PIL import ImageFont
 
     if path is None:
-        import matplotlib
-
-        path = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
+        package = find_spec("matplotlib")  # importing it takes a while, and only its font is wanted
+        assert package is not None
+        assert package.origin is not None
+        path = Path(package.origin).with_name("mpl-data") / "fonts" / "ttf" / "DejaVuSans.ttf"
     check_regular(Path(path))
     try:
         box = ImageFont.truetype(str(path), 1000).getbbox("H")

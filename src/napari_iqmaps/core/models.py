@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Any
 from .errors import InputError, WeightsError
 from .io.records import fields_of, parse_toml, read_text
 from .io.source import check_regular
+from .libraries import load
+from .progress import tell_stage
 
 if TYPE_CHECKING:
     import torch
@@ -35,6 +37,7 @@ def resolve(device: str) -> torch.device:
     ``"auto"`` takes CUDA, then Apple's MPS, then the CPU; ``"cpu"``, ``"cuda"`` (or ``"cuda:1"``) and ``"mps"`` take
     just that.
     """
+    load("PyTorch")
     import torch
 
     if not isinstance(device, str) or device.partition(":")[0] not in DEVICES:
@@ -239,6 +242,8 @@ def read_network(network: str, path: str | Path) -> Any:
     A module draws its first numbers from torch's global generator, which belongs to the caller: it is put back to
     where it was. (On the meta device nothing would be drawn, but that imports torch's compiler, which takes seconds.)
     """
+    load("PyTorch")
+    tell_stage(f"reading {network}")
     import torch
 
     from .networks import NETWORKS

@@ -1,9 +1,11 @@
-"""How far long work is, told to whoever asked, who may cancel it by raising."""
+"""How far long work is, in numbers or as a stage in words, told to whoever asked, who may cancel it by raising."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -14,6 +16,25 @@ UNHEARD = "iqmaps: a call that may be left to finish unheard"
 """Name of the threads of `Steps.wait`: a program that ends while there is one must not wait for it."""
 
 _POLL = 0.1  # seconds between two looks at whether the work was cancelled
+
+_listener: ContextVar[Callable[[str], object] | None] = ContextVar("listener to the stages", default=None)
+
+
+@contextmanager
+def stages_told(listener: Callable[[str], object]) -> Iterator[None]:
+    """Call a function with every stage of the work that this thread does meanwhile; what it raises stops the work."""
+    token = _listener.set(listener)
+    try:
+        yield
+    finally:
+        _listener.reset(token)
+
+
+def tell_stage(name: str) -> None:
+    """Say in words what begins or goes on now and cannot be counted, such as "loading PyTorch"."""
+    listener = _listener.get()
+    if listener is not None:
+        listener(name)
 
 
 def equal_part(progress: Progress | None, number: int, parts: int) -> Progress | None:

@@ -73,6 +73,8 @@ GENERAL = (
     Column("unit", Part.RESULTS, "text"),
     *columns(Part.MODEL, "model", "weights", "weights_sha256", holds="text"),
     Column("data_range", Part.SETTINGS, "values"),
+    Column("range_rule", Part.SETTINGS, "text"),
+    Column("span", Part.SETTINGS),
     Column("luminance", Part.SETTINGS, "text"),
     *columns(Part.SETTINGS, "peak_luminance", "black_level"),
     Column("encoding", Part.SETTINGS, "text"),
@@ -99,7 +101,8 @@ def in_order(declared: Iterable[Column]) -> tuple[Column, ...]:
 def origin(info: Mapping[str, Any], declared: Iterable[Column] = ()) -> dict[str, Any]:
     """Give the cells that a result's info has: where its numbers come from, and notes."""
     names = [column.name for column in in_order(declared) if column.part in (Part.MODEL, Part.SETTINGS)]
-    return {name: info[name] for name in (*names, "notes") if name in info}
+    notes = [*info.get("notes", ()), *([info["span_remark"]] if "span_remark" in info else [])]
+    return {name: info[name] for name in names if name in info} | ({"notes": notes} if notes else {})
 
 
 def plain(value: Any) -> Any:

@@ -10,11 +10,13 @@ from . import models
 from .arguments import check_fields, checked
 from .display import Display, Encoding, Luminance
 from .errors import InputError
-from .images import DataRange, Planes, as_planes, check_same_shape
+from .images import Planes, as_planes, check_same_shape, range_for
+from .libraries import load
 from .maps import QualityMap
 from .observers import PIXELS_PER_DEGREE, Observer, ObserverName, checked_window, observer_named
 from .progress import Progress, Steps
 from .tiling import LocalOperator, apply
+from .value_range import DataRange
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -119,9 +121,11 @@ def threshold_map(
         channel axis. bool, integer or floating point; NaN, infinite and masked pixels are holes.
     model : {"pnet", "contrast"}
         The trained network, or the closed form with three numbers.
-    data_range : float or (float, float), optional
-        The values of black and white. Known for bool, uint8 and uint16, required for every other dtype. For absolute
-        values white is the diffuse white, which is shown at 100 cd/m2; None means that values are cd/m2.
+    data_range : float, (float, float), "data" or "percentiles", optional
+        The values of black and white. Known for bool, uint8 and uint16, required for every other dtype. ``"data"``
+        takes the lowest and the highest value of all planes and colours, ``"percentiles"`` the 0.1th and the 99.9th
+        percentile; the numbers stand in ``info["data_range"]``. For absolute values white is the diffuse white, which
+        is shown at 100 cd/m2, and cannot be found so; None means that values are cd/m2.
     channel_axis : int, optional
         The axis of 1, 3 or 4 channels; None means grey.
     luminance : {"code", "absolute"}
@@ -197,7 +201,7 @@ def threshold_map(
     (48, 64)
     """
     display = Display(luminance, peak_luminance, black_level, encoding)
-    planes = as_planes(image, data_range=data_range, channel_axis=channel_axis, display=display)
+    planes = as_planes(image, data_range=data_range, channel_axis=channel_axis, display=display, progress=progress)
     options = ThresholdOptions(model=model, observer=observer, stride=stride, weights=weights)
     return thresholds_of(planes, options, device, tile, progress)
 
@@ -232,7 +236,7 @@ def visibility_map(
     model : {"pnet", "contrast"}
         What gives the thresholds: the trained network, or the closed form with three numbers.
     data_range, channel_axis, luminance, peak_luminance, black_level, encoding : optional
-        As in `threshold_map`; both images share them.
+        As in `threshold_map`; both images share them, and ``"data"`` and ``"percentiles"`` are those of the reference.
     observer : {"everyday", "practised"}
         Who looks: people who judge photographs, or people who detect known patterns in a laboratory.
     pixels_per_degree : float
@@ -280,9 +284,13 @@ def visibility_map(
     .. [1] N. K. Kottayil, G. Valenzise, F. Dufaux, I. Cheng, "Learning Local Distortion Visibility from Image
        Quality", ICIP 2018, arXiv:1803.04053.
     """
-    display = Display(luminance, peak_luminance, black_level, encoding)
+    meant: dict[str, Any] = {
+        "channel_axis": channel_axis,
+        "display": Display(luminance, peak_luminance, black_level, encoding),
+    }
+    used = range_for(reference, data_range, name="reference image", progress=progress, **meant)
     test_planes, reference_planes = (
-        as_planes(image, data_range=data_range, channel_axis=channel_axis, display=display, name=name)
+        as_planes(image, data_range=used, name=name, **meant)
         for image, name in ((test, "test image"), (reference, "reference image"))
     )
     check_same_shape(test_planes, reference_planes, ("test image", "reference image"))
@@ -347,6 +355,7 @@ def surroundings(
     """
     _check_stride(stride)
     window = checked_window(window, pixels_per_degree)
+    load("PyTorch")
 
     from ._thresholds import visibility_reach
 
@@ -374,8 +383,7 @@ def _map(
     info: dict[str, Any],
 ) -> QualityMap:
     values = apply(operator, inputs, tile=tile, progress=progress)
-    info |= {"data_range": inputs[0].data_range, **inputs[0].display.record()}
-    info |= {"tile": tile or operator.tile, "version": __version__}
+    info |= {**inputs[-1].record(), "tile": tile or operator.tile, "version": __version__}
     if notes := [note for planes in inputs for note in planes.notes]:
         info["notes"] = notes
     height, width = values.shape[-2:]

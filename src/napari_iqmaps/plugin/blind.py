@@ -20,7 +20,6 @@ from . import export
 from .follower import Follower
 from .frame import Key, MapWidget
 from .inputs import InputSlot
-from .layers import grid_of
 from .options import MapBoxes, OptionWidget, make_options
 from .regions import RegionBar, areas_of, measured, write_features
 from .results import Request, Result, called, samples
@@ -29,8 +28,6 @@ if TYPE_CHECKING:
     import napari
 
 
-_COLOUR_BAR = ("bottom_left", (12, 80), 8)  # place, pixels, points
-_NAME_POINTS = 7
 _NO_MAP = "No map is chosen. Tick at least one."
 
 
@@ -65,6 +62,11 @@ class AssessedResult(Result):
             return self
         shown = [part.quality_map.kind for part in self.parts if isinstance(part, Result)]
         return self.made(self.assessment.compute(), shown, self.names)
+
+    def plane_words(self, index: tuple[int, ...]) -> str:
+        """Say the score of one plane of a stack; nothing as long as it is not computed."""
+        assert self.assessment is not None
+        return "" if self.assessment.is_lazy else self.assessment.score.plane_sentence(index)
 
     def row(self) -> dict[str, Any]:
         """Sum up the score as a row of a table, with the mean of each map."""
@@ -111,6 +113,7 @@ class BlindQuality(MapWidget):
         optional=True,
     )
     main_options = ("model", "maps")
+    live_options = ("maps",)
     refuses_light = "the blind networks judge display codes"
 
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
@@ -173,13 +176,10 @@ class BlindQuality(MapWidget):
         """Show new maps side by side, or the chosen one over the image, and measure the regions."""
         added = [layer for layer in layers if layer not in self._group]
         for layer in self._group:
-            layer.visible = layer.visible and layer in layers  # the maps of another image would cover these
+            if layer not in layers:
+                self.arrangement.show(layer, False)  # the maps of another image would cover these
         self._group = layers
         self.side_by_side.show()
-        for layer in added:
-            if hasattr(layer, "colorbar"):  # since napari 0.9; small enough for a cell of a grid
-                layer.colorbar.position, layer.colorbar.size, layer.colorbar.font_size = _COLOUR_BAR
-                layer.name_overlay.font_size = _NAME_POINTS
         if added:
             self._show_view()
         self._raise_regions()
@@ -193,24 +193,18 @@ class BlindQuality(MapWidget):
     # What is shown
 
     def _show_view(self, _checked: bool = False) -> None:
-        grid = grid_of(self.viewer)
-        was_grid = grid.enabled
-        grid.enabled = self.side_by_side.isChecked()
         self._show_maps()
         if self._shown is not None:
-            self._shown[0].visible = True
-        if grid.enabled or was_grid:
-            self.viewer.reset_view()
+            self.arrangement.show(self._shown[0])
+        self.arrangement.grid(self.side_by_side.isChecked())
 
     def _show_maps(self) -> None:
         everything = self.side_by_side.isChecked()
         for layer in self._group:
-            layer.visible = everything or layer is self.summary.chosen_layer
-            if hasattr(layer, "name_overlay"):
-                layer.name_overlay.visible = everything
+            self.arrangement.show(layer, everything or layer is self.summary.chosen_layer)
         reference = self.layer("reference")
         if reference is not None:
-            reference.visible = everything
+            self.arrangement.show(reference, everything)
 
     def _on_maps(self, _value: Any = None) -> None:
         """Show other maps of the assessment that is there."""
@@ -254,16 +248,21 @@ class BlindQuality(MapWidget):
             return
         assert result.assessment is not None
         areas = areas_of(shapes, self._shown[0], result.assessment.judge.shape)
-        work, then = partial(measured, result.assessment, areas), partial(self._on_measured, shapes)
-        self.start(work, "Measuring regions", "Measuring the regions…", then)
+        work, then = partial(measured, result.assessment, areas), partial(self._on_measured, shapes, result)
+        of = self.of(self.summary.standing)
+        self.start(work, "Measuring regions", "Measuring the regions…", then, of)
 
-    def _on_measured(self, shapes: Any, regions: list[RegionQuality]) -> None:
+    def _on_measured(self, shapes: Any, result: Result, regions: list[RegionQuality]) -> None:
         self.say("")
+        if shapes is not self._watched:
+            return
         if len(regions) != len(shapes.data):
             self._measure_again = True  # drawn in the meantime
             return
         write_features(shapes, regions)
         self.regions.show_regions(shapes.name, regions)
+        if (of := self.of(self.summary.standing)) is not None:
+            self.date(self.regions.standing, of, result.quality_map.info)
 
     def _save_regions(self) -> None:
         result = self.summary.result

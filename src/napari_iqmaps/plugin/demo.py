@@ -11,7 +11,8 @@ import napari
 
 from ..core import samples
 from ..core.visibility import MODELS, threshold_map, visibility_map
-from .layers import grid_of, pixels_of, place
+from .canvas import place
+from .layers import grid_of, pixels_of
 from .results import Request, Result
 from .tasks import Task
 from .visibility import VisibilityThresholds

@@ -16,7 +16,7 @@ from ..core.registration import register
 from ..core.registration.geometry import TRANSFORMS
 from ..core.registration.search import METHODS
 from . import export
-from .diff_diff_figures import FIGURES, Closer, CloserPanel, plane_of
+from .diff_diff_figures import FIGURES, Closer, CloserPanel, Ladder, plane_of
 from .diff_diff_layers import JudgedLayers, lie_alike, placed_by_viewer, rows_of, set_affine
 from .diff_diff_run import JudgedResult, judge
 from .follower import REST_MILLISECONDS, timer
@@ -24,9 +24,10 @@ from .frame import Key, MapWidget
 from .inputs import InputSlot, is_picture
 from .layers import PICTURE_KEY, LayerPixels, common_channel_axis, holds
 from .options import OptionWidget, ToleranceBar, make_options, read_options
-from .parts import ViewButtons, wrapped
+from .parts import ViewButtons
 from .regions import Region
 from .results import Request, in_full
+from .snapshot import Snapshot
 
 if TYPE_CHECKING:
     import napari
@@ -34,8 +35,8 @@ if TYPE_CHECKING:
 
 _THROTTLE_MILLISECONDS = 40
 _SHOWS = {
-    "Before": "The moving image in red on the fixed one in green: yellow where they agree.",
-    "After": "The registered image in red on the fixed one in green: yellow where they agree.",
+    "Before": "The moving image in magenta on the fixed one in green: grey where they agree.",
+    "After": "The registered image in magenta on the fixed one in green: grey where they agree.",
     "Map": "By how many grey levels the difference fell (green) or rose (pink).",
     "Marks": "Which pixels changed by more than the tolerance: green better, pink worse.",
     "Blocks": "The score of each block: the share of its changed pixels that got better.",
@@ -144,8 +145,6 @@ def guessed_roles(layers: Iterable[Any]) -> dict[str, Any]:
 def refuse_unfit(roles: Mapping[str, Any], pixels: Mapping[str, LayerPixels], *, wants_affine: bool) -> None:
     """Stop at layers that cannot be the images of one registration."""
     moving, fixed, registered = (roles[name] for name in _SLOTS)
-    if moving is fixed:
-        raise InputError(f"{moving.name!r} is both the moving and the fixed image. Choose two layers.")
     if registered is not None:
         _refuse_unfit_registered(moving, fixed, registered, pixels)
     common_channel_axis(pixels.values())
@@ -163,8 +162,6 @@ def refuse_unfit(roles: Mapping[str, Any], pixels: Mapping[str, LayerPixels], *,
 
 
 def _refuse_unfit_registered(moving: Any, fixed: Any, registered: Any, pixels: Mapping[str, LayerPixels]) -> None:
-    if registered is moving or registered is fixed:
-        raise InputError(f"{registered.name!r} is chosen twice. Choose the registered image, or none to register here.")
     (height, width), (own_height, own_width) = pixels["fixed"].plane_shape, pixels["registered"].plane_shape
     if (height, width) != (own_height, own_width):
         raise InputError(
@@ -249,10 +246,8 @@ class DiffDiff(MapWidget):
         super().__init__(viewer)
         self.tolerance = ToleranceBar(self)
         self.views = ViewButtons(_SHOWS, "Map", self)
-        self.plane_words = wrapped()
-        self.plane_words.hide()
         self.closer = CloserPanel(self)
-        for part in (self.views, self.tolerance, self.plane_words):
+        for part in (self.views, self.tolerance):
             self.insert_above_summary(part)
         self.insert_below_summary(self.closer)
         self._throttle = timer(self, _THROTTLE_MILLISECONDS, self._recount)
@@ -263,7 +258,7 @@ class DiffDiff(MapWidget):
         self.closer.figure_save_wanted.connect(self._save_figure)
         self.closer.blocks_save_wanted.connect(self._save_blocks)
         self.closer.planes_save_wanted.connect(self._save_planes)
-        self._connections.connect(viewer.dims.events.current_step, self._on_step)
+        self.tolerance.box.changed.connect(self._check)
         self._connections.connect(viewer.layers.events.inserted, self._guess_roles)
         for chooser in self.layers.images.values():
             chooser.native.activated.connect(self._on_role_chosen)
@@ -297,6 +292,16 @@ class DiffDiff(MapWidget):
         if name in OF_REGISTERING:
             return self._registers
         return given if name == "black_border" else True
+
+    def entered(self) -> dict[str, Any]:
+        """Add the tolerance, or that the core finds it."""
+        return {"tolerance": "auto" if self.tolerance.is_automatic else self.tolerance.value}
+
+    def placed(self) -> tuple[str, ...]:
+        """Say that the region lies on the fixed image, and that a placement in the viewer is what is judged."""
+        region = () if self.layers.region.value is None else ("region", "fixed")
+        judges_placement = not self._registers and self.layer("registered") is None
+        return (*region, *(("moving", "fixed") if judges_placement else ()))
 
     def result_key(self, request: Request) -> Key:
         """Keep one set of layers for each choice of images."""
@@ -352,7 +357,7 @@ class DiffDiff(MapWidget):
         if not all(holds(self.viewer.layers, roles[name]) for name in ("moving", "fixed")):
             raise InputError("The layers of this run are gone.")
         self._roles_are_chosen = True
-        layers = self._judged.setdefault(key, JudgedLayers(self.viewer))
+        layers = self._judged.setdefault(key, JudgedLayers(self.viewer, self.arrangement))
         if result.affine is not None:
             set_affine(roles["moving"], roles["fixed"], result.affine)
         layers.show(result, **roles)
@@ -368,7 +373,10 @@ class DiffDiff(MapWidget):
         self.views.show()
         self.closer.show()
         self.closer.show_figure(None)
-        self.closer.offer_tables(blocks=bool(result.score.blocks), planes=len(result.score.planes) > 1)
+        self.forget(self.closer.standing)
+        self.summary.standing.offer(self.closer.save_blocks, bool(result.score.blocks))
+        self.summary.standing.offer(self.closer.save_planes)
+        self.closer.save_planes.setVisible(len(result.score.planes) > 1)
         self._show_view(self.views.chosen)
         self._on_counted(result)
 
@@ -397,25 +405,20 @@ class DiffDiff(MapWidget):
         layers.recount(result, self.views.chosen)
         self._current = (result, layers, roles)
         self.summary.restate(result)
+        if found is not None or not self.tolerance.is_automatic:
+            self.restate(self.summary.standing, self.entered())
         self._on_counted(result)
         self._rest.start()
 
     def _on_counted(self, result: JudgedResult) -> None:
         self.summary.histogram.show_lines(-result.score.tol, result.score.tol)
-        self._on_step()
+        self.say_plane()
 
     def _on_rest(self) -> None:
         """Bring the layers that nobody sees up to date, when the slider has come to rest."""
         if self._current is not None:
             result, layers, _ = self._current
             layers.recount(result)
-
-    def _on_step(self, _event: Any = None) -> None:
-        """Say what the plane that is shown has to say for itself."""
-        index = self._plane()
-        self.plane_words.setVisible(bool(index))
-        if index and self._current is not None:
-            self.plane_words.setText(self._current[0].plane_words(index))
 
     def _plane(self) -> tuple[int, ...]:
         """Give the index of the plane that the viewer shows; empty for one image."""
@@ -430,17 +433,22 @@ class DiffDiff(MapWidget):
         result, _, roles = self._current
         plane = self.taken(lambda: plane_of(result, roles, self._plane(), self.range.value_given()))
         if plane is not None:
-            self.start(partial(FIGURES[name][0], plane), name, f"{name}…", self._on_figure)
+            of = self.of(self.summary.standing)
+            assert of is not None
+            self.start(partial(FIGURES[name][0], plane), name, f"{name}…", partial(self._on_figure, of), of)
 
-    def _on_figure(self, figure: Closer) -> None:
+    def _on_figure(self, of: Snapshot, figure: Closer) -> None:
         self.closer.show_figure(figure)
+        # The ladder has tolerances of its own.
+        own = {"tolerance": of.settings["tolerance"]} if isinstance(figure, Ladder) else {}
+        self.date(self.closer.standing, of, now=lambda: self.snapshot().having(own))
         self.say("")
         QTimer.singleShot(0, partial(self.scroll_to, self.closer))
 
     def _save_figure(self) -> None:
         if (figure := self.closer.view.shown) is not None:
             name = f"{figure.name}.png"
-            self.export(partial(export.ask_for_picture, suggestion=name), self.closer.view.as_png())
+            self.export(partial(export.ask_for_picture, suggestion=name), self.closer.view.as_png)
 
     def _save_blocks(self) -> None:
         if self._current is None:

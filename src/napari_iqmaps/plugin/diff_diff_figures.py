@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 from qtpy.QtCore import Signal  # type: ignore[attr-defined]
-from qtpy.QtWidgets import QGroupBox, QHBoxLayout, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QGroupBox, QVBoxLayout, QWidget
 
 from ..core.diffdiff import (
     ShiftSurface,
@@ -19,14 +19,13 @@ from ..core.diffdiff import (
     score_surface,
     tolerance_curve,
 )
-from ..core.diffdiff.sheet import marked
-from ..core.io.sheet import reduced
 from ..core.progress import Progress
-from .diff_diff_layers import ARROW
+from ..core.value_range import DataRange
+from .canvas import ARROW
 from .diff_diff_run import JudgedResult
 from .figure_view import COLOURS, FONT, FigureView
 from .layers import LayerPixels, pixels_of
-from .parts import button, wrapped
+from .parts import MARGIN, Flow, Standing, button, wrapped
 
 _MOST_SIDE = 400  # pixels of a picture in the ladder; more is not seen
 _POINTS = 60
@@ -51,10 +50,10 @@ class PlaneOf:
     title: str
 
 
-def plane_of(
-    result: JudgedResult, roles: Mapping[str, Any], index: tuple[int, ...], data_range: tuple[float, float] | None
-) -> PlaneOf:
+def plane_of(result: JudgedResult, roles: Mapping[str, Any], index: tuple[int, ...], data_range: DataRange) -> PlaneOf:
     """Take one plane of a judgement and of its images; the index is empty for one image."""
+    if isinstance(data_range, str):  # found in the values of all planes, of which this is one
+        data_range = result.quality_map.info["data_range"]
     moving, fixed = pixels_of(roles["moving"], "moving image"), pixels_of(roles["fixed"], "fixed image")
     values = result.quality_map.values
     number = int(np.ravel_multi_index(index, values.shape[:-2])) if index else 0
@@ -77,6 +76,9 @@ class Ladder:
     @classmethod
     def made(cls, plane: PlaneOf, progress: Progress) -> Ladder:
         """Draw the marks; called in a thread."""
+        from ..core.diffdiff.sheet import marked  # matplotlib takes a while to import
+        from ..core.io.sheet import reduced
+
         pictures = []
         tols = ladder_tolerances(plane.values)
         points = tolerance_curve(plane.values, tols)
@@ -231,8 +233,9 @@ class CloserView(FigureView):
 
     def fill(self, figure: Any) -> None:
         """Draw what was asked for."""
-        if self.shown is not None:
-            self.shown.draw(figure, self)
+        shown = self.shown
+        if shown is not None:
+            shown.draw(figure, self)
 
 
 class CloserPanel(QGroupBox):
@@ -252,19 +255,15 @@ class CloserPanel(QGroupBox):
         self.save_blocks = button("Save blocks…", "Write a row for each block into a CSV file.")
         self.save_planes = button("Save planes…", "Write a row for each plane of the stack into a CSV file.")
         column = QVBoxLayout(self)
-        row = QHBoxLayout()
-        row.setSpacing(2)
+        column.setContentsMargins(MARGIN, MARGIN, MARGIN, MARGIN)
         for name, made in self.buttons.items():
-            row.addWidget(made)
             made.clicked.connect(lambda _checked=False, name=name: self.wanted.emit(name))
-        column.addLayout(row)
+        self.standing = Standing((self.view, self.words), (self.save_figure,))
+        column.addLayout(Flow(self.buttons.values(), spacing=2))
+        column.addWidget(self.standing)
         column.addWidget(self.view)
         column.addWidget(self.words)
-        files = QHBoxLayout()
-        files.addWidget(self.save_figure)
-        files.addWidget(self.save_blocks)
-        files.addWidget(self.save_planes)
-        column.addLayout(files)
+        column.addLayout(Flow((self.save_figure, self.save_blocks, self.save_planes)))
         self.save_figure.clicked.connect(self.figure_save_wanted)
         self.save_blocks.clicked.connect(self.blocks_save_wanted)
         self.save_planes.clicked.connect(self.planes_save_wanted)
@@ -276,12 +275,7 @@ class CloserPanel(QGroupBox):
         self.view.show_figure(figure)
         self.words.setText("" if figure is None else figure.words)
         self.words.setVisible(figure is not None)
-        self.save_figure.setEnabled(figure is not None)
-
-    def offer_tables(self, *, blocks: bool, planes: bool) -> None:
-        """Say which tables there are: of blocks, and of several planes."""
-        self.save_blocks.setEnabled(blocks)
-        self.save_planes.setVisible(planes)
+        self.standing.offer(self.save_figure, figure is not None)
 
     def set_running(self, running: bool) -> None:
         """Close or open the buttons."""

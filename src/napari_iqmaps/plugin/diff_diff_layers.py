@@ -10,25 +10,25 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from matplotlib.colors import to_rgba
 from napari.layers import Image, Labels, Shapes
 from napari.utils.colormaps import DirectLabelColormap
 
 from ..core.diffdiff import DiffDiffScore, marks
-from ..core.diffdiff.sheet import BETTER as BETTER_COLOUR
-from ..core.diffdiff.sheet import WORSE as WORSE_COLOUR
+from ..core.diffdiff.pictures import BETTER as BETTER_COLOUR
+from ..core.diffdiff.pictures import WORSE as WORSE_COLOUR
+from ..core.diffdiff.pictures import block_colour
 from ..core.errors import InputError
 from ..core.registration.geometry import Matrix
+from .arrangement import Arrangement, add_beside
+from .canvas import ARROW, canvas_of
 from .diff_diff_run import JudgedResult
-from .layers import METADATA_KEY, PICTURE_KEY, holds, looks_of, move_onto, spatial_state
+from .layers import METADATA_KEY, PICTURE_KEY, holds, looks_of, move_onto, plane_shown, spatial_state
 from .provenance import note
+from .tasks import breathe
 
 BETTER, WORSE = 1, 2
 """Labels of the marked pixels."""
 
-ARROW = " → "
-
-_STRONGEST = 0.75  # opacity of a block in which all that changed went one way
 _LABEL = "label"
 
 _SAME_PLACE = 1e-3
@@ -123,22 +123,25 @@ def _embedded(matrix: npt.NDArray[Any], size: int) -> npt.NDArray[np.float64]:
     return whole
 
 
-def blocks_layer(score: DiffDiffScore, name: str, ndim: int, state: dict[str, Any]) -> Shapes:
-    """Make a rectangle for each block: green where the registration made it better, pink where worse, or clear.
+def blocks_layer(score: DiffDiffScore, source: str, ndim: int, state: dict[str, Any]) -> Shapes:
+    """Make a rectangle for each block: green where the registration made it better, pink where worse, white between.
 
-    Each shows its score, if enough has changed for one, and has all numbers as features. In a stack (ndim above 2)
-    the blocks lie on their planes. The state says where the map's pixels lie, as `spatial_state` gives it.
+    A block that is not scored is clear; each other shows its score. All have their numbers as features. In a stack
+    (ndim above 2) the blocks lie on their planes. The state says where the map's pixels lie, as `spatial_state` gives
+    it.
     """
     layer = Shapes(
         _corners(score, ndim),
         shape_type="rectangle",
-        name=name,
+        name=f"Blocks: {source}",
+        metadata={METADATA_KEY: {"method": "blocks", "source": source}},
         ndim=ndim,
         edge_color="white",
         edge_width=0.75,
+        opacity=1,  # shapes have 0.7, at which nothing is known of how the numbers are read
         face_color=_colours(score),
         features=_features(score),
-        text={"string": "{label}", "color": "white", "size": 11, "anchor": "center"},
+        text={"string": "{label}", "color": "black", "size": 11, "anchor": "center"},
         **state,
     )
     layer.editable = False  # the blocks are a grid; a moved one would say what is not so
@@ -177,11 +180,8 @@ def _corners(score: DiffDiffScore, ndim: int) -> list[npt.NDArray[np.float64]]:
 
 def _colours(score: DiffDiffScore) -> npt.NDArray[np.float32]:
     """Colour by the direction, the more so the clearer it is; a block that is not scored stays clear."""
-    better, worse = to_rgba(BETTER_COLOUR), to_rgba(WORSE_COLOUR)
-    colours = []
-    for block in score.blocks:
-        lean = 2 * block.score - 1 if block.scored else 0.0
-        colours.append((*(better if lean > 0 else worse)[:3], _STRONGEST * abs(lean)))
+    clear = (1.0, 1.0, 1.0, 0.0)
+    colours = [block_colour(2 * block.score - 1) if block.scored else clear for block in score.blocks]
     return np.asarray(colours, np.float32)
 
 
@@ -197,14 +197,24 @@ class JudgedLayers:
     Each view has the name of the role whose layer lies over the fixed image: before, after, map, marks, blocks.
     """
 
-    def __init__(self, viewer: Any) -> None:
+    def __init__(self, viewer: Any, arrangement: Arrangement) -> None:
         self._viewer = viewer
+        self._arrangement = arrangement
         self.layers: dict[str, Any] = {}
 
     def show(self, result: JudgedResult, moving: Any, fixed: Any, registered: Any = None) -> None:
         """Put a judgement of the layers that were chosen into its own; those that the user has removed come back."""
         grid = Grid.of(moving, fixed, registered)
-        selected = list(self._viewer.layers.selection)
+        self._put_all(result, grid, moving, fixed)
+        after = (registered or moving, fixed)
+        names = {role: (after, f"{role.capitalize()}: {{all}}") for role in self.layers}
+        names["map"] = (after, result.template.replace("{0}", "{all}"))
+        names |= {"before": ((moving, fixed), "Before: {all}"), "registered": ((moving, fixed), "{0}: registered")}
+        for role in self.layers:
+            if (layer := self.get(role)) is not None:
+                canvas_of(self._viewer).attend(layer, *names[role])
+
+    def _put_all(self, result: JudgedResult, grid: Grid, moving: Any, fixed: Any) -> None:
         if result.registrations and result.affine is None:
             info = {PICTURE_KEY: {"method": "registered", "source": grid.name}}
             looks = {"rgb": moving.rgb, **looks_of(moving)}
@@ -219,11 +229,8 @@ class JudgedLayers:
             info = {METADATA_KEY: {"method": role, "source": grid.name}}
             self._put_image(role, pixels, f"{role.capitalize()}: {name}", grid, info, {"rgb": True})
         self._show_map(result, grid)
-        self._put("marks", marked(result), grid, partial(_marks_layer, f"Marks: {grid.name}"))
+        self._put("marks", marked(result), grid, partial(_marks_layer, grid.name))
         self._show_blocks(result, grid)
-        # The user goes on with the images, not with what has just come in.
-        if selected:
-            self._viewer.layers.selection = selected
 
     def recount(self, result: JudgedResult, view: str | None = None) -> None:
         """Show the same judgement at another tolerance, in the layers of one view or in all."""
@@ -238,17 +245,17 @@ class JudgedLayers:
         """Let the layers of a view be seen, and none that would cover them."""
         for role in self.layers:
             if (layer := self.get(role)) is not None:
-                layer.visible = role == name.lower()
+                self._arrangement.show(layer, role == name.lower())
         for layer in (moving, registered):
             if layer is not None and layer is not fixed:
-                layer.visible = False
-        fixed.visible = True
+                self._arrangement.show(layer, False)
+        self._arrangement.show(fixed)
 
     def hide(self) -> None:
         """Let none of them be seen: another judgement is looked at."""
         for role in self.layers:
             if (layer := self.get(role)) is not None:
-                layer.visible = False
+                self._arrangement.show(layer, False)
 
     def get(self, role: str) -> Any:
         """Give the layer of a role, or None if it is not in the viewer."""
@@ -258,20 +265,18 @@ class JudgedLayers:
     def plane(self) -> tuple[int, ...]:
         """Give the index of the plane of the map that the viewer shows; empty for one image."""
         layer = self.get("map")
-        if layer is None:
-            return ()
-        lead = layer.data.shape[:-2]
-        position = layer.world_to_data(self._viewer.dims.point[-layer.ndim :])
-        return tuple(int(np.clip(round(at), 0, length - 1)) for at, length in zip(position, lead, strict=False))
+        return () if layer is None else plane_shown(self._viewer, layer)
 
     def _add(self, role: str, layer: Any) -> None:
         self.layers[role] = layer
-        self._viewer.add_layer(layer)
+        self._arrangement.own(layer)
+        add_beside(self._viewer, layer)
 
     def _put(self, role: str, data: Any, grid: Grid, make: Callable[..., Any]) -> None:
         """Put data into the layer of a role, or into a new one if that has gone or has other dimensions."""
         layer = self.get(role)
         if layer is not None and layer.data.ndim == data.ndim:
+            breathe()
             layer.data = data
             move_onto(layer, grid)
         else:
@@ -287,10 +292,7 @@ class JudgedLayers:
         if layer is not None and layer.ndim == result.quality_map.values.ndim:
             result.update(layer, grid)
             return
-        layer = result.new_layer(grid)
-        if hasattr(layer, "colorbar"):  # since napari 0.9, which puts it over the upper right corner
-            layer.colorbar.position = "bottom_left"
-        self._add("map", layer)
+        self._add("map", result.new_layer(grid))
 
     def _show_blocks(self, result: JudgedResult, grid: Grid) -> None:
         layer = self.get("blocks")
@@ -300,7 +302,7 @@ class JudgedLayers:
             self._viewer.layers.remove(layer)
         if result.score.blocks:
             ndim = result.quality_map.values.ndim
-            self._add("blocks", blocks_layer(result.score, f"Blocks: {grid.name}", ndim, spatial_state(grid)))
+            self._add("blocks", blocks_layer(result.score, grid.name, ndim, spatial_state(grid)))
 
 
 def marked(result: JudgedResult) -> npt.NDArray[np.uint8]:
@@ -314,6 +316,14 @@ def marked(result: JudgedResult) -> npt.NDArray[np.uint8]:
     return labels
 
 
-def _marks_layer(name: str, labels: npt.NDArray[np.uint8], **state: Any) -> Labels:
+def _marks_layer(source: str, labels: npt.NDArray[np.uint8], **state: Any) -> Labels:
+    info = {METADATA_KEY: {"method": "marks", "source": source}}
     colours = {None: "transparent", 0: "transparent", BETTER: BETTER_COLOUR, WORSE: WORSE_COLOUR}
-    return Labels(labels, name=name, colormap=DirectLabelColormap(color_dict=colours), opacity=0.8, **state)
+    return Labels(
+        labels,
+        name=f"Marks: {source}",
+        metadata=info,
+        colormap=DirectLabelColormap(color_dict=colours),
+        opacity=0.8,
+        **state,
+    )

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from ..core.diffdiff import DiffDiffAssessment, DiffDiffScore, diff_diff_assess, overlay, recounted
 from ..core.errors import NotEnoughEvidence
+from ..core.images import range_for
 from ..core.progress import Progress, Steps
 from ..core.registration import Registration, register
 from ..core.registration.geometry import Matrix
@@ -28,8 +29,8 @@ class JudgedResult(Result):
     """A judgement of a registration, and what is shown of it.
 
     `registrations`: one for each plane that was registered here; none where a registered image was given. `before`,
-    `after`: uint8 red, green and blue: the moving image in red before and after the registration, the fixed one in
-    green. `affine`: what brings the moving layer's rows and columns to the fixed one's, where that was asked for.
+    `after`: uint8 red, green and blue: the moving image in magenta before and after the registration, the fixed one
+    in green. `affine`: what brings the moving layer's rows and columns to the fixed one's, where that was asked for.
     """
 
     assessment: DiffDiffAssessment | None = None
@@ -57,9 +58,9 @@ class JudgedResult(Result):
         """
         axis = common_channel_axis(request.images.values())
         score, registrations = judged.assessment.score, judged.registrations
-        red = _as_shown(judged.start, limits["moving"], axis)
+        magenta = _as_shown(judged.start, limits["moving"], axis)
         green = _as_shown(judged.fixed, limits["fixed"], axis)
-        red_after = _as_shown(judged.registered, limits["registered"], axis)
+        magenta_after = _as_shown(judged.registered, limits["registered"], axis)
         return cls.of(
             judged.assessment.maps["diff_diff"],
             request.names,
@@ -67,8 +68,8 @@ class JudgedResult(Result):
             assessment=judged.assessment,
             registrations=registrations,
             registered=judged.registered,
-            before=_overlay(red, green, axis),
-            after=_overlay(red_after, green, axis),
+            before=_overlay(magenta, green, axis),
+            after=_overlay(magenta_after, green, axis),
             affine=registrations[0].as_napari_affine() if wants_affine and registrations else None,
             note=note,
         )
@@ -159,6 +160,10 @@ def judge(
     moving, fixed = np.asanyarray(moving), np.asanyarray(fixed)
     shape = fixed.shape[-2:] if channel_axis is None else fixed.shape[-3:-1]
     steps = Steps(progress)
+    # Found in all planes of the fixed image, not in each of those that are registered.
+    stated = judging.get("data_range")
+    used = {"data_range": range_for(fixed, stated, channel_axis=channel_axis, name="fixed image", progress=progress)}
+    judging, registering = {**judging, **used}, {**registering, **used}
     registrations: tuple[Registration, ...] = ()
     if registered is not None:
         registered = np.asanyarray(registered)
@@ -240,8 +245,8 @@ def _as_shown(data: Any, limits: Limits | None, axis: int | None) -> Any:
     return shown
 
 
-def _overlay(red: Any, green: Any, axis: int | None) -> npt.NDArray[np.uint8]:
-    return overlay(red, np.broadcast_to(green, red.shape), channel_axis=axis)
+def _overlay(magenta: Any, green: Any, axis: int | None) -> npt.NDArray[np.uint8]:
+    return overlay(magenta, np.broadcast_to(green, magenta.shape), channel_axis=axis)
 
 
 def _in_words(score: DiffDiffScore, registrations: Sequence[Registration], note: str = "") -> str:

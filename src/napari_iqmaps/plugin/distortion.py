@@ -10,9 +10,9 @@ from magicgui.widgets import FloatSlider
 from ..core.call import Call
 from ..core.distortions import distort, distortion
 from ..core.distortions.record import HIGHEST, LOWEST
+from .canvas import canvas_of, place
 from .frame import Key, MapWidget
 from .inputs import InputSlot
-from .layers import place
 from .options import DistortionChooser, OptionWidget, make_options, strength_in_words
 from .recall import CopyButtons
 from .results import Picture, Request
@@ -56,7 +56,7 @@ class DistortImage(MapWidget):
     refuses_light = "the distortions are made for display codes"
 
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
-        self._latest: tuple[Any, Any, str] | None = None
+        self._latest: tuple[Any, Any] | None = None
         super().__init__(viewer)
         self._call: Call | None = None
         self.copy = CopyButtons(lambda: self._call)
@@ -112,13 +112,13 @@ class DistortImage(MapWidget):
         if layer is followed:
             # What was the copy of other settings, is that of these.
             self._result_layers = {other: kept for other, kept in self._result_layers.items() if kept != [layer]}
-            layer.name = f"{source.name}: {result.title}"
+            canvas_of(self.viewer).rename(layer, result.template)
         return [layer]
 
     def on_placed(self, source: Any, layers: list[Any]) -> None:
         """Remember the latest copy, and say what it is called."""
         (layer,) = layers
-        self._latest = (source, layer, layer.name)
+        self._latest = (source, layer)
         self.copy.show()
         self.say(f"Made {layer.name!r}.")
 
@@ -130,8 +130,8 @@ class DistortImage(MapWidget):
         """Give the copy that changes go into while the widget follows, unless the user has renamed it."""
         if self._latest is None or not self.follow.isChecked():
             return None
-        of, layer, name = self._latest
-        return layer if of is source and layer.name == name else None
+        of, layer = self._latest
+        return layer if of is source and not canvas_of(self.viewer).is_named_by_user(layer) else None
 
     def _on_choice(self, _value: Any = None) -> None:
         chooser = self.options["distortion"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -62,16 +62,17 @@ def save_rows(rows: Sequence[Mapping[str, Any]], path: str | Path, _progress: Pr
     return write_scores(rows, path, _COLUMNS)
 
 
-def save_bytes(data: bytes, path: str | Path, _progress: Progress) -> Path:
-    """Write a file that is ready, in place of an earlier one; called in a thread."""
+def save_drawn(draw: Callable[[], bytes], path: str | Path, _progress: Progress) -> Path:
+    """Write what is drawn now, in place of an earlier file; called in a thread."""
+    data = draw()
     with written_whole(path) as part:
         part.write_bytes(data)
     return Path(path)
 
 
-def ask_for_picture(parent: QWidget, data: bytes, *, suggestion: str = "figure.png") -> Task | None:
+def ask_for_picture(parent: QWidget, draw: Callable[[], bytes], *, suggestion: str = "figure.png") -> Task | None:
     """Ask where to save a figure, and make the task that does it."""
-    return _asked(parent, "Save the figure", suggestion, "Picture (*.png)", save_bytes, data)
+    return _asked(parent, "Save the figure", suggestion, "Picture (*.png)", save_drawn, draw)
 
 
 def ask_for_rows(

@@ -16,7 +16,6 @@ from ..core.hiding import HiddenMark, hide
 from ..core.visibility import ThresholdOptions
 from .frame import Key, MapWidget
 from .inputs import InputSlot, is_picture
-from .layers import grid_of
 from .options import OptionWidget, StrengthSlider, make_options, read_options
 from .parts import ViewButtons
 from .regions import region_of
@@ -111,6 +110,15 @@ class HideMark(MapWidget):
             options["mark"], options["mark_range"] = _mark_of(mark, self.source, shape, inverted=inverted, raw=raw)
         return Request(hide, pixels, options, _shown)
 
+    def entered(self) -> dict[str, Any]:
+        """Add what the mark shows black and white."""
+        mark = self.layer("mark")
+        return {"look of the mark": tuple(mark.contrast_limits)} if is_picture(mark) and not mark.rgb else {}
+
+    def placed(self) -> tuple[str, ...]:
+        """Say that drawn shapes are hidden where they lie."""
+        return ("image", "mark") if isinstance(self.layer("mark"), Shapes) else ()
+
     def result_key(self, request: Request) -> Key:
         """Keep one set of layers an image, whatever is hidden in it."""
         return ("hide", str(self.source.unique_id))
@@ -121,9 +129,6 @@ class HideMark(MapWidget):
         self._placed = (source, layers)
         self.views.setVisible(True)
         if is_new:
-            for layer in layers:
-                if hasattr(layer, "colorbar"):  # since napari 0.9, which puts it over the upper right corner
-                    layer.colorbar.position = "bottom_left"
             self._show_view()
 
     def _show_view(self) -> None:
@@ -132,17 +137,13 @@ class HideMark(MapWidget):
         source, layers = self._placed
         view = self.views.names.index(self.views.chosen)
         everything = self.views.chosen == "All"
-        grid = grid_of(self.viewer)
-        was_grid = grid.enabled
-        grid.enabled = everything
         # The mark's own layer has no place of its own in the comparison.
         mark = self.layer("mark")
         if mark is not None and mark is not source:
-            mark.visible = False
+            self.arrangement.show(mark, False)
         for number, layer in enumerate([source, *layers]):
-            layer.visible = everything or number == view or number == 0
-        if everything or was_grid:
-            self.viewer.reset_view()
+            self.arrangement.show(layer, everything or number == view or number == 0)
+        self.arrangement.grid(everything)
 
 
 def _mark_of(

@@ -12,13 +12,13 @@ from napari.layers import Image, Shapes
 
 from ..core.display import SDR_WHITE, Luminance
 from ..core.errors import InputError
+from ..core.value_range import DataRange, RangeRule
 from .follower import Connections
 from .layers import LIGHT_KEY, is_map, pixels_of
 from .options import number_from
-from .parts import as_wide_as_its_place
+from .parts import narrow
 from .reader import recognise
 
-_FIELD_WIDTH = 50
 _UNKNOWN = ("black?", "white?")
 _CANDELAS = ("0", f"{SDR_WHITE:g}")
 _KNOWN_TYPES = ("bool", "uint8", "uint16")
@@ -27,6 +27,19 @@ _KNOWN_TYPES = ("bool", "uint8", "uint16")
 _SHOWN, _TYPE, _TYPED = "as shown", "whole type", "typed"
 _BITS = {f"{bits} bit": bits for bits in (10, 12, 14)}
 """Depths of cameras that write 16 bits, by the name of the rule."""
+
+_FOUND: dict[RangeRule, tuple[str, str]] = {"data": ("lowest", "highest"), "percentiles": ("0.1 %", "99.9 %")}
+"""Rules by which the core finds black and white in the values, and what stands in the fields meanwhile."""
+
+_RULES = {
+    _SHOWN: "as shown",
+    _TYPE: "whole type",
+    **dict(zip(_BITS, _BITS, strict=True)),
+    "data": "lowest to highest",
+    "percentiles": "0.1 to 99.9 %",
+    _TYPED: "typed",
+}
+"""What the rules are called."""
 
 
 @dataclass(frozen=True)
@@ -68,10 +81,6 @@ class LayerChooser(ComboBox):
     """A chooser of layers whose empty choice is called so."""
 
     null_string = "none"
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        as_wide_as_its_place(self.native)
 
 
 class LayerChoosers:
@@ -144,18 +153,21 @@ class RangeEdit(Container):  # type: ignore[type-arg]
     """Which values stand for black and white: those at which the layer is shown, unless the user says otherwise.
 
     What is visible depends on what is displayed, so the layer's contrast limits are the rule for every type of data;
-    colours, which have none, are shown over the range of their type. The fields always hold the values that a run will
-    use; typing into them is another rule. Of light, empty fields mean what its file states, or that values are cd/m2.
+    colours, which have none, are shown over the range of their type. The fields hold the values that a run will use,
+    unless the core is to find them in the image, of which nothing is read here; typing into them is another rule. Of
+    light, empty fields mean what its file states, or that values are cd/m2.
     """
 
     def __init__(self) -> None:
         tooltip = (
             "The values that stand for black and for white. As shown: the layer's contrast limits, and for colours the "
-            "range of their type. Of light (luminance: absolute), white is what has 100 cd/m2; leave the fields empty "
-            "if values are cd/m2."
+            "range of their type. Lowest to highest, and 0.1 to 99.9 %, without hot pixels: found in all planes "
+            "of the image when it runs. Of light (luminance: absolute), white is what has 100 cd/m2; leave the fields "
+            "empty if values are cd/m2."
         )
-        self.rule = ComboBox(name="rule", choices=[_SHOWN, _TYPE, *_BITS, _TYPED], value=_SHOWN, tooltip=tooltip)
-        as_wide_as_its_place(self.rule.native)
+        self.rule = ComboBox(
+            name="rule", choices=[(label, rule) for rule, label in _RULES.items()], value=_SHOWN, tooltip=tooltip
+        )
         self.black = LineEdit(name="black", tooltip=tooltip)
         self.white = LineEdit(name="white", tooltip=tooltip)
         self._layer: Any = None
@@ -163,11 +175,12 @@ class RangeEdit(Container):  # type: ignore[type-arg]
         # Before the container listens: who hears of a change of the whole reads fields that are right already.
         self.rule.changed.connect(self._fill)
         for edit in (self.black, self.white):
-            edit.native.setMinimumWidth(_FIELD_WIDTH)
+            narrow(edit.native)
             edit.changed.connect(self._on_typed)
-        super().__init__(widgets=[self.rule, self.black, self.white], layout="horizontal", labels=False)
+        ends = Container(widgets=[self.black, self.white], layout="horizontal", labels=False)
+        super().__init__(widgets=[self.rule, ends], layout="vertical", labels=False)
         self.label = "Black, white"
-        self.margins = (0, 0, 0, 0)
+        self.margins = ends.margins = (0, 0, 0, 0)
 
     def describe(self, layer: Any) -> None:
         """Show what is black and white in a layer."""
@@ -182,8 +195,11 @@ class RangeEdit(Container):  # type: ignore[type-arg]
         self._luminance = luminance
         self.describe(self._layer)
 
-    def value_given(self) -> tuple[float, float] | None:
-        """Give black and white; None where the type of the image says it, or where its values are cd/m2."""
+    def value_given(self) -> DataRange:
+        """Give black and white, or the rule by which the core finds them; None where the type or the unit says it."""
+        if self._is_found:
+            rule: RangeRule = self.rule.value
+            return rule
         black = number_from(self.black.value, "Black")
         white = number_from(self.white.value, "White")
         if black is None and white is None:
@@ -197,11 +213,19 @@ class RangeEdit(Container):  # type: ignore[type-arg]
     def sentence(self) -> str:
         """Say what is black and white, and that gamma is not looked at where there is one."""
         black, white = self.black.value, self.white.value
-        if self._layer is None or not (black or white):
+        if self._layer is None or not (black or white or self._is_found):
             return ""
         text = f"Black {black}, white {white}: {self._why()}."
+        if self._is_found:
+            ends = "lowest and the highest value" if self.rule.value == "data" else "0.1th and the 99.9th percentile"
+            text = f"Black and white: the {ends} of the image."
         gamma = getattr(self._layer, "gamma", 1.0)
         return text if gamma == 1 else f"{text} The layer's gamma of {gamma:g} is not applied."
+
+    @property
+    def _is_found(self) -> bool:
+        """Whether black and white are to be found in the values; of light, the unit says them."""
+        return self.rule.value in _FOUND and self._luminance == "code"
 
     def _why(self) -> str:
         if self._luminance == "absolute":
@@ -222,15 +246,16 @@ class RangeEdit(Container):  # type: ignore[type-arg]
         if self._luminance == "code" and isinstance(self._layer, Image):
             raise InputError(
                 f"{self._layer.name!r} is {self._layer.dtype}, and the values of black and white cannot be known from "
-                "that. Choose 'as shown' above, or type them in, such as 0 and 1 for a float image scaled to one."
+                "that. Choose 'as shown' or 'lowest to highest' above, or type them in, such as 0 and 1 for a float "
+                "image scaled to one."
             )
 
     def _fill(self, _rule: Any = None) -> None:
         """Put the values of the rule into the fields."""
         if self.rule.value == _TYPED:
             return
-        values = self._values()
-        hints = _CANDELAS if self._luminance == "absolute" else _UNKNOWN
+        values = None if self._is_found else self._values()
+        hints = _CANDELAS if self._luminance == "absolute" else _FOUND.get(self.rule.value, _UNKNOWN)
         for edit, number, hint in zip((self.black, self.white), values or (None, None), hints, strict=True):
             edit.native.setPlaceholderText(hint)
             with edit.changed.blocked():

@@ -1,10 +1,11 @@
-"""Between napari layers and the core: what a layer holds as an image, what shows a map, and where layers go."""
+"""Between napari layers and the core: what a layer holds as an image, and what shows a map."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from napari.layers import Image
@@ -23,6 +24,7 @@ PICTURE_KEY = "iqmaps_picture"
 LIGHT_KEY = "iqmaps_light"
 """Where the metadata of a tone-mapped layer keep the light that it shows: ``values``, ``data_range`` and ``notes``."""
 
+_GIVEN_LIMITS: WeakKeyDictionary[Any, tuple[float, float]] = WeakKeyDictionary()
 _SPATIAL = ("scale", "translate", "rotate", "shear", "units", "axis_labels")
 _MOST_CHANNELS = 16
 
@@ -135,7 +137,7 @@ def as_layer(quality_map: QualityMap, source: Any, *, contrast_limits: tuple[flo
     limits = contrast_limits or quality_map.meaning.display_limits(np.asarray(quality_map.values))
     layer = Image(
         quality_map.values,
-        name=map_name(quality_map, source.name),
+        name=map_template(quality_map).format(source.name),
         colormap=quality_map.meaning.colormap,
         contrast_limits=limits,
         metadata=_metadata(quality_map, source.name, limits),
@@ -144,7 +146,8 @@ def as_layer(quality_map: QualityMap, source: Any, *, contrast_limits: tuple[flo
         multiscale=False,
         **spatial_state(source),
     )
-    if hasattr(layer, "colorbar"):
+    give_limits(layer, limits)
+    if hasattr(layer, "colorbar"):  # since napari 0.9
         layer.colorbar.visible = True
     return layer
 
@@ -155,16 +158,27 @@ def update_layer(
     """Put a new map into the layer of an earlier one, and leave what the user has tuned.
 
     Name, colormap, opacity and blending are the user's from the first result on. The contrast limits follow the map
-    only as long as they are the ones that this module set.
+    only as long as they are the ones that they were given.
     """
     limits = contrast_limits or quality_map.meaning.display_limits(np.asarray(quality_map.values))
-    earlier = layer.metadata.get(METADATA_KEY, {}).get("display_limits")
-    untouched = earlier is not None and np.allclose(layer.contrast_limits, earlier)
+    untouched = has_given_limits(layer)
     layer.data = quality_map.values
     move_onto(layer, source)
     layer.metadata = {**layer.metadata, **_metadata(quality_map, source.name, limits)}
     if untouched:
-        layer.contrast_limits = limits
+        give_limits(layer, limits)
+
+
+def give_limits(layer: Any, limits: tuple[float, float]) -> None:
+    """Set contrast limits, so that it is known later whether the user has changed them."""
+    layer.contrast_limits = limits
+    _GIVEN_LIMITS[bare(layer)] = limits
+
+
+def has_given_limits(layer: Any) -> bool:
+    """Tell whether a map's layer has the contrast limits that it was given last, or that it was read with."""
+    given = _GIVEN_LIMITS.get(bare(layer)) or layer.metadata.get(METADATA_KEY, {}).get("display_limits")
+    return given is not None and bool(np.allclose(layer.contrast_limits, given))
 
 
 def picture_layer(pixels: Any, source: Any, title: str, info: Mapping[str, Any]) -> Image:
@@ -174,7 +188,7 @@ def picture_layer(pixels: Any, source: Any, title: str, info: Mapping[str, Any])
     """
     return Image(
         pixels,
-        name=f"{source.name}: {title}",
+        name=picture_template(title).format(source.name),
         metadata={PICTURE_KEY: dict(info)},
         rgb=source.rgb,
         multiscale=False,
@@ -195,9 +209,14 @@ def is_map(layer: Any) -> bool:
     return METADATA_KEY in layer.metadata
 
 
-def map_name(quality_map: QualityMap, source_name: str) -> str:
-    """Name a map after what it shows and its image."""
-    return f"{quality_map.meaning.title}: {source_name}"  # where names are cut, what a map shows is left
+def map_template(quality_map: QualityMap) -> str:
+    """Give the pattern by which a map is named after what it shows and its image, ``{0}``."""
+    return f"{quality_map.meaning.title}: {{0}}"  # where names are cut, what a map shows is left
+
+
+def picture_template(title: str) -> str:
+    """Give the pattern by which a picture is named after its image, ``{0}``, and its title."""
+    return f"{{0}}: {title.replace('{', '{{').replace('}', '}}')}"
 
 
 def _metadata(quality_map: QualityMap, source_name: str, limits: tuple[float, float]) -> Mapping[str, Any]:
@@ -224,65 +243,23 @@ def _refuse_channels_as_columns(name: str, shape: tuple[int, ...]) -> None:
         )
 
 
-class Showable(Protocol):
-    """What a run made and one layer shows: a map, or a picture."""
-
-    def new_layer(self, source: Any) -> Image:
-        """Make a layer of its own, on the pixels of the source."""
-
-    def update(self, layer: Any, source: Any) -> None:
-        """Put it into the layer of an earlier one."""
-
-    def is_in(self, layer: Any) -> bool:
-        """Tell whether a layer shows the same part of an earlier result."""
-
-
-def place_all(viewer: Any, parts: Sequence[Showable], source: Any, earlier: Sequence[Any] = ()) -> list[Any]:
-    """Show the parts of a result, each as one layer, the last on top; give the layers.
-
-    `earlier`: what an earlier run of the same kind gave; may be empty.
-
-    The layers stay together: of a run that makes other maps than the one before, a new map comes between those that
-    were there, and the layer of a map that is made no longer goes, for it would show what is past.
-    """
-    before = [next((layer for layer in earlier if part.is_in(layer)), None) for part in parts]
-    layers = [place(viewer, part, source, layer) for part, layer in zip(parts, before, strict=True)]
-    is_kept = [layer is earlier_layer for layer, earlier_layer in zip(layers, before, strict=True)]
-    for layer in earlier:
-        if not holds(layers, layer) and holds(viewer.layers, layer):
-            viewer.layers.remove(layer)
-    for number, layer in enumerate(layers):
-        if is_kept[number] or not any(is_kept):
-            continue
-        above = next((other for other, kept in zip(layers[number:], is_kept[number:], strict=True) if kept), None)
-        index = _index(viewer.layers, layers[number - 1] if above is None else above) or 0
-        viewer.layers.move(_index(viewer.layers, layer), index + (above is None))
-    return layers
-
-
-def place(viewer: Any, part: Showable, source: Any, earlier: Any = None) -> Any:
-    """Show a part of a result as one layer: the earlier one if it is still there, a new one otherwise."""
-    if earlier is not None and holds(viewer.layers, earlier):
-        part.update(earlier, source)
-        return earlier
-    layer = part.new_layer(source)
-    selected = list(viewer.layers.selection)
-    viewer.add_layer(layer)
-    # The user goes on with the image, not with the map that has just come in.
-    if selected:
-        viewer.layers.selection = selected
-    return layer
+def bare(model: Any) -> Any:
+    """Give a layer or a viewer itself: what a dock gets from napari is wrapped, anew each time."""
+    return getattr(model, "__wrapped__", model)
 
 
 def holds(layers: Iterable[Any], layer: Any) -> bool:
     """Tell whether a layer itself is among others."""
-    return any(layer is other for other in layers)
+    return any(bare(layer) is bare(other) for other in layers)
+
+
+def plane_shown(viewer: Any, layer: Any) -> tuple[int, ...]:
+    """Give the index of the plane of a layer at which a viewer stands; empty for one image."""
+    lead = layer.data.shape[: layer.ndim - 2]
+    position = layer.world_to_data(viewer.dims.point[-layer.ndim :])
+    return tuple(int(np.clip(round(at), 0, length - 1)) for at, length in zip(position, lead, strict=False))
 
 
 def grid_of(viewer: Any) -> Any:
     """Give the grid in which a viewer shows its layers side by side; napari 0.9 moved it from viewer to canvas."""
     return getattr(viewer, "canvas", viewer).grid
-
-
-def _index(layers: Iterable[Any], layer: Any) -> int | None:
-    return next((index for index, other in enumerate(layers) if other is layer), None)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from magicgui.widgets import FloatSpinBox
 from qtpy.QtCore import QTimer, Signal  # type: ignore[attr-defined]
-from qtpy.QtWidgets import QGroupBox, QHBoxLayout, QWidget
+from qtpy.QtWidgets import QGroupBox, QWidget
 
 from ..core.assessment import MachineAssessment
 from ..core.call import Call
@@ -27,10 +27,11 @@ from .frame import MapWidget
 from .inputs import InputSlot
 from .layers import LayerPixels
 from .options import DistortionChooser
-from .parts import button, form_of, wrapped
+from .parts import Flow, Standing, button, form_of, narrow, wrapped
 from .recall import CopyButtons
 from .regions import Region
 from .results import Request, Result
+from .snapshot import Snapshot
 
 if TYPE_CHECKING:
     import napari
@@ -66,6 +67,13 @@ class MachineResult(Result):
             return self
         return self.made(self.assessment.compute(), self.names[0], self.region)
 
+    def plane_words(self, index: tuple[int, ...]) -> str:
+        """Say the score of one plane of a stack; in a region, that of the map."""
+        assert self.assessment is not None
+        if self.region is not None or self.assessment.is_lazy:
+            return super().plane_words(index)
+        return self.assessment.score.plane_sentence(index)
+
     def row(self) -> dict[str, Any]:
         """Sum up the score as a row of a table; in a region, that of the map."""
         if self.region is not None:
@@ -97,18 +105,19 @@ class CurveView(FigureView):
 
     def fill(self, figure: Any) -> None:
         """Draw the curves, and a mark on each where it falls below the limit."""
-        if not self._curves:
+        curves = self._curves
+        if not curves:
             return
         axes = figure.subplots()
-        for number, curve in enumerate(self._curves):
-            self._draw(axes, curve, COLOURS[number % len(COLOURS)])
-        limit = self._curves[0].fails_below
+        for number, curve in enumerate(curves):
+            self._draw_curve(axes, curve, COLOURS[number % len(COLOURS)], with_band=len(curves) == 1)
+        limit = curves[0].fails_below
         axes.axhline(limit, color=self.foreground, linewidth=0.8, linestyle="--", zorder=1)
         axes.set_ylim(-_MARGIN, 1 + _MARGIN)
         self.colour_axes(axes, "severity", "machine-perceived quality")
         self.add_legend(axes)
 
-    def _draw(self, axes: Any, curve: MachineCurve, colour: str) -> None:
+    def _draw_curve(self, axes: Any, curve: MachineCurve, colour: str, *, with_band: bool) -> None:
         seen = np.isfinite(curve.scores)  # a line goes on over a severity without a score, as `fails_at` does
         severities, scores = curve.severities[seen], curve.scores[seen]
         label = distortion(curve.distortion).title
@@ -120,7 +129,7 @@ class CurveView(FigureView):
                 cross = {"marker": "X", "markersize": 9, "markeredgecolor": self.foreground}
                 axes.plot(curve.fails_at, curve.fails_below, color=colour, zorder=4, **cross)
         axes.plot(severities, scores, color=colour, marker="o", markersize=4, linewidth=1.5, label=label)
-        if len(self._curves) == 1:  # bands of several would cover each other
+        if with_band:  # bands of several would cover each other
             spread = np.array([row["uncertainty"] for row in curve.rows()], dtype=float)[seen]  # None becomes NaN
             axes.fill_between(severities, scores - spread, scores + spread, color=colour, alpha=0.2, linewidth=0)
 
@@ -146,6 +155,7 @@ class CurvePanel(QGroupBox):
             step=0.05,
             tooltip="Below this score the recogniser counts as failing.",
         )
+        narrow(self.fails_below.native)
         self.button = button(
             "Curve",
             "Score the whole image at each severity (a stack: the mean over its planes). Curves of one image stay "
@@ -157,14 +167,13 @@ class CurvePanel(QGroupBox):
         self.copy = CopyButtons(lambda: self._call)
         self.view = CurveView(self)
         self.words = wrapped(selectable=True)
+        self.standing = Standing((self.words, self.view), (self.save, self.copy))
         form = form_of(self, (self.distortion, self.fails_below))
         form.addRow(self.button)
+        form.addRow(self.standing)
         form.addRow(self.words)
         form.addRow(self.view)
-        row = QHBoxLayout()
-        row.addWidget(self.clear_button)
-        row.addWidget(self.save)
-        form.addRow(row)
+        form.addRow(Flow((self.clear_button, self.save)))
         form.addRow(self.copy)
         self.button.clicked.connect(self.curve_wanted)
         self.save.clicked.connect(self.save_wanted)
@@ -201,7 +210,7 @@ class CurvePanel(QGroupBox):
     def _show(self) -> None:
         self.words.setText("\n".join(curve.sentence() for curve in reversed(self.curves)))
         self.view.show_curves(self.curves)
-        for widget in (self.words, self.clear_button, self.save, self.copy):
+        for widget in (self.standing, self.words, self.clear_button, self.save, self.copy):
             widget.setVisible(bool(self.curves))
 
 
@@ -223,6 +232,7 @@ class MachineQuality(MapWidget):
         self._on_theme()
         self.curves.curve_wanted.connect(self.run_curve)
         self.curves.save_wanted.connect(self._save_curves)
+        self.curves.fails_below.changed.connect(self._check)
 
     def describe(self) -> str:
         """Say what Run will judge."""
@@ -246,7 +256,7 @@ class MachineQuality(MapWidget):
         if request is not None:
             text = f"Scoring {request.names[0]!r} with {self.curves.distortion.row.title}…"
             then = partial(self._on_curve, request.names[0], request.as_call())
-            self.start(request.run, request.name, text, then)
+            self.start(request.run, request.name, text, then, self._curve_snapshot())
 
     def on_running(self, is_running: bool) -> None:
         """Ask for no curve meanwhile."""
@@ -257,8 +267,13 @@ class MachineQuality(MapWidget):
         options = {"distortion": self.curves.distortion.value, "fails_below": float(self.curves.fails_below.value)}
         return Request(machine_curve, self.pixels(), self.values() | options, lambda _, curve: curve, title="Curve")
 
-    def _on_curve(self, name: str, call: Call, curve: MachineCurve) -> None:
+    def _curve_snapshot(self) -> Snapshot:
+        """Take note of what would enter a curve now: no region, but the limit."""
+        return self.snapshot().without("region").having({"limit of failing": self.curves.fails_below.value})
+
+    def _on_curve(self, name: str, call: Call, curve: MachineCurve, of: Snapshot) -> None:
         self.curves.add(name, curve, call)
+        self.date(self.curves.standing, of, curve.info, self._curve_snapshot)
         self.say("")
         QTimer.singleShot(0, self._show_curves)
 

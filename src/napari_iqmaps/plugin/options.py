@@ -18,8 +18,8 @@ from magicgui.widgets import (
     LineEdit,
     create_widget,
 )
-from qtpy.QtCore import Signal  # type: ignore[attr-defined]
-from qtpy.QtWidgets import QCheckBox, QGridLayout, QHBoxLayout, QLabel, QWidget
+from qtpy.QtCore import Qt, Signal  # type: ignore[attr-defined]
+from qtpy.QtWidgets import QCheckBox, QGridLayout, QLabel, QVBoxLayout, QWidget
 
 from ..core.blind import MAPS
 from ..core.distortions import Distortion, distortion, distortions
@@ -28,10 +28,37 @@ from ..core.hiding import STRONGEST
 from ..core.kinds import KINDS
 from ..core.observers import LEAST_PIXELS_PER_DEGREE, MOST_PIXELS_PER_DEGREE
 from ..core.signatures import Parameter, parameters_of
-from .parts import as_wide_as_its_place
+from .parts import narrow
 
 FROM_LAYERS = frozenset({"data_range", "channel_axis", "progress"})
 """Parameters that the frame answers itself: from the layers, and from the task."""
+
+_LABELS = {
+    "luminance": "Values are",
+    "peak_luminance": "Display's white",
+    "black_level": "Display's black",
+    "encoding": "Encoding of light",
+    "stride": "Step of the map",
+    "tile": "Size of tiles",
+    "window": "Pooling window",
+    "rounding": "Whole numbers by",
+    "max_shift": "Largest shift",
+    "min_overlap": "Least overlap",
+    "min_inliers": "Least points agreed",
+    "seed": "Random seed",
+    "border": "Margin left out",
+    "smooth": "Smoothing",
+    "min_block": "Least change, block",
+    "min_total": "Least change, all",
+    "min_valid": "Least share judged",
+}
+"""Of options whose name in Python is no plain word; the others are called by their names."""
+
+EXPERT = (
+    *("peak_luminance", "black_level", "encoding", "stride", "tile", "window", "rounding", "min_overlap"),
+    *("min_inliers", "seed", "median", "min_block", "min_total", "min_valid"),
+)
+"""Options that are rarely needed: they have a fold of their own, except where a widget always shows them."""
 
 _DECIMALS = 3
 _RANGES: dict[str, dict[str, float]] = {
@@ -42,7 +69,7 @@ _RANGES: dict[str, dict[str, float]] = {
 
 _USUAL_DISTORTION = "jpeg"
 _WEAKEST, _STRENGTH_STEP = 0.1, 0.01
-_COLUMNS = 2  # of the boxes of maps
+_SMALL_BUTTON = 28  # pixels of its width
 _MOST_TOLERANCE, _TOLERANCE_STEP = 100.0, 0.1  # grey levels
 _TOLERANCE_TOOLTIP = (
     "By how many grey levels (of 255) a pixel's difference to the fixed image must fall or rise to count as better or "
@@ -65,7 +92,7 @@ def make_options(functions: Iterable[Function]) -> dict[str, OptionWidget]:
         for name, parameter in parameters_of(function).items():
             if name not in FROM_LAYERS and name not in widgets:
                 widgets[name] = _widget(parameter)
-                widgets[name].tooltip = parameter.description
+                widgets[name].tooltip = f"{parameter.description}\nIn Python: {name}"
     return widgets
 
 
@@ -95,13 +122,16 @@ def number_from(text: str, what: str) -> float | None:
 
 def _widget(parameter: Parameter) -> OptionWidget:
     name, annotation, default = parameter.name, parameter.annotation, parameter.default
-    label = name.replace("_", " ").capitalize()
+    label = _LABELS.get(name) or name.replace("_", " ").capitalize()
     kinds = set(get_args(annotation)) or {annotation}
     if parameter.choices:
         return create_widget(value=default, annotation=Literal[parameter.choices], name=name, label=label)
     if Path in kinds:
         edit = FileEdit(name=name, label=label, nullable=True, filter="*.safetensors", value=default)
         edit.line_edit.native.setPlaceholderText("default")
+        narrow(edit.line_edit.native)
+        edit.choose_btn.text = "…"
+        edit.choose_btn.native.setMaximumWidth(_SMALL_BUTTON)
         return edit
     if kinds & {int, float} and default is None:
         return _AutomaticNumber(name, label, whole=float not in kinds)
@@ -111,6 +141,7 @@ def _widget(parameter: Parameter) -> OptionWidget:
         usual = {int: {"min": least, "max": 1_000_000}, float: {"max": 1_000_000}}.get(annotation, {})
         options = _RANGES.get(name, usual)
         widget = create_widget(value=default, annotation=annotation, name=name, label=label, options=options)
+        narrow(widget.native)
         if annotation is float:
             widget.native.setDecimals(1 if name in _RANGES else _DECIMALS)
         return widget
@@ -150,7 +181,6 @@ class DistortionChooser(ComboBox):
         super().__init__(
             name="distortion", label="Distortion", tooltip=tooltip, choices=choices, value=_USUAL_DISTORTION
         )
-        as_wide_as_its_place(self.native)
 
     @property
     def row(self) -> Distortion:
@@ -188,7 +218,7 @@ class StrengthSlider(Container):  # type: ignore[type-arg]
         self.number = FloatSpinBox(
             name="number", value=value, min=_STRENGTH_STEP, max=STRONGEST, step=_STRENGTH_STEP, tooltip=tooltip
         )
-        super().__init__(widgets=[self.slider, self.number], layout="horizontal", labels=False)
+        super().__init__(widgets=[self.slider, self.number], layout="vertical", labels=False)
         self.name, self.label, self.tooltip = "strength", "Strength", tooltip
         self.margins = (0, 0, 0, 0)
         self.slider.changed.connect(self._on_slider)
@@ -213,7 +243,7 @@ class StrengthSlider(Container):  # type: ignore[type-arg]
 
 
 class MapBoxes(QWidget):
-    """A box for each kind of map, in two columns: which maps to show.
+    """A box for each kind of map: which maps to show.
 
     It has name, label, tooltip, enabled and native as a widget of magicgui has them, which the frame expects.
     """
@@ -224,10 +254,10 @@ class MapBoxes(QWidget):
         super().__init__()
         self.name, self.label, self.tooltip, self.enabled = "maps", "Maps", tooltip, True
         self.boxes = {kind: _box(kind) for kind in MAPS}
-        grid = QGridLayout(self)
-        grid.setContentsMargins(0, 0, 0, 0)
-        for number, box in enumerate(self.boxes.values()):
-            grid.addWidget(box, *divmod(number, _COLUMNS))
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        for box in self.boxes.values():
+            column.addWidget(box)
             box.toggled.connect(self._on_toggled)
 
     @property
@@ -258,6 +288,7 @@ def _box(kind: str) -> QCheckBox:
     meaning: Any = KINDS[kind]
     box = QCheckBox(kind.replace("_", " ").capitalize())
     box.setChecked(True)
+    box.setStyleSheet("spacing: 3px;")
     box.setToolTip(f"{meaning.title}, {meaning.unit}: from “{meaning.low_means}” to “{meaning.high_means}”.")
     return box
 
@@ -276,12 +307,12 @@ class ToleranceBar(QWidget):
             text="auto", value=True, tooltip="Take the tolerance from contrast and noise of the two images."
         )
         label = QLabel("Tolerance")
-        label.setToolTip(_TOLERANCE_TOOLTIP)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.addWidget(label)
-        row.addWidget(self.slider.native, stretch=1)
-        row.addWidget(self.box.native)
+        self.setToolTip(_TOLERANCE_TOOLTIP)
+        grid = QGridLayout(self)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.addWidget(label, 0, 0)
+        grid.addWidget(self.box.native, 0, 1, Qt.AlignmentFlag.AlignRight)
+        grid.addWidget(self.slider.native, 1, 0, 1, 2)
         self._found: float | None = None
         self.slider.changed.connect(self._on_slider)
         self.box.changed.connect(self._on_box)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from qtpy.QtWidgets import QApplication, QHBoxLayout, QWidget
+from qtpy.QtWidgets import QApplication, QVBoxLayout, QWidget
 
 from ..cli.line import command_of
 from ..core.call import Call
-from .parts import button
+from .parts import Flow, button
 
 
 class CopyButtons(QWidget):
@@ -19,11 +19,11 @@ class CopyButtons(QWidget):
         self._call = call
         self.python = button("Copy as Python", "Copy the lines of Python that make the same result again.")
         self.command = button("Copy as command", "Copy the command that makes the same result of the same files.")
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
         for part in (self.python, self.command):
             part.setStyleSheet("padding: 2px 4px;")
-            row.addWidget(part)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addLayout(Flow((self.python, self.command)))
         self.python.clicked.connect(lambda: self._copy(Call.python))
         self.command.clicked.connect(lambda: self._copy(command_of))
 

@@ -11,18 +11,19 @@ import numpy as np
 import numpy.typing as npt
 from napari.layers import Shapes
 from qtpy.QtCore import Signal  # type: ignore[attr-defined]
-from qtpy.QtWidgets import QHBoxLayout, QWidget
+from qtpy.QtWidgets import QVBoxLayout, QWidget
 from skimage.draw import polygon
 
 from ..core.assessment import Assessment
 from ..core.blind import MAPS
 from ..core.errors import InputError
+from ..core.ink import BLACK, ink_on
 from ..core.maps import QualityMap
 from ..core.progress import Progress
 from ..core.regions import Area, RegionQuality, region_qualities
 from ..core.visibility import STRIDES
 from .layers import LayerPixels
-from .parts import button, wrapped
+from .parts import Standing, button, tip, wrapped
 from .tasks import with_dask_progress
 
 _ALIGNMENT = max(STRIDES)  # the cells of a network lie on a grid, which has to keep its phase
@@ -215,7 +216,14 @@ def write_features(shapes: Any, regions: Sequence[RegionQuality]) -> None:
     defaults = {name: column.iloc[0] for name, column in shapes.feature_defaults.items()}
     shapes.feature_defaults = {name: [value] for name, value in (defaults | nothing).items()}
     if getattr(shapes.text.string, "constant", None) == "":  # as it is where nobody has chosen a text
-        shapes.text = {"string": _LABEL, "color": "white", "size": 12}
+        shapes.text = {"string": _LABEL, "color": _ink(shapes), "size": 12}
+
+
+def _ink(shapes: Any) -> str:
+    """Give the ink of the scores: black where most shapes have a face on which that is read better, else white."""
+    faces = np.asarray(shapes.face_color, float)
+    dark = [face[3] > 0 and ink_on(face.tolist(), face[3] * shapes.opacity) == BLACK for face in faces]
+    return "black" if 2 * sum(dark) > len(dark) else "white"
 
 
 class RegionBar(QWidget):
@@ -229,10 +237,11 @@ class RegionBar(QWidget):
         self.name = ""
         self.label = wrapped()
         self.save = button("Save regions…", "Write a row for each region into a CSV file.")
-        layout = QHBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.label, stretch=1)
-        layout.addWidget(self.save)
+        self.standing = Standing((self.label,), (self.save,))
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        for part in (self.standing, self.label, self.save):
+            column.addWidget(part)
         self.save.clicked.connect(self.save_wanted)
         self.hide()
 
@@ -242,7 +251,7 @@ class RegionBar(QWidget):
         scored = sum(np.isfinite(region.quality.value) for region in regions)
         sure = sum(region.quality.enough_evidence for region in regions)
         self.label.setText(f"Regions scored: {scored} of {len(regions)}, with enough evidence: {sure}.")
-        self.label.setToolTip("All numbers are features of the Shapes layer; Features table widget shows them.")
+        self.label.setToolTip(tip("All numbers are features of the Shapes layer; Features table widget shows them."))
         self.setVisible(bool(regions))
 
     def rows(self, **more: Any) -> list[dict[str, Any]]:

@@ -14,17 +14,20 @@ import numpy.typing as npt
 
 from ..core import hiding
 from ..core.call import Call
+from ..core.images import range_for
 from ..core.io.map_file import score_row
 from ..core.maps import QualityMap
 from ..core.progress import Progress
+from .canvas import Showable
 from .layers import (
     METADATA_KEY,
     PICTURE_KEY,
     LayerPixels,
-    Showable,
     as_layer,
     common_channel_axis,
+    map_template,
     picture_layer,
+    picture_template,
     update_layer,
     update_picture,
 )
@@ -92,6 +95,11 @@ class Result:
         """What gets a layer each, from below."""
         return (*self.beside, self)
 
+    @property
+    def template(self) -> str:
+        """What the layer is called."""
+        return map_template(self.quality_map)
+
     def new_layer(self, source: Any) -> Any:
         """Make a layer of the map."""
         layer = as_layer(self.quality_map, source, contrast_limits=self.limits)
@@ -112,6 +120,10 @@ class Result:
         if not self.quality_map.is_lazy:
             return self
         return Result.of(self.quality_map.compute(), self.names)
+
+    def plane_words(self, index: tuple[int, ...]) -> str:
+        """Say what one plane of a stack has to say for itself; nothing as long as it is not computed."""
+        return "" if self.quality_map.is_lazy else self.quality_map.plane_sentence(index)
 
     def row(self) -> dict[str, Any]:
         """Sum the result up as a row of a table, with the names of the layers and of the region."""
@@ -138,6 +150,11 @@ class Picture:
     def parts(self) -> tuple[Showable, ...]:
         """What gets a layer: itself."""
         return (self,)
+
+    @property
+    def template(self) -> str:
+        """What the layer is called."""
+        return picture_template(self.title)
 
     def new_layer(self, source: Any) -> Any:
         """Make a layer of the picture."""
@@ -173,7 +190,8 @@ class Request:
         What the bar of progress is about; empty for the name of the function.
     region : Region or None
         Where to answer: the images are cut down to it, with a margin of so many pixels around that the values inside
-        are those of the whole image. None means everywhere.
+        are those of the whole image. None means everywhere. A margin that takes a library to tell is asked for in the
+        thread.
     call : Call, optional
         The same as a call of public functions; None: it is one.
     """
@@ -184,7 +202,7 @@ class Request:
     show: Callable[[Request, Any], Any] | None = None
     title: str = ""
     region: Region | None = None
-    margin: int = 0
+    margin: int | Callable[[], int] = 0
     call: Call | None = None
 
     @property
@@ -219,14 +237,20 @@ class Request:
 
     def _computed(self, progress: Progress) -> Any:
         images, region = self.images, self.region
+        margin = self.margin if isinstance(self.margin, int) else self.margin()
         if region is not None:
-            images = {name: region.crop(image, self.margin) for name, image in images.items()}
+            images = {name: region.crop(image, margin) for name, image in images.items()}
         options = dict(self.options)
+        axis = common_channel_axis(images.values())
+        if region is not None and options.get("luminance", "code") == "code":
+            # Found in the whole image, not in the part of it that is computed.
+            whole = self.images.get("reference", next(iter(self.images.values()))).data
+            used = range_for(whole, options.get("data_range"), channel_axis=axis, progress=progress)
+            options["data_range"] = used
         if "progress" in inspect.signature(self.function).parameters:
             options["progress"] = progress
-        axis = common_channel_axis(images.values())
         given = self.function(**{name: image.data for name, image in images.items()}, channel_axis=axis, **options)
-        return given if region is None else region.restore(given, self.margin)
+        return given if region is None else region.restore(given, margin)
 
 
 def computed(result: Result, progress: Progress) -> Result:

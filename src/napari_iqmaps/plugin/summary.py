@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from qtpy.QtCore import Qt, Signal  # type: ignore[attr-defined]
 from qtpy.QtGui import QColor, QPainter, QPaintEvent, QPen
-from qtpy.QtWidgets import QComboBox, QHBoxLayout, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QComboBox, QVBoxLayout, QWidget
 
 from ..core.kinds import Kind
 from .figure_view import FigureView
 from .follower import Connections
-from .parts import button, wrapped
+from .parts import Flow, Standing, as_wide_as_its_place, button, wrapped
 from .recall import CopyButtons
 from .results import Histogram, Result
 
 _COLOURS = 256
 _DOMINANT = 0.3
-_LONG = 46  # letters that fit into one line under the least width of a dock
+_LETTERS_PER_INCH = 13  # of the figure's width; the text below stands under the bars, which are narrower
 
 
 class HistogramView(FigureView):
@@ -29,7 +30,6 @@ class HistogramView(FigureView):
         super().__init__(parent)
         self._shown: tuple[Histogram, Kind, tuple[float, float], Any] | None = None
         self._lines: tuple[float, ...] = ()
-        self._axes: Any = None
 
     def show_histogram(self, histogram: Histogram, kind: Kind, limits: tuple[float, float], colours: Any) -> None:
         """Draw a histogram, with the values at the two ends of the colour scale and its colours, ``(n, 4)``."""
@@ -48,9 +48,10 @@ class HistogramView(FigureView):
     def paintEvent(self, event: QPaintEvent | None) -> None:  # noqa: N802 (Qt's name)
         """Paint the figure, and the lines over it."""
         super().paintEvent(event)
-        if self._axes is None or self._shown is None:
+        if self.figure is None or not self.figure.axes:
             return
-        box, (low, high) = self._axes.get_position(), self._axes.get_xlim()
+        axes, _ = self.figure.axes
+        box, (low, high) = axes.get_position(), axes.get_xlim()
         painter = QPainter(self)
         painter.setPen(QPen(QColor(self.foreground), 1, Qt.PenStyle.DashLine))
         top, bottom = (round((1 - end) * self.height()) for end in (box.y1, box.y0))
@@ -67,12 +68,13 @@ class HistogramView(FigureView):
 
     def fill(self, figure: Any) -> None:
         """Draw the bars and the strip."""
-        if self._shown is None:
+        shown = self._shown
+        if shown is None:
             return
         from matplotlib.cm import ScalarMappable
         from matplotlib.colors import ListedColormap, Normalize
 
-        histogram, kind, limits, colours = self._shown
+        histogram, kind, limits, colours = shown
         low, high = histogram.edges[0], histogram.edges[-1]
         axes, strip = figure.subplots(2, 1, sharex=True, height_ratios=(8, 1))
         scale = ScalarMappable(Normalize(*limits), ListedColormap(colours))
@@ -83,13 +85,15 @@ class HistogramView(FigureView):
             axes.set_yscale("log")
             axes.yaxis.set_major_formatter(lambda share, _: f"{share:g}")
             axes.yaxis.set_minor_formatter(lambda _share, _: "")
-        self._axes = axes
         # One strip of colours under the bars is the colour bar of the map: napari's own has no place for a unit.
         gradient = scale.to_rgba(np.linspace(low, high, _COLOURS))[None]
         strip.imshow(gradient, extent=(low, high, 0, 1), aspect="auto")
         strip.set_yticks([])
-        arrow = "  →  " if len(kind.low_means) + len(kind.high_means) < _LONG else "\n→ "
-        legend = f"{kind.title}: {kind.unit}\n{kind.low_means}{arrow}{kind.high_means}"
+        letters = int(figure.get_figwidth() * _LETTERS_PER_INCH)
+        legend = "\n".join(
+            textwrap.fill(line, letters)
+            for line in (f"{kind.title}: {kind.unit}", f"{kind.low_means}  →  {kind.high_means}")
+        )
         strip.set_xlim(low, high)
         self.colour_axes(axes, y="% of pixels")
         self.colour_axes(strip, x=legend)
@@ -111,31 +115,47 @@ class Summary(QWidget):
         self.result: Result | None = None
         self._maps: list[tuple[Result, Any]] = []
         self.connections = Connections()
-        self.sentence = wrapped(selectable=True)
+        self.sentence, self.plane = wrapped(selectable=True), wrapped(selectable=True)
         self.chooser = QComboBox()
+        as_wide_as_its_place(self.chooser)
         self.chooser.setToolTip("The map of the histogram and of “Save map…”; selecting a map's layer chooses it.")
         self.histogram = HistogramView(self)
         self.compute = button("Compute all planes", "The map is lazy: planes are computed where you look.")
         self.save_map = button("Save map…", "The values as TIFF, or a picture with a legend as PNG.")
         self.save_row = button("Add row to table…", "Write score and provenance into a CSV file, after what is there.")
+        self.standing = Standing(
+            (self.sentence, self.plane, self.histogram), (self.compute, self.save_map, self.save_row)
+        )
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.standing)
         layout.addWidget(self.sentence)
+        layout.addWidget(self.plane)
         layout.addWidget(self.chooser)
         layout.addWidget(self.histogram)
         layout.addWidget(self.compute)
-        row = QHBoxLayout()
-        row.addWidget(self.save_map)
-        row.addWidget(self.save_row)
-        layout.addLayout(row)
+        layout.addLayout(Flow((self.save_map, self.save_row)))
         self.copy = CopyButtons(lambda: self.result.call if self.result else None)
         layout.addWidget(self.copy)
+        self.standing.offer(self.copy)
+        self.show_plane("")
         self.chooser.currentIndexChanged.connect(self._on_chooser)
         self.compute.clicked.connect(self.compute_wanted)
         self.save_map.clicked.connect(self.map_wanted)
         self.save_row.clicked.connect(self.row_wanted)
         self.destroyed.connect(self.connections.close)
         self.setVisible(False)
+
+    def add_below_sentence(self, widget: QWidget) -> None:
+        """Put a part under the words of the result."""
+        layout = self.layout()
+        assert isinstance(layout, QVBoxLayout)
+        layout.insertWidget(layout.indexOf(self.sentence) + 1, widget)
+
+    def show_plane(self, words: str) -> None:
+        """Say what the plane that the viewer shows has to say for itself; nothing for one image."""
+        self.plane.setText(words)
+        self.plane.setVisible(bool(words))
 
     @property
     def chosen_map(self) -> Result | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import InputError
@@ -52,7 +53,8 @@ class VisibilityThresholds(MapWidget):
         region = self.region(self.source, image)
         if reference:
             request = replace(request, images={"test": image, "reference": reference[0]})
-        return request if region is None else replace(request, region=region, margin=surroundings(**request.options))
+        margin = partial(surroundings, **request.options)
+        return request if region is None else replace(request, region=region, margin=margin)
 
     def _on_choice(self, _value: Any = None) -> None:
         """Take tone-mapped layers for the light that they show; what the user sets after that, stays."""

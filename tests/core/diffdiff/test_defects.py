@@ -149,7 +149,7 @@ def test_q15_smoothing_noise_by_a_useless_warp_is_no_improvement(light, shift):
 
 def test_q16_an_overlay_is_clipped():
     picture = diffdiff.overlay(np.array([[-1, 128]]), np.array([[256, 3]]), data_range=255)
-    assert picture.tolist() == [[[0, 255, 0], [128, 3, 0]]]
+    assert picture.tolist() == [[[0, 255, 0], [128, 3, 128]]]
     assert picture.dtype == np.uint8
 
 

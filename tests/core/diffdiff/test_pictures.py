@@ -33,12 +33,12 @@ def test_the_marked_overlay_shows_the_registered_image(trio, found):
     _, registered, fixed = trio
     picture = diffdiff.marked_overlay(registered, fixed, found.values, 20)
     better, worse = diffdiff.marks(found.values, 20)
-    assert (picture[better] == 255).all()
-    assert (picture[worse] == 0).all()
+    assert (picture[better] == (255, 221, 0)).all()
+    assert (picture[worse] == (0, 64, 255)).all()
     rest = ~(better | worse)
     assert np.array_equal(picture[..., 0][rest], registered[rest])
     assert np.array_equal(picture[..., 1][rest], fixed[rest])
-    assert not picture[..., 2][rest].any()
+    assert np.array_equal(picture[..., 2][rest], registered[rest])
     with pytest.raises(iq.InputError, match=r"map has shape \(10, 10\)"):
         diffdiff.marked_overlay(registered, fixed, found.values[:10, :10], 20)
     with pytest.raises(iq.InputError, match="differ in size"):
@@ -51,7 +51,7 @@ def test_an_overlay_of_a_stack_with_holes():
     picture = diffdiff.overlay(planes, planes, data_range=1)
     assert picture.shape == (2, 3, 4, 3)
     assert picture[1, 0, 0].tolist() == [0, 0, 0]
-    assert picture[0, 0, 0].tolist() == [128, 128, 0]
+    assert picture[0, 0, 0].tolist() == [128, 128, 128]
 
 
 def test_the_ladder_counts_what_the_score_counts(trio, found):

@@ -4,6 +4,7 @@ import matplotlib
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -12,6 +13,7 @@ from napari_iqmaps.core.diffdiff import BlockScore, diff_diff_assess, ladder_tol
 from napari_iqmaps.core.diffdiff import sheet as drawing
 from napari_iqmaps.core.diffdiff.pictures import NINE_TOLERANCES
 from napari_iqmaps.core.diffdiff.sheet import Shown, write_diffdiff_sheet, write_ladder, write_overlays
+from napari_iqmaps.core.ink import BLACK, READABLE, contrast, least_contrast
 from napari_iqmaps.core.io.map_file import read_record
 
 GREEN, PINK = (77, 146, 33), (197, 27, 125)
@@ -143,6 +145,14 @@ def test_blocks_tell_evidence_and_share_or_a_dash(axes, shown):
     assert fills[0][1] - fills[0][0] > 0.2  # green
     assert fills[1][0] - fills[1][1] > 0.15  # pink
     assert fills[3][3] == 0
+    ink = to_rgb(axes.texts[0].get_color())
+    assert all(contrast(ink, fill) > READABLE for fill in fills[:3])
+
+
+@pytest.mark.parametrize("lean", np.linspace(-1, 1, 9))
+def test_black_words_are_read_on_a_block_whatever_the_image(lean):
+    *colour, opacity = drawing.block_colour(lean)
+    assert least_contrast(BLACK, colour, opacity) > READABLE
 
 
 def test_blocks_too_small_for_numbers_have_none(shown):

@@ -15,9 +15,9 @@ from ... import __version__
 from ..arguments import check_fields, checked, shown
 from ..diffdiff.options import Illumination
 from ..errors import InputError
-from ..images import DataRange
 from ..io.records import read_table
 from ..progress import Progress, Steps
+from ..value_range import DataRange
 from .outcome import Outcome, Rules, judged
 from .preprocessing import Frames, Method, Preprocessing, method, preprocessing
 from .summary import Choice, Order, Paired, Summary, best_of_methods, paired, sensitivity, summaries
@@ -225,7 +225,8 @@ def compare_registrations(
     tol, grid, illumination, smooth, median, border
         As for `napari_iqmaps.diff_diff_score`, the same for all methods.
     data_range, channel_axis
-        As for `napari_iqmaps.register`, of arrays; a file says itself, but for the range of floating point.
+        As for `napari_iqmaps.register`, of arrays; a file says itself, but for the range of floating point and for one
+        that is found in the values, which every pair has of its own.
     progress : callable, optional
         Called as ``progress(done, total)``; may raise `napari_iqmaps.Cancelled`.
 

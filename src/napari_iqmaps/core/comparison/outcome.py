@@ -192,7 +192,7 @@ def find_matrix(
 ) -> tuple[Matrix, dict[str, Any]]:
     """Register a pair; give the matrix between the images as they came, the identity if refused, and the facts."""
     steps = Steps(progress)
-    moving, fixed = (steps.wait(partial(frames.prepared, source, method.preprocessing)) for source in pair)
+    moving, fixed = (steps.wait(partial(frames.prepared, source, method.preprocessing, pair[1])) for source in pair)
     scale = float(fixed.matrix[0, 0])
     found = register(
         moving.plane,
@@ -217,7 +217,7 @@ def views(frames: Frames, pair: tuple[Any, Any], scoring: Preprocessing, matrix:
     The scoring's preprocessing is done to both images before the moving one is resampled, so that the border of what
     was resampled never leaks into it.
     """
-    moving, fixed = (frames.prepared(source, scoring) for source in pair)
+    moving, fixed = (frames.prepared(source, scoring, pair[1]) for source in pair)
     there = fixed.matrix @ matrix @ np.linalg.inv(moving.matrix)
     registered, valid = _on_grid(moving, there, fixed)
     before = moving.plane if moving.plane.shape == fixed.plane.shape else _on_grid(moving, identity(), fixed)[0]

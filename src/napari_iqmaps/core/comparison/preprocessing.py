@@ -14,12 +14,13 @@ import numpy.typing as npt
 
 from .. import images
 from ..errors import InputError
-from ..images import DataRange, as_planes
+from ..images import as_planes, range_for
 from ..io.image_file import ImageFile
 from ..io.reading import read_image
 from ..registration.external import check_installed
 from ..registration.geometry import Matrix, as_matrix
 from ..registration.search import METHODS
+from ..value_range import DataRange
 
 Plane = npt.NDArray[np.float32]
 NONE = "none"
@@ -253,15 +254,21 @@ class Frames:
         self._data_range = data_range
         self._channel_axis = channel_axis
         self._read = read
-        self._kept: OrderedDict[tuple[Any, str], Prepared] = OrderedDict()
+        self._kept: OrderedDict[tuple[Any, str, DataRange], Prepared] = OrderedDict()
+        self._ranges: dict[Any, DataRange] = {}
         self._arrays: dict[int, Any] = {}
 
-    def prepared(self, source: Any, steps: Preprocessing) -> Prepared:
-        """Give an image preprocessed; it is kept, and not to be written into."""
-        key = (self._key(source), steps.name)
+    def prepared(self, source: Any, steps: Preprocessing, standard: Any = None) -> Prepared:
+        """Give an image preprocessed; it is kept, and not to be written into.
+
+        `standard` is the fixed image of its pair: black and white that are to be found in the values are found in it.
+        None stands for the image itself.
+        """
+        data_range = self._range(source if standard is None else standard)
+        key = (self._key(source), steps.name, data_range)
         found = self._kept.pop(key, None)
         if found is None:
-            found = steps.apply(self._plane(source))
+            found = steps.apply(self._plane(source, data_range))
             found.plane.flags.writeable = False
         self._kept[key] = found
         # The two images of a pair are in use at one time, whatever their size.
@@ -275,14 +282,26 @@ class Frames:
         self._arrays[id(source)] = source  # kept alive, so that no other array gets its number
         return id(source)
 
-    def _plane(self, source: Any) -> npt.NDArray[np.float32]:
-        if isinstance(source, Path):
-            file = self._read(source)
-            image, channel_axis, data_range = file.array, file.channel_axis, self._data_range or file.data_range
-        else:
-            image, channel_axis, data_range = source, self._channel_axis, self._data_range
-        name = source.name if isinstance(source, Path) else "image"
-        planes = as_planes(image, data_range=data_range, channel_axis=channel_axis, name=name)
+    def _range(self, standard: Any) -> DataRange:
+        """Give the range of a pair, as far as it is said for all images alike."""
+        if not isinstance(self._data_range, str):
+            return self._data_range
+        key = self._key(standard)
+        if key not in self._ranges:
+            image, channel_axis, _, name = self._source(standard)
+            self._ranges[key] = range_for(image, self._data_range, channel_axis=channel_axis, name=name)
+        return self._ranges[key]
+
+    def _source(self, source: Any) -> tuple[Any, int | None, DataRange, str]:
+        """Give the pixels of an image, its channel axis, the range that its file states, and its name."""
+        if not isinstance(source, Path):
+            return source, self._channel_axis, None, "image"
+        file = self._read(source)
+        return file.array, file.channel_axis, file.data_range, source.name
+
+    def _plane(self, source: Any, data_range: DataRange) -> npt.NDArray[np.float32]:
+        image, channel_axis, stated, name = self._source(source)
+        planes = as_planes(image, data_range=data_range or stated, channel_axis=channel_axis, name=name)
         if len(planes.shape) > 2:
             raise InputError(
                 f"{name} holds a stack of planes (shape {planes.shape}); a comparison takes one image a file. Save its "

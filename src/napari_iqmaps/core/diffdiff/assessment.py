@@ -14,9 +14,10 @@ from ... import __version__
 from ..arguments import check_fields, checked, shown
 from ..arrays import as_array, computed
 from ..errors import InputError
-from ..images import DataRange
+from ..evidence import reservations
 from ..maps import QualityMap
 from ..progress import Progress, Steps
+from ..value_range import DataRange
 from .differences import WINDOW, CellFacts, Looking, PlaneMasks, differences
 from .images import TILE, Box, Mask, Plane, Trio, blocks, frame_of, mask_for, trio_of, weights_for
 from .options import LIMITS, Illumination, Options, ScoreLimits, checked_median, checked_tol, options_of
@@ -142,8 +143,10 @@ def diff_diff(
         "local" and 0 for the others.
     median : {0, 3, 5}
         Not used by the map; see `diff_diff_score`.
-    data_range : float or (float, float), optional
-        The values of black and white. Known for bool, uint8 and uint16, required for every other dtype.
+    data_range : float, (float, float), "data" or "percentiles", optional
+        The values of black and white. Known for bool, uint8 and uint16, required for every other dtype. ``"data"``
+        takes the lowest and the highest value of all planes and colours of the fixed image, ``"percentiles"`` the 0.1th
+        and the 99.9th percentile; the numbers stand in ``info["data_range"]``.
     channel_axis : int, optional
         The axis of 1, 3 or 4 channels; None means grey.
     progress : callable, optional
@@ -380,7 +383,8 @@ def _as_notebook(task: _Task, compat: str, *, tol: Tolerance) -> DiffDiffScore:
 def _assess(task: _Task, method: str, *, judges: bool) -> DiffDiffAssessment:
     """Go over all planes, and put together what they say; without `judges` the verdict's share of the work is left."""
     options = task.options
-    trio = trio_of(*task.images, valid=task.valid, data_range=task.data_range, channel_axis=task.channel_axis)
+    known: Any = {"data_range": task.data_range, "channel_axis": task.channel_axis, "progress": task.progress}
+    trio = trio_of(*task.images, valid=task.valid, **known)
     shape = (*trio.lead, *trio.size)
     weights = None if task.weight is None else weights_for(task.weight, shape)
     chosen = _region(task.region, trio.size)
@@ -422,7 +426,7 @@ def _assess(task: _Task, method: str, *, judges: bool) -> DiffDiffAssessment:
         "blocks": len(cells) if options.grid else 0,
         "tol_from": " and ".join(sorted({source for _, source in found})),
         "local_ncc_window": WINDOW,
-        "data_range": trio.images[2].data_range,
+        **trio.images[2].record(),
         "version": __version__,
     }
     return _assessed(values, Counter(tuple(facts), weights, options, trio.lead), [tol for tol, _ in found], info)
@@ -443,7 +447,9 @@ def _assessed(values: Any, counter: Counter, tols: list[float], info: dict[str, 
     score = counter.score(values, tols, info)
     soft = np.reshape([part.soft for part in score.planes], counter.lead)
     counts = {name: getattr(score, name) for name in ("better", "worse", "n_valid", "valid_fraction")}
-    reserved = {"not_enough_evidence": score.reason} if score.verdict == "not enough evidence" else {}
+    lacking = "not enough evidence"
+    enough = [part.verdict != lacking for part in score.planes]
+    reserved = reservations(score.reason if score.verdict == lacking else "", enough, counter.lead)
     found = QualityMap(values, KIND, soft if counter.lead else float(soft), {**info, **counts, **reserved})
     return DiffDiffAssessment({KIND: found}, score, counter)
 

@@ -9,8 +9,9 @@ import numpy.typing as npt
 
 from ..arguments import checked
 from ..errors import InputError
-from ..images import DataRange, as_planes, fill
+from ..images import as_planes, fill
 from ..opencv import opencv
+from ..value_range import DataRange
 
 EdgeKind = Literal["mean", "gaussian", "laplacian"]
 EDGE_KINDS: tuple[EdgeKind, ...] = ("mean", "gaussian", "laplacian")

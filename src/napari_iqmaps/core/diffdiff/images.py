@@ -13,8 +13,10 @@ import numpy.typing as npt
 from ..arrays import as_array, computed
 from ..display import WHITE
 from ..errors import InputError
-from ..images import DataRange, Planes, as_planes, check_common_range
+from ..images import Planes, as_planes, check_common_range, range_for
 from ..opencv import opencv
+from ..progress import Progress
+from ..value_range import DataRange
 
 SMALLEST_BLOCK = 8
 """Pixels to the side of a block; of a smaller frame there are fewer blocks."""
@@ -200,10 +202,12 @@ def trio_of(
     valid: Any = None,
     data_range: DataRange = None,
     channel_axis: int | None = None,
+    progress: Progress | None = None,
 ) -> Trio:
     """Check three images, of one height and width and one leading shape or none, and the mask."""
+    used = range_for(fixed, data_range, channel_axis=channel_axis, name=NAMES[2], progress=progress)
     images = tuple(
-        as_planes(image, data_range=data_range, channel_axis=channel_axis, name=name)
+        as_planes(image, data_range=used, channel_axis=channel_axis, name=name)
         for image, name in zip((moving, registered, fixed), NAMES, strict=True)
     )
     _check_sizes(images)

@@ -11,16 +11,41 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import InputError
-from ..images import DataRange, as_planes, check_same_shape
+from ..images import as_planes, check_same_shape, range_for
 from ..maps import QualityMap
+from ..value_range import DataRange
 from .options import checked_median, checked_tol
 from .tally import voted_masks
 
 Mask = npt.NDArray[np.bool_]
 Picture = npt.NDArray[np.uint8]
 
-BETTER_INK = (255, 255, 255)
-WORSE_INK = (0, 0, 0)
+BETTER = "#4d9221"
+WORSE = "#c51b7d"
+"""Of pixels and blocks beyond the tolerance: the two sides of the map's own colours."""
+
+LEGENDS = {
+    "before": "magenta: moving, green: fixed",
+    "after": "magenta: registered, green: fixed",
+    "marks": "green: better, pink: worse",
+    "blocks": "green: better, pink: worse\nshare that got better",
+}
+"""What the colours of the pictures of a judgement mean."""
+
+MARK_WORDS = ("not marked", "better by more than the tolerance", "worse by more than the tolerance")
+"""What the labels 0, 1 and 2 of marked pixels mean."""
+
+# Told apart by readers who do not tell red from green: red and blue together, against green.
+_MAGENTA, _GREEN = (0, 2), (1,)
+
+BETTER_INK = (255, 221, 0)
+WORSE_INK = (0, 64, 255)
+"""Yellow and blue: neither is among the colours of an overlay, which are grey, magenta and green."""
+
+BLOCK_OPACITY = 0.75
+"""Of a block's colour over the image."""
+
+_PALE_BETTER, _PALE_WORSE, _PALE_EVEN = np.array([(140, 205, 80), (236, 150, 200), (247, 247, 247)]) / 255
 
 
 def marks(values: npt.NDArray[np.float32], tol: float, *, median: int = 0) -> tuple[Mask, Mask]:
@@ -37,18 +62,20 @@ def marks(values: npt.NDArray[np.float32], tol: float, *, median: int = 0) -> tu
 
 
 def overlay(registered: Any, fixed: Any, *, data_range: DataRange = None, channel_axis: int | None = None) -> Picture:
-    """Show one image in red and the other in green: where they agree, the picture is yellow to black."""
+    """Show one image in magenta and the other in green: where they agree, the picture is grey."""
     names = ("registered image", "fixed image")
+    used = range_for(fixed, data_range, channel_axis=channel_axis, name=names[1])
     images = [
-        as_planes(image, data_range=data_range, channel_axis=channel_axis, name=name)
+        as_planes(image, data_range=used, channel_axis=channel_axis, name=name)
         for image, name in zip((registered, fixed), names, strict=True)
     ]
     check_same_shape(images[0], images[1], names)
     picture = np.zeros((*images[0].shape, 3), np.uint8)
     for index in np.ndindex(*images[0].shape[:-2]):
-        for channel, planes in enumerate(images):
+        for channels, planes in zip((_MAGENTA, _GREEN), images, strict=True):
             plane = np.nan_to_num(planes.read(index, slice(None), slice(None)), nan=0.0)
-            picture[(*index, ..., channel)] = np.rint(plane.clip(0, 255))
+            for channel in channels:
+                picture[(*index, ..., channel)] = np.rint(plane.clip(0, 255))
     return picture
 
 
@@ -62,7 +89,7 @@ def marked_overlay(
     data_range: DataRange = None,
     channel_axis: int | None = None,
 ) -> Picture:
-    """Show the overlay with the pixels that got better in white and those that got worse in black; see `marks`."""
+    """Show the overlay with the pixels that got better in yellow and those that got worse in blue; see `marks`."""
     picture = overlay(registered, fixed, data_range=data_range, channel_axis=channel_axis)
     better, worse = marks(values, tol, median=median)
     if better.shape != picture.shape[:-1]:
@@ -142,3 +169,13 @@ def ladder_tolerances(values: npt.NDArray[np.floating[Any]]) -> tuple[float, ...
     power = 10.0 ** np.floor(np.log10(step))
     nice = next((power * size for size in (1.0, 2.0, 5.0) if power * size >= step), power * 10)
     return tuple(float(nice * number) for number in range(1, _RUNGS + 1))
+
+
+def block_colour(lean: float) -> tuple[float, float, float, float]:
+    """Colour a block by how one-sided it is, -1 (all worse) to 1 (all better), pale enough for black words on it.
+
+    The opacity is that at which they are read whatever image lies under it.
+    """
+    end = _PALE_BETTER if lean > 0 else _PALE_WORSE
+    red, green, blue = (_PALE_EVEN + min(abs(lean), 1.0) * (end - _PALE_EVEN)).tolist()
+    return red, green, blue, BLOCK_OPACITY

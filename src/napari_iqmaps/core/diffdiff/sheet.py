@@ -18,17 +18,13 @@ from ... import __version__
 from ..errors import InputError
 from ..io.sheet import HOLE_GREY, INK, PALE_INK, Panel, Sheet, drawable, mappable, new_plot, reduced, write_figure
 from ..kinds import KINDS
-from .pictures import ladder_tolerances, marks, overlay
+from .pictures import BETTER, WORSE, block_colour, ladder_tolerances, marks, overlay
 from .verdict import BlockScore, DiffDiffScore
 
 SHEET = "diff_diff_sheet"
 """What the record of a picture of a diff-diff says it is."""
 
 KIND = KINDS["diff_diff"]
-
-BETTER = "#4d9221"
-WORSE = "#c51b7d"
-"""Of pixels and blocks beyond the tolerance: the two sides of the map's own colours."""
 
 UNCHANGED = "#bdbdbd"
 
@@ -86,9 +82,9 @@ class Shown:
 def write_diffdiff_sheet(shown: Shown, path: str | Path) -> Path:
     """Show in one picture where a registration made it better or worse, as PNG with the scores as its record.
 
-    From the top left: the fixed image in green under the moving one in red, the same after registration (what agrees
-    is yellow), the map with the tolerance marked on its bar; the histogram with lines at both tolerances, the evidence
-    of every block, and the verdict.
+    From the top left: the fixed image in green under the moving one in magenta, the same after registration (what
+    agrees is grey), the map with the tolerance marked on its bar; the histogram with lines at both tolerances, the
+    evidence of every block, and the verdict.
     """
     score, (height, width) = shown.score, shown.values.shape
     upper = _PANEL * min(max(height / width, 0.3), 1.6)
@@ -100,8 +96,8 @@ def write_diffdiff_sheet(shown: Shown, path: str | Path) -> Path:
         axes = figure.subplot_mosaic(grid, height_ratios=(upper, lower), gridspec_kw={"left": 0.05, "right": 0.93})
         axes["blocks"].set_anchor("N")
         for name, image, title in (
-            ("before", shown.moving, "Before: moving (red) on fixed (green)"),
-            ("after", shown.registered, "After: registered (red) on fixed (green)"),
+            ("before", shown.moving, "Before: moving (magenta) on fixed (green)"),
+            ("after", shown.registered, "After: registered (magenta) on fixed (green)"),
         ):
             draw_picture(axes[name], overlay(image, shown.fixed, data_range=_WHITE), title)
         draw_map(axes["map"], shown.values, score.tol, "Diff-diff: green better, pink worse")
@@ -315,12 +311,11 @@ def draw_blocks(axes: Any, backdrop: Plane, blocks: Sequence[BlockScore], title:
     """
     none = np.zeros(np.shape(backdrop), bool)
     draw_picture(axes, marked(backdrop, none, none), title)
-    scale: Any = mappable(KIND, -1.1, 1.1)  # without the darkest ends, on which numbers could not be read
     size = _text_size(axes, blocks)
     for block in blocks:
         frame = ((block.left - 0.5, block.top - 0.5), block.width, block.height)
         told = math.isfinite(block.evidence)
-        filled = {"facecolor": scale.to_rgba(block.evidence), "alpha": 0.75} if told else {"facecolor": "none"}
+        filled = {"facecolor": block_colour(block.evidence)} if told else {"facecolor": "none"}
         axes.add_patch(Rectangle(*frame, linewidth=0, **filled))
         axes.add_patch(Rectangle(*frame, fill=False, edgecolor=INK, linewidth=0.5, alpha=0.6))
         if size < _SMALLEST_TEXT:

@@ -16,8 +16,9 @@ import numpy.typing as npt
 
 from ..arrays import as_array
 from ..errors import InputError
-from ..images import DataRange, as_planes
+from ..images import as_planes, range_for
 from ..progress import Progress, Steps
+from ..value_range import DataRange
 from .images import Mask, Plane
 from .lighting import comparable
 
@@ -233,8 +234,9 @@ def score_surface(
     count. Here all directions are tried, and all are judged by the same pixels.
     """
     steps = Steps(progress)
-    first = _plane(moving, "moving image", data_range, channel_axis)
-    second = _plane(fixed, "fixed image", data_range, channel_axis)
+    used = range_for(fixed, data_range, channel_axis=_own_axis(fixed, channel_axis), name="fixed image")
+    first = _plane(moving, "moving image", used, channel_axis)
+    second = _plane(fixed, "fixed image", used, channel_axis)
     first, second, used_tol = steps.wait(lambda: comparable(first, second, illumination, tol))
     return shift_scores(first, second, radius=radius, tol=used_tol, steps=steps)
 
@@ -303,11 +305,14 @@ def check_radius(radius: int, shape: tuple[int, int]) -> None:
 
 
 def _plane(image: Any, name: str, data_range: DataRange, channel_axis: int | None) -> Plane:
-    axis = None if channel_axis is None or as_array(image, name).ndim <= 2 else channel_axis
-    planes = as_planes(image, data_range=data_range, channel_axis=axis, name=name)
+    planes = as_planes(image, data_range=data_range, channel_axis=_own_axis(image, channel_axis), name=name)
     if len(planes.shape) > 2:
         raise InputError(f"The {name} is a stack (shape {planes.shape}); shifts are judged on one plane. Choose one.")
     return planes.read((), slice(None), slice(None))
+
+
+def _own_axis(image: Any, channel_axis: int | None) -> int | None:
+    return None if channel_axis is None or as_array(image, "image").ndim <= 2 else channel_axis
 
 
 def _holds_bytes(plane: Plane) -> bool:

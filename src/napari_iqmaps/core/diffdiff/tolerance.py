@@ -13,8 +13,9 @@ import numpy.typing as npt
 from ..arguments import check_fields, checked
 from ..arrays import as_array, computed
 from ..errors import InputError
-from ..images import DataRange, as_planes
+from ..images import as_planes, range_for
 from ..opencv import opencv
+from ..value_range import DataRange
 from .options import LOCAL_SMOOTH
 
 Plane = npt.NDArray[np.float32] | npt.NDArray[np.uint8]
@@ -141,7 +142,7 @@ def auto_tolerance(
     *images : array_like or dask.array.Array
         Give the moving and the fixed image, not the registered one: its black border would pass for contrast.
     window, compat, data_range, channel_axis : optional
-        As in `local_contrast`.
+        As in `local_contrast`; a range that is found in the values is that of the last image.
 
     Returns
     -------
@@ -167,7 +168,8 @@ def auto_tolerance(
     """
     if not images:
         raise InputError("auto_tolerance got no image. Give the moving and the fixed image.")
-    options: dict[str, Any] = {"window": window, "data_range": data_range, "channel_axis": channel_axis}
+    used = data_range if compat else range_for(images[-1], data_range, channel_axis=channel_axis)
+    options: dict[str, Any] = {"window": window, "data_range": used, "channel_axis": channel_axis}
     tols = [local_contrast(image, compat=compat, **options).tolerance for image in images]
     known = [tol for tol in tols if math.isfinite(tol)]
     tol = sum(known) / len(known) if known else math.nan
@@ -176,7 +178,7 @@ def auto_tolerance(
     everywhere = slice(None)
     noises = []
     for image in images:
-        planes = as_planes(image, data_range=data_range, channel_axis=channel_axis)
+        planes = as_planes(image, data_range=used, channel_axis=channel_axis)
         own = [noise_of(planes.read(index, everywhere, everywhere)) for index in np.ndindex(*planes.shape[:-2])]
         noises.append(sum(own) / len(own))
     return max(tol, _floor(noises, 0.0))

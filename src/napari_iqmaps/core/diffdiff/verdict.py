@@ -13,8 +13,10 @@ import numpy.typing as npt
 
 from ..arguments import check_fields
 from ..errors import InputError
+from ..own_units import grey_levels
 from ..quality_score import summed_up
 from ..score_columns import Column, Part, columns
+from ..span import range_first, remarked
 from .differences import CellFacts, answers
 from .images import Box
 from .options import Options
@@ -140,6 +142,14 @@ class BlockScore:
         own |= {name: _number(getattr(self, name)) for name in (*_SCORES, "shift", *_CORRELATIONS)}
         index = {"plane": ", ".join(map(str, self.plane))} if self.plane else {}
         return {**index, **own, "verdict": self.verdict}
+
+
+def block_words(row: Mapping[str, Any]) -> str:
+    """Say in short what a block has to say for itself, by its row of a table."""
+    numbers = {"score": row["score"], "evidence": row["evidence"]}
+    known = [f"{name} {value:.2f}" for name, value in numbers.items() if value is not None and math.isfinite(value)]
+    changed = f"{row['count']} of {row['n_valid']} pixels changed"
+    return f"{row['verdict']} ({', '.join([*known, changed])})"
 
 
 @dataclass(frozen=True, eq=False)
@@ -274,7 +284,8 @@ class DiffDiffScore:
         if self.parts:
             told = (f"{n} {verdict}" for verdict in VERDICTS if (n := sum(p.verdict == verdict for p in self.parts)))
             text += f" {len(self.parts)} planes: {', '.join(told)}."
-        return f"{text} {self.reason[:1].upper()}{self.reason[1:]}" if self.reason else text
+        text = f"{text} {self.reason[:1].upper()}{self.reason[1:]}" if self.reason else text
+        return remarked(text, self.info)
 
     def row(self) -> dict[str, Any]:
         """Give the numbers as a row of a table.
@@ -299,6 +310,7 @@ class DiffDiffScore:
             "blocks_worse": self.blocks_worse,
             **{name: _number(getattr(self, name)) for name in _CORRELATIONS},
             "reason": self.reason,
+            **({"span": self.info["span"]} if "span" in self.info else {}),
         }
 
     def __str__(self) -> str:
@@ -332,6 +344,9 @@ ALIGNED = 0.8
 
 MISALIGNED = 0.5
 
+
+_RANGE_MATTERS = ("unchanged", "undecided")
+"""Verdicts that another range can change, since grey levels are shares of it."""
 
 _WAYS: dict[int, Verdict] = {1: "better", -1: "worse"}
 _SUMS = ("weight", "total", "squares")
@@ -402,7 +417,7 @@ def decide(judged: DiffDiffScore, *, min_valid: float, noise: float) -> tuple[Ve
         )
     before, after = judged.local_ncc_before, judged.local_ncc_after
     if judged.rms < max(NOTHING, noise * OF_NOISE):
-        return "unchanged", _unchanged(judged.rms, noise) + _state(after)
+        return "unchanged", _unchanged(judged.rms, noise, judged.info) + _state(after)
     low, high = judged.evidence_interval
     if math.isnan(low):
         return "undecided", "there is one block only, by which it cannot be told how sure the evidence is."
@@ -415,8 +430,8 @@ def decide(judged: DiffDiffScore, *, min_valid: float, noise: float) -> tuple[Ve
     if judged.rms < noise and not (after if sign > 0 else before) >= FAINT:
         common = "no detail" if math.isnan(after) else f"a local correlation of {before:.2f}, then {after:.2f}"
         return "undecided", (
-            f"the changes of {judged.rms:.2g} grey levels are within the noise of {noise:.2g}, and the images have "
-            f"{common}: next to nothing in common to judge by."
+            f"the changes of {grey_levels(judged.rms, judged.info, 2)} are within the noise of {noise:.2g}, and the "
+            f"images have {common}: next to nothing in common to judge by."
         )
     if (after - before) * sign < 0:
         return "undecided", (
@@ -432,10 +447,10 @@ def decide(judged: DiffDiffScore, *, min_valid: float, noise: float) -> tuple[Ve
     return _WAYS[sign], ""
 
 
-def _unchanged(rms: float, noise: float) -> str:
+def _unchanged(rms: float, noise: float, info: Mapping[str, Any]) -> str:
     if rms < NOTHING:
         return f"the registration changed nothing to speak of ({rms:.2g} grey levels); "
-    return f"the changes of {rms:.2g} grey levels are below the noise of {noise:.2g}; "
+    return f"the changes of {grey_levels(rms, info, 2)} are below the noise of {noise:.2g}; "
 
 
 def _state(correlation: float) -> str:
@@ -507,7 +522,7 @@ class Counter:
         """Count all planes: give the score of the plane, or of the stack with one part for each plane."""
         counted = [self._counted(facts, values[facts.index], tol) for facts, tol in zip(self.planes, tols, strict=True)]
         parts = [
-            replace(self._judged([facts], tallies, tol), blocks=self._blocks(facts, tallies), info=info)
+            replace(self._judged([facts], tallies, tol, info), blocks=self._blocks(facts, tallies), info=info)
             for facts, tol, tallies in zip(self.planes, tols, counted, strict=True)
         ]
         return parts[0] if not self.lead else self._pooled(parts, counted, info)
@@ -519,7 +534,7 @@ class Counter:
         tols = [(part.tol, part.n_valid) for part in parts if part.n_valid]
         total = sum(size for _, size in tols)
         tol = sum(tol * size for tol, size in tols) / total if total else math.nan
-        judged = self._judged(self.planes, [tally for tallies in counted for tally in tallies], tol)
+        judged = self._judged(self.planes, [tally for tallies in counted for tally in tallies], tol, info)
         return replace(
             judged,
             reason=judged.reason or summed_up([part.reason for part in parts], self.lead),
@@ -552,7 +567,9 @@ class Counter:
             _block_score(cell, tally, least, facts.index) for cell, tally in zip(facts.cells, tallies, strict=True)
         )
 
-    def _judged(self, planes: Sequence[PlaneFacts], tallies: Sequence[Tally], tol: float) -> DiffDiffScore:
+    def _judged(
+        self, planes: Sequence[PlaneFacts], tallies: Sequence[Tally], tol: float, info: Mapping[str, Any]
+    ) -> DiffDiffScore:
         """Make the score of what was counted in all cells, and in those that count."""
         options = self.options
         limits = options.limits
@@ -584,20 +601,23 @@ class Counter:
             local_ncc_after=after,
             verdict="undecided",
             reason="",
+            info=info,
         )
         noise = math.sqrt(sum(facts.noise**2 for facts in planes) / len(planes))
         verdict, reason = decide(judged, min_valid=limits.min_valid, noise=noise)
         if not (scored or reason):
-            reason = _too_few(counted.count, everything.count, tol, options)
+            reason = _too_few(counted.count, everything.count, tol, options, info)
+        if verdict in _RANGE_MATTERS or (verdict != "not enough evidence" and not scored):
+            reason = range_first(info, reason)
         return replace(judged, verdict=verdict, reason=reason)
 
 
-def _too_few(counting: int, changed: int, tol: float, options: Options) -> str:
+def _too_few(counting: int, changed: int, tol: float, options: Options, info: Mapping[str, Any]) -> str:
     """Say why there is a verdict and no score."""
     where = f", {counting:,} of them in blocks of {options.limits.min_block} and more" if counting < changed else ""
     return (
-        f"no score: {changed:,} pixels changed by more than the tolerance of {tol:.3g} grey levels{where}, and a score "
-        f"takes {max(options.limits.min_total, 1):,}."
+        f"no score: {changed:,} pixels changed by more than the tolerance of {grey_levels(tol, info)}{where}, and a "
+        f"score takes {max(options.limits.min_total, 1):,}."
     )
 
 

@@ -12,7 +12,8 @@ import numpy.typing as npt
 
 from ..arguments import checked
 from ..errors import InputError
-from ..images import DataRange, Planes, as_planes
+from ..images import Planes, as_planes
+from ..value_range import DataRange
 from . import blur, coding, loss, noise, tone
 from .record import Distortion, Pixels, checked_severity
 
@@ -102,9 +103,11 @@ def distort(
     seed : int
         0 or more. A random distortion makes the same draw for the same seed, name and image shape; the severity
         scales it.
-    data_range : float or (float, float), optional
+    data_range : float, (float, float), "data" or "percentiles", optional
         The values of black and of white; one number means ``(0, number)``. Known for uint8 and uint16, **required
-        for every other dtype**. Values outside it are clipped for the computation, and stay as they are in the copy.
+        for every other dtype**. ``"data"`` takes the lowest and the highest value of all planes and colours,
+        ``"percentiles"`` the 0.1th and the 99.9th percentile. Values outside the range are clipped for the
+        computation, and stay as they are in the copy.
     channel_axis : int, optional
         Which axis holds the channels; None means grey.
 

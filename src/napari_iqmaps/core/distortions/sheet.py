@@ -10,9 +10,10 @@ import numpy.typing as npt
 
 from ... import __version__
 from ..errors import InputError
-from ..images import DataRange, as_planes
+from ..images import as_planes
 from ..io.sheet import Panel, Sheet
 from ..progress import Progress
+from ..value_range import DataRange
 from . import Distortion, distort, distortion
 
 _LARGEST_SIDE = 192

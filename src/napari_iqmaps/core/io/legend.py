@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ... import __version__
+from ..evidence import STAMP, planes_in_doubt
 from ..maps import QualityMap
 from .sheet import Panel, Scale, Sheet, block_of, reduced
 
@@ -25,6 +27,8 @@ def sheet_of(quality_map: QualityMap) -> Sheet:
     """
     values = np.asarray(quality_map.values)
     scale = Scale.of(values, quality_map.meaning)
+    doubt = planes_in_doubt(quality_map.info, values.shape[:-2])
+    scales = {False: replace(scale, is_dimmed=bool(doubt.all())), True: replace(scale, is_dimmed=True)}
     indices = list(np.ndindex(*values.shape[:-2]))
     chosen = _evenly(indices, _MOST_PLANES)
     columns = math.ceil(math.sqrt(len(chosen)))
@@ -32,7 +36,11 @@ def sheet_of(quality_map: QualityMap) -> Sheet:
     last_of_row = min(columns, len(chosen)) - 1
     panels = [
         map_panel(
-            values[index], scale, title=_plane_title(quality_map, index), has_bar=number == last_of_row, limit=limit
+            values[index],
+            scales[bool(doubt[index])],
+            title=_plane_title(quality_map, index),
+            has_bar=number == last_of_row,
+            limit=limit,
         )
         for number, index in enumerate(chosen)
     ]
@@ -62,7 +70,8 @@ def map_panel(
     limit: int = _LARGEST_SIDE,
 ) -> Panel:
     """Colour one plane of a map as a panel, at its own pixels or reduced to a largest side of `limit`."""
-    return Panel(scale.colours(reduced(plane, limit)), title, caption, scale if has_bar else None)
+    stamp = STAMP if scale.is_dimmed else ""
+    return Panel(scale.colours(reduced(plane, limit)), title, caption, scale if has_bar else None, stamp)
 
 
 def provenance(info: Mapping[str, Any]) -> str:

@@ -21,6 +21,7 @@ from ..arguments import checked
 from ..errors import InputError
 from ..kinds import KINDS
 from ..maps import COLUMNS, QualityMap
+from ..own_units import units_of_score
 from ..score_columns import Column, origin, plain
 from . import space
 from .atomic import written_whole
@@ -38,8 +39,8 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 _TEXT_CHUNKS = (b"tEXt", b"zTXt", b"iTXt")
 _OURS = KEY.encode() + b"\0"
 
-_NUMBERS = ("pixels_per_degree", "peak_luminance", "black_level", "smooth")
-_TEXTS = ("not_enough_evidence", "observer", "luminance", "encoding", "illumination")
+_NUMBERS = ("span", "adaptation_luminance", "pixels_per_degree", "peak_luminance", "black_level", "smooth")
+_TEXTS = ("not_enough_evidence", "span_remark", "range_rule", "observer", "luminance", "encoding", "illumination")
 """Of an info, what is put into sentences, where it is there."""
 
 
@@ -314,6 +315,8 @@ def row_of_record(record: Mapping[str, Any], columns: Sequence[Column] = (), **m
         "unit": record["unit"],
         "not_enough_evidence": info.get("not_enough_evidence", "" if valid.size else NO_PIXEL),
     }
+    if valid.size and (units := units_of_score(record["kind"], row["score"], info)):
+        row |= units.cells()
     if planes.ndim:
         row["planes"] = plain(planes)
     further = {column.name: info[column.name] for column in columns if column.name in info}

@@ -22,13 +22,14 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize
+from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.patches import Rectangle
 from matplotlib.transforms import IdentityTransform
 
 from ... import __version__
+from ..evidence import DIM_ENDS
 from ..kinds import Kind
 from ..names import escaped
 from ..score_columns import plain
@@ -154,7 +155,8 @@ class Scale:
     """Which value of a map has which colour.
 
     `low`, `high`: values of the first and the last colour. `has_below`, `has_above`: whether values lie beyond them;
-    drawn as an arrow at that end. `holes`: share of the pixels without an answer.
+    drawn as an arrow at that end. `holes`: share of the pixels without an answer. `is_dimmed`: whether it has
+    dull greys instead of colours, for want of evidence.
     """
 
     kind: Kind
@@ -163,6 +165,7 @@ class Scale:
     has_below: bool = False
     has_above: bool = False
     holes: float = 0.0
+    is_dimmed: bool = False
 
     @classmethod
     def of(cls, values: npt.NDArray[Any], kind: Kind) -> Scale:
@@ -173,9 +176,17 @@ class Scale:
         above = bool((values > high).any(where=finite))
         return cls(kind, low, high, below, above, holes=1 - float(finite.mean()) if values.size else 0.0)
 
+    def mappable(self) -> ScalarMappable:
+        """Give matplotlib's form of it."""
+        scale = mappable(self.kind, self.low, self.high)
+        if self.is_dimmed:
+            greys = LinearSegmentedColormap.from_list("dim", [(grey,) * 3 for grey in DIM_ENDS])
+            scale.set_cmap(greys.with_extremes(bad=HOLE_GREY))
+        return scale
+
     def colours(self, plane: npt.NDArray[Any]) -> Colours:
         """Colour a plane: uint8, ``(height, width, 3)``."""
-        scale = mappable(self.kind, self.low, self.high)
+        scale = self.mappable()
         colours = np.empty((*plane.shape, 3), np.uint8)
         for top in range(0, plane.shape[0], _ROWS):  # matplotlib works in float64, four channels
             rows = np.ma.masked_invalid(plane[top : top + _ROWS])
@@ -185,12 +196,16 @@ class Scale:
 
 @dataclass(frozen=True, eq=False)
 class Panel:
-    """One picture of a sheet: uint8 pixels, ``(height, width, 3)``, with a colour bar if it has a scale."""
+    """One picture of a sheet: uint8 pixels, ``(height, width, 3)``, with a colour bar if it has a scale.
+
+    `stamp`: words across the pixels.
+    """
 
     pixels: Colours
     title: str
     caption: str = ""
     scale: Scale | None = None
+    stamp: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -294,7 +309,8 @@ class Sheet:
         return max(float(panel.pixels.shape[0] * self.zoom), _LOWEST_WITH_BAR * self.em if panel.scale else 0.0)
 
     def _enlarged(self, panel: Panel) -> Colours:
-        return panel.pixels.repeat(self.zoom, axis=0).repeat(self.zoom, axis=1) if self.zoom > 1 else panel.pixels
+        pixels = panel.pixels.repeat(self.zoom, axis=0).repeat(self.zoom, axis=1) if self.zoom > 1 else panel.pixels
+        return _stamped(pixels, panel.stamp, self.em) if panel.stamp else pixels
 
     def _place(self, figure: Any, cell: _Cell) -> tuple[int, int, int, int]:
         """Draw what belongs to a panel, and give the box of its pixels."""
@@ -321,7 +337,7 @@ class Sheet:
         wide, tall = figure.get_size_inches() * _DPI
         axes = figure.add_axes((left / wide, 1 - bottom / tall, 1.3 * em / wide, bar_height / tall))
         ends = {(False, False): "neither", (True, False): "min", (False, True): "max", (True, True): "both"}
-        colours = mappable(scale.kind, scale.low, scale.high)
+        colours = scale.mappable()
         bar = figure.colorbar(colours, cax=axes, extend=ends[scale.has_below, scale.has_above])
         bar.ax.tick_params(labelsize=self._points(0.9), width=em / 16, length=em / 4, pad=em / 6, colors=INK)
         bar.outline.set_linewidth(em / 20)
@@ -379,3 +395,22 @@ class Sheet:
 
 def _share(holes: float) -> str:
     return "under 0.1 %" if holes < 0.001 else f"{100 * holes:.3g} %"
+
+
+def _stamped(pixels: Colours, words: str, em: float) -> Colours:
+    """Write words on a dark plate across a picture, as large as they fit and no larger than a title."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    file = findfont(FontProperties(family=_FONT, weight="bold"))
+    height, width = pixels.shape[:2]
+    size = 1.6 * em
+    size *= min(1.0, 0.9 * width / ImageFont.truetype(file, size).getlength(words))
+    picture = Image.fromarray(pixels)
+    draw = ImageDraw.Draw(picture)
+    font = ImageFont.truetype(file, max(size, 1.0))
+    centre = (width / 2, height / 2)
+    left, top, right, bottom = draw.textbbox(centre, words, font=font, anchor="mm")
+    margin = size / 3
+    draw.rectangle((left - margin, top - margin, right + margin, bottom + margin), fill=INK)
+    draw.text(centre, words, fill="white", font=font, anchor="mm")
+    return np.asarray(picture)

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ..progress import tell_stage
+
 SIGMA = 1.0
 RADIUS = 3
 _TAPS = [math.exp(-0.5 * (k / SIGMA) ** 2) for k in range(-RADIUS, RADIUS + 1)]
@@ -297,6 +299,7 @@ class DensePNet:
     def _correlation(self, blocks: Tensor) -> Tensor:
         """Correlate blocks with the weights: axes frequency along y, part, x, block, output."""
         if self._table is None:
+            tell_stage("making tables")
             self._table = self._transformed_weights()
         count, outputs = blocks.shape[2], self._net.dense.out_channels
         frequencies, valid = len(self._table), self.cells_per_block

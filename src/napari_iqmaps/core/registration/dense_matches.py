@@ -20,9 +20,10 @@ import numpy.typing as npt
 
 from ..arguments import checked
 from ..errors import InputError
-from ..images import DataRange, as_planes
+from ..images import as_planes, range_for
 from ..opencv import opencv
 from ..progress import Progress, Steps
+from ..value_range import DataRange
 from .images import Bytes, Pair, as_pair, plane_channel_axis
 from .matches import MatchTable, parse_matches
 
@@ -59,7 +60,7 @@ def run_deepmatching(
         Further arguments, each option and each of its values an item of its own: ``("-nt", "4")``.
     timeout : float
         Seconds after which the program is stopped.
-    data_range : float or (float, float), optional
+    data_range : float, (float, float), "data" or "percentiles", optional
         The values of black and white, as in `register`; for both images, where they are arrays.
     channel_axis : int, optional
         The axis of the colours in those arrays that have three axes.
@@ -86,7 +87,12 @@ def run_deepmatching(
     """
     program, steps = _program(binary), Steps(progress, total=1)
     arguments = [str(option) for option in options]
-    images = [_bytes(image, name, data_range, channel_axis) for image, name in ((moving, "moving"), (fixed, "fixed"))]
+    sources = [_source(image, data_range, channel_axis) for image in (moving, fixed)]
+    if isinstance(data_range, str):
+        array, own, axis = sources[1]
+        used = range_for(array, own, channel_axis=axis, name="fixed image")
+        sources = [(array, used, axis) for array, _, axis in sources]
+    images = [_bytes(*source, name) for source, name in zip(sources, ("moving", "fixed"), strict=True)]
     shapes: list[tuple[int, int]] = [(image.shape[0], image.shape[1]) for image in images]
     if "-resize" in arguments and shapes[0] != shapes[1]:
         raise InputError(
@@ -110,14 +116,19 @@ def _program(binary: str | Path) -> str:
     raise InputError(f"There is no program {binary}. Give the path of the deepmatching binary.")
 
 
-def _bytes(image: Any, name: str, data_range: DataRange, channel_axis: int | None) -> Any:
-    """Give an image as 8-bit grey."""
+def _source(image: Any, data_range: DataRange, channel_axis: int | None) -> tuple[Any, DataRange, int | None]:
+    """Give the pixels of an image or of a file, their range, which a file may state, and their channel axis."""
     if isinstance(image, str | Path):
         from ..io import read_image
 
         file = read_image(image)
-        image, channel_axis, data_range = file.array, file.channel_axis, file.data_range or data_range
-    axis = plane_channel_axis(image, channel_axis)
+        stated = data_range if isinstance(data_range, str) else file.data_range or data_range
+        image, channel_axis, data_range = file.array, file.channel_axis, stated
+    return image, data_range, plane_channel_axis(image, channel_axis)
+
+
+def _bytes(image: Any, data_range: DataRange, axis: int | None, name: str) -> Any:
+    """Give an image as 8-bit grey."""
     planes = as_planes(image, data_range=data_range, channel_axis=axis, name=f"{name} image")
     if len(planes.shape) > 2:
         raise InputError(f"The {name} image is a stack (shape {planes.shape}); DeepMatching takes one plane.")
@@ -218,7 +229,7 @@ def quasi_dense_matches(
         How many pixels from its start a point may come back, when it is followed to the fixed image and back.
     min_score : float
         The least correlation of the two patches (15 x 15 pixels), -1 .. 1.
-    data_range : float or (float, float), optional
+    data_range : float, (float, float), "data" or "percentiles", optional
         The values of black and white of both images, as in `register`.
     channel_axis : int, optional
         The axis of the colours in those images that have three axes.

@@ -20,8 +20,8 @@ from ..arguments import check_fields, checked
 from ..diffdiff.lighting import comparable
 from ..diffdiff.surface import shift_scores
 from ..errors import InputError
-from ..images import DataRange
 from ..progress import Progress, Steps
+from ..value_range import DataRange
 from .candidates import Candidate, Options
 from .geometry import Matrix, as_matrix, corner_shifts, corners, is_convex, map_points, scaled
 from .images import Pair, as_pair
@@ -405,7 +405,7 @@ def local_optimum(
         is divided by its local contrast. "none": nothing.
     margin : float
         The soft score that a move must gain to count, 0 or more.
-    data_range : float or (float, float), optional
+    data_range : float, (float, float), "data" or "percentiles", optional
         The values of black and white of both images, as in `register`.
     channel_axis : int, optional
         The axis of the colours in those images that have three axes.

@@ -13,8 +13,9 @@ import numpy.typing as npt
 from .. import images
 from ..arrays import as_array
 from ..errors import InputError
-from ..images import DataRange, Planes, as_planes, check_common_range
+from ..images import Planes, as_planes, check_common_range, range_for
 from ..opencv import opencv
+from ..value_range import DataRange
 from .geometry import resizing
 
 Plane = npt.NDArray[np.float32]
@@ -69,21 +70,29 @@ class Side:
 
 @dataclass(frozen=True, eq=False)
 class Pair:
-    """The moving and the fixed image, which may differ in size."""
+    """The moving and the fixed image, which may differ in size; `standard` is the fixed one as it came."""
 
     moving: Side
     fixed: Side
+    standard: Planes
 
 
 def as_pair(moving: Any, fixed: Any, *, data_range: DataRange = None, channel_axis: int | None = None) -> Pair:
     """Check two images, either of which may be grey, and bring both to luminance."""
     named = {"moving image": moving, "fixed image": fixed}
+    used = range_of_pair(fixed, data_range, channel_axis)
     planes = [
-        as_planes(image, data_range=data_range, channel_axis=plane_channel_axis(image, channel_axis), name=name)
+        as_planes(image, data_range=used, channel_axis=plane_channel_axis(image, channel_axis), name=name)
         for name, image in named.items()
     ]
     check_common_range(planes)
-    return Pair(*map(_side, planes, named))
+    first, second = map(_side, planes, named)
+    return Pair(first, second, planes[1])
+
+
+def range_of_pair(fixed: Any, data_range: DataRange, channel_axis: int | None) -> DataRange:
+    """Give the range of both images: what is to be found in the values, it finds in the fixed one."""
+    return range_for(fixed, data_range, channel_axis=plane_channel_axis(fixed, channel_axis), name="fixed image")
 
 
 def plane_channel_axis(image: Any, channel_axis: int | None) -> int | None:

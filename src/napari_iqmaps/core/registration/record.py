@@ -12,6 +12,7 @@ import numpy.typing as npt
 from ..arguments import check_fields
 from ..errors import InputError
 from ..score_columns import Column, Part, columns
+from ..span import remarked
 from .geometry import Matrix, check_sides, corner_shifts, corners, map_points
 
 _FLAT = 1.0
@@ -130,16 +131,17 @@ class Registration:
     def sentence(self) -> str:
         """Say what came out in one sentence."""
         if not self.accepted:
-            return f"Not registered: {self.reason}"
+            return remarked(f"Not registered: {self.reason}", self.info)
         points = f", {self.inliers} matched points agree" if self.inliers is not None else ""
         before, after = self.info.get("local_ncc_before"), self.info.get("local_ncc_after")
         likeness = (
             f", local correlation {before:.2f} -> {after:.2f}" if before is not None and after is not None else ""
         )
-        return (
+        text = (
             f"Registered by {self.method}: corners move by up to {self.largest_shift:.1f} pixels{points}{likeness}, "
             f"{self.valid_fraction:.0%} of the fixed image covered."
         )
+        return remarked(text, self.info)
 
     def row(self) -> dict[str, Any]:
         """Give the result as one flat row for a table.
@@ -161,6 +163,7 @@ class Registration:
             "local_ncc_before": self.info.get("local_ncc_before"),
             "local_ncc_after": self.info.get("local_ncc_after"),
             **entries,
+            **({"span": self.info["span"]} if "span" in self.info else {}),
         }
 
     def __str__(self) -> str:

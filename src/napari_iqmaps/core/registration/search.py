@@ -18,8 +18,10 @@ from ... import __version__
 from ..arguments import checked
 from ..diffdiff import diff_diff_score
 from ..errors import InputError
-from ..images import DataRange, as_planes
+from ..images import as_planes
 from ..progress import Progress, Steps
+from ..span import range_first
+from ..value_range import DataRange
 from . import dense, features
 from .candidates import Candidate, Options
 from .evidence import Judgement, judge
@@ -319,8 +321,10 @@ def register(
         Matched points, for "matches", and for "auto" as one candidate more.
     seed : int
         Of everything random; equal seeds give equal results.
-    data_range : float or (float, float), optional
+    data_range : float, (float, float), "data" or "percentiles", optional
         The values of black and white of both images. Known for bool, uint8 and uint16, required for every other dtype.
+        ``"data"`` takes the lowest and the highest value of the fixed image, ``"percentiles"`` its 0.1th and 99.9th
+        percentile; the numbers stand in ``info["data_range"]``.
     channel_axis : int, optional
         The axis of the colours in those images that have three axes. None means grey.
     progress : callable, optional
@@ -395,6 +399,8 @@ def conclude(
     matrix = identity()
     if best.accepted and best.candidate.matrix is not None:
         matrix = best.candidate.matrix
+    if isinstance(data_range, str):  # which the pair has found in the fixed image
+        data_range = pair.standard.data_range
     planes = as_planes(moving, data_range=data_range, channel_axis=plane_channel_axis(moving, channel_axis))
 
     def placed() -> tuple[Any, Any]:
@@ -404,6 +410,7 @@ def conclude(
     registered, valid = options.steps.wait(placed)
     if planes.has_channels and channel_axis is not None:
         registered = np.moveaxis(registered, -1, channel_axis)
+    info = _info(pair, trials, options, method, planes.data_range, matrix)
     return Registration(
         matrix=matrix,
         registered=registered,
@@ -411,8 +418,8 @@ def conclude(
         method=best.candidate.method,
         inliers=best.candidate.inliers,
         accepted=best.accepted,
-        reason=best.objection,
-        info=_info(pair, trials, options, method, planes.data_range, matrix),
+        reason=range_first(info, best.objection, is_cause=False),  # methods stretch the contrast
+        info=info,
         moving_shape=pair.moving.shape,
     )
 
@@ -431,6 +438,7 @@ def _info(
         "min_overlap": options.min_overlap,
         "min_inliers": options.min_inliers,
         "seed": options.seed,
+        **pair.standard.record(),
         "data_range": data_range,
         "matches": best.candidate.n_matches,
         **judgement(pair, matrix, options.steps),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -13,9 +14,10 @@ from ... import __version__
 from ..arguments import check_fields, checked
 from ..arrays import as_array, computed
 from ..errors import InputError
-from ..images import DataRange
 from ..progress import Progress, Steps
+from ..value_range import DataRange, ValueRange
 from .geometry import Matrix
+from .images import range_of_pair
 from .record import Registration
 from .search import register
 from .warp import on_grid
@@ -113,8 +115,9 @@ def register_series(
         small errors add up; `max_shift` and `min_overlap` then hold from frame to frame.
     method, transform, max_shift, min_overlap, min_inliers, seed
         As in `register`.
-    data_range : float or (float, float), optional
-        The values of black and white of all images, as in `register`.
+    data_range : float, (float, float), "data" or "percentiles", optional
+        The values of black and white of all images, as in `register`; ``"data"`` and ``"percentiles"`` are those of the
+        image that all frames are brought to.
     channel_axis : int, optional
         The axis of the colours in `frames`.
     progress : callable, optional
@@ -138,6 +141,7 @@ def register_series(
     anchor = _frame(stack, 0) if fixed is None else _fixed(fixed, channel_axis if has_channels else None)
     shape = (int(anchor.shape[0]), int(anchor.shape[1]))
     steps = Steps(progress, total=_SHARE * len(stack))
+    used = steps.wait(partial(range_of_pair, anchor, data_range, own_axis))  # one for all frames
     colours = stack.shape[3:] if has_channels else ()
     registered = np.zeros((len(stack), *shape, *colours), stack.dtype)
     valid = np.zeros((len(stack), *shape), bool)
@@ -157,7 +161,7 @@ def register_series(
                 min_overlap=min_overlap,
                 min_inliers=min_inliers,
                 seed=seed,
-                data_range=data_range,
+                data_range=used,
                 channel_axis=own_axis,
                 progress=steps.part(number / len(stack), (number + 1) / len(stack)).progress,
             )
@@ -173,7 +177,9 @@ def register_series(
         # Views of the stack, so that the series is held once.
         results.append(replace(result, registered=registered[number], valid=valid[number]))
         steps.reach((number + 1) / len(stack))
+    rule = used.rule if isinstance(used, ValueRange) else None
     info = {
+        **({} if rule is None else {"data_range": used, "range_rule": rule}),
         "method": method,
         "transform": transform,
         "to": to,

@@ -15,8 +15,8 @@ from ..diffdiff.lighting import comparable
 from ..diffdiff.options import checked_tol
 from ..diffdiff.surface import SMALLEST_WINDOW, ShiftSurface, check_objective, judge_shifts, shift_scores
 from ..errors import InputError
-from ..images import DataRange
 from ..progress import Progress, Steps
+from ..value_range import DataRange
 from .candidates import Candidate, Options
 from .geometry import Matrix
 from .images import Pair, Side, as_pair
@@ -81,7 +81,7 @@ def search_translation(
         The original notebook's two loops, number by number: `info` then holds ``dx``, ``dy``, ``scores`` and
         ``counts`` in its order. Needs uint8 images of one size; the tolerance is 50 unless given, and no other option
         applies.
-    data_range : float or (float, float), optional
+    data_range : float, (float, float), "data" or "percentiles", optional
         The values of black and white of both images, as in `register`.
     channel_axis : int, optional
         The axis of the colours in those images that have three axes.

@@ -1,0 +1,106 @@
+"""A result in units of the image: code values as counts and as a share of black to white, or as light and contrast."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from .display import WHITE, code_values, light_of
+from .score_columns import Part, columns
+
+COLUMNS = (
+    *columns(Part.RESULTS, "own_score"),
+    *columns(Part.RESULTS, "own_unit", holds="text"),
+    *columns(Part.RESULTS, "own_percent"),
+    *columns(Part.SETTINGS, "adaptation_luminance"),
+)
+"""Of a table, beside a score in code values: the same in units of the image."""
+
+_CODES_OF: Mapping[str, Callable[[float], float]] = {"threshold": float, "mark": math.sqrt}
+"""Kinds of map whose score stands for a difference of code values, and how that follows from it."""
+
+
+class OwnUnits(NamedTuple):
+    """A difference in units of the image, and in per cent: of black to white, or of the light it is seen against.
+
+    `relation` has a place ``{}`` for the per cent.
+    """
+
+    value: float
+    unit: str
+    percent: float
+    relation: str
+
+    def words(self) -> str:
+        """Say it, such as "12.7 counts of the image, 1.3 % of black to white"."""
+        return f"{self.value:.3g} {self.unit}, {self.relation.format(f'{self.percent:.2g} %')}"
+
+    def cells(self) -> dict[str, Any]:
+        """Give it as cells of a table."""
+        return {"own_score": self.value, "own_unit": self.unit, "own_percent": self.percent}
+
+
+def own_units(codes: float, info: Mapping[str, Any]) -> OwnUnits | None:
+    """Bring a difference of code values into units of the image, whose range and light an info or a row of a table has.
+
+    None where they are the code values themselves, or where it is not known what the image holds.
+    """
+    data_range = info.get("data_range")
+    if not (isinstance(data_range, list | tuple) and len(data_range) == 2 and math.isfinite(codes)):
+        return None
+    if info.get("encoding"):
+        return _as_light(codes, info)
+    black, white = map(float, data_range)
+    if (black, white) == (0.0, WHITE):
+        return None
+    # 255 code values are the way from black to white, in equal steps.
+    share = codes / WHITE
+    # Whole numbers over a wide range are what a camera counts; (0, 1) is no count of anything.
+    is_counted = black.is_integer() and white.is_integer() and white - black >= WHITE
+    unit = "counts of the image" if is_counted else "in values of the image"
+    return OwnUnits(share * (white - black), unit, 100 * share, "{} of black to white")
+
+
+def _as_light(codes: float, info: Mapping[str, Any]) -> OwnUnits | None:
+    """Turn a difference of code values into light, at the luminance to which the image adapts an eye.
+
+    Code values are no equal steps of light, so a difference of them is another one in the shadows than in the lights.
+    It is told for one place: where the code value is the mean of the image's, V. Light of the code V + d less light of
+    the code V is the difference in cd/m2, and its ratio to the light of V the contrast. Where the encoding ends before
+    V + d, it is V and V - d.
+    """
+    adapted = info.get("adaptation_luminance")
+    if adapted is None or not adapted > 0:
+        return None
+    encoding = info["encoding"]
+    code = float(code_values(adapted, encoding))
+    top = float(code_values(info["peak_luminance"], encoding))
+    start = code if code + codes <= top else code - codes
+    light = light_of(start + codes, encoding) - light_of(start, encoding)
+    unit = f"cd/m2 at the image's mean of {adapted:.3g} cd/m2"
+    return OwnUnits(light, unit, 100 * light / adapted, "a contrast of {}")
+
+
+def units_of_score(kind: str, score: float, info: Mapping[str, Any]) -> OwnUnits | None:
+    """Give the score of a map in units of its image; None for kinds whose score is no difference, or where unknown."""
+    codes_of = _CODES_OF.get(kind)
+    if codes_of is None or not math.isfinite(score):
+        return None
+    return own_units(codes_of(score), info)
+
+
+def told(sentence: str, kind: str, score: float, info: Mapping[str, Any]) -> str:
+    """Add to the sentence that says a map's score what that is in units of the image."""
+    units = units_of_score(kind, score, info)
+    if units is None:
+        return sentence
+    joint = ", whose root is " if kind == "mark" else ": "
+    return f"{sentence.removesuffix('.')}{joint}{units.words()}."
+
+
+def grey_levels(number: float, info: Mapping[str, Any], digits: int = 3) -> str:
+    """Say a number of grey levels of 255, and what it is in units of the image."""
+    units = own_units(number, info)
+    levels = f"{number:.{digits}g} grey levels"
+    return levels if units is None else f"{levels} ({units.value:.{digits}g} {units.unit})"
