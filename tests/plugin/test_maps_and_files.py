@@ -18,6 +18,7 @@ from napari_iqmaps.core.io.map_file import read_record
 from napari_iqmaps.core.score_columns import plain
 from napari_iqmaps.plugin.distortion import DistortImage
 from napari_iqmaps.plugin.layers import is_map
+from napari_iqmaps.plugin.machine import MachineQuality
 from napari_iqmaps.plugin.provenance import write_layer
 from napari_iqmaps.plugin.reader import get_map_reader, read_map_layers
 
@@ -141,6 +142,24 @@ def test_files_are_stacked_if_they_can_be(tmp_path):
     paths.append(str(iq.write_map(small, tmp_path / "2_threshold.tif")))
     with pytest.raises(iq.InputError, match="make no stack"):
         read_map_layers(paths)
+
+
+@pytest.mark.parametrize(
+    "info",
+    [
+        {"space": {"units": ("no such unit", "m")}},
+        {"shown": {"limits": (3, 1), "colormap": "no such map"}},
+        {"shown": {"limits": "wide", "colormap": 5}},
+        {"shown": "dark", "source": 7},
+    ],
+)
+def test_what_cannot_be_shown_is_left_aside(tmp_path, info):
+    made = iq.QualityMap.of(RNG.uniform(1, 5, (20, 30)).astype(np.float32), "threshold", info)
+    path = iq.write_map(made, tmp_path / "odd_threshold.tif")
+    (layer,) = read_map_layers(str(path))
+    np.testing.assert_allclose(layer.contrast_limits, made.meaning.display_limits(made.values))
+    assert layer.colormap.name == "viridis"
+    np.testing.assert_array_equal(layer.data, made.values)
 
 
 def test_other_files_are_declined(tmp_path, mapped, save):
@@ -305,3 +324,68 @@ def test_a_distorted_copy_knows_how_it_was_made(viewer, qtbot, finish):
     assert (record["distortion"], record["call"]["function"]) == ("jpeg", "distort")
     json.dumps(plain(record))
     assert isinstance(viewer.layers[-1], Image)
+
+
+def ran(viewer):
+    """What the Python on the clipboard makes."""
+    names = {"viewer": viewer}
+    exec(QApplication.clipboard().text(), names)
+    return names["result"]
+
+
+def test_a_judgement_is_copied_with_its_registration_and_its_tolerance(add_trio, viewer, open_judge, judged, qtbot):
+    add_trio()
+    viewer.layers.remove("registered")
+    widget = open_judge()
+    widget.options["method"].value = "fast"
+    result = judged(widget)
+    widget.summary.copy.python.click()
+    made = ran(viewer)
+    np.testing.assert_array_equal(made.maps["diff_diff"].values, result.quality_map.values)
+    assert made.score.row() == result.score.row()
+    widget.tolerance.slider.value = 25.0
+    qtbot.waitUntil(lambda: widget.summary.result.score.tol == 25)
+    widget.summary.copy.python.click()
+    assert "\n    tol=25.0,\n" in QApplication.clipboard().text()
+    widget.summary.copy.command.click()
+    assert " --register fast " in QApplication.clipboard().text()
+    assert " --tol 25 " in QApplication.clipboard().text()
+    assert viewer.layers["moving: registered"].metadata["iqmaps_picture"]["call"]["function"] == "register"
+
+
+def test_a_judgement_of_a_registered_layer_is_copied(add_trio, viewer, open_judge, judged):
+    add_trio()
+    widget = open_judge()
+    result = judged(widget)
+    widget.summary.copy.python.click()
+    np.testing.assert_array_equal(ran(viewer).maps["diff_diff"].values, result.quality_map.values)
+
+
+def test_what_the_viewer_places_is_said_to_be_in_no_file(add_trio, viewer, open_judge, judged, shift):
+    moving, registered, _ = add_trio()
+    viewer.layers.remove(registered)
+    moving.translate = [-step for step in shift]
+    widget = open_judge()
+    widget.options["method"].value = "as placed in the viewer"
+    judged(widget)
+    widget.summary.copy.python.click()
+    text = QApplication.clipboard().text()
+    assert "# 'moving' was judged where the viewer shows it" in text
+    assert "\nregistered = ...  #" in text
+
+
+def test_a_distortion_and_a_curve_are_copied(viewer, qtbot, finish):
+    photo = (PHOTO // 8).astype(np.uint8)[:32, :32]
+    viewer.add_image(photo, name="photo")
+    widget = DistortImage(viewer)
+    qtbot.addWidget(widget)
+    widget.run()
+    finish(widget)
+    widget.copy.python.click()
+    np.testing.assert_array_equal(ran(viewer), viewer.layers[-1].data)
+    curves = MachineQuality(viewer)
+    qtbot.addWidget(curves)
+    curves.run_curve()
+    finish(curves)
+    curves.curves.copy.python.click()
+    np.testing.assert_array_equal(ran(viewer).scores, curves.curves.curves[0].scores)

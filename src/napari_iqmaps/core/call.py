@@ -26,13 +26,14 @@ class Given:
 
     `name`: what its layer is called. `path`: the file that it was read from; empty if there is none. `what`: type and
     size, such as ``"uint16, 512 x 512"``. `of_layer`: what follows the layer to give the pixels; empty if no expression
-    does.
+    does. `planes`: shape of a stack, which may come of several files, of which only the first is known; else empty.
     """
 
     name: str
     path: str = ""
     what: str = ""
     of_layer: str = ".data"
+    planes: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,10 @@ class Call:
         lines += [f"# {' '.join(remark.split())}" for remark in self.remarks]
         if any(not given.path and given.of_layer for _, given in self.images.items()):
             lines.append("# In napari's console; elsewhere, load the pixels of the layer here.")
-        lines += [_loaded(name, given) for name, given in self.images.items()]
+        for name, given in self.images.items():
+            lines.append(_loaded(name, given))
+            if given.path and given.planes:
+                lines.append(f'assert {name}.shape == {given.planes}, "the stack was made of several files"')
         lines += [f"{name} = ...  # {_described(value)}: load it here" for name, value in self._arrays()]
         lines.append("")
         if self.before is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
@@ -24,6 +24,7 @@ from .arrangement import Arrangement, add_beside
 from .canvas import ARROW, canvas_of
 from .diff_diff_run import JudgedResult
 from .layers import METADATA_KEY, PICTURE_KEY, holds, looks_of, move_onto, plane_of_view, spatial_state
+from .provenance import note
 from .tasks import breathe
 
 BETTER, WORSE = 1, 2
@@ -225,6 +226,8 @@ class JudgedLayers:
             info = {PICTURE_KEY: {"method": "registered", "source": grid.name}}
             looks = {"rgb": moving.rgb, **looks_of(moving)}
             self._put_image("registered", result.registered, f"{moving.name}: registered", grid, info, looks)
+            if result.call is not None and result.call.before is not None:
+                note(self.layers["registered"], replace(result.call.before, time=result.call.time))
         for role, pixels, name in (
             ("before", result.before, Grid.of(moving, fixed).name),
             ("after", result.after, grid.name),

@@ -92,7 +92,9 @@ def _given(layer: Any, pixels: Any, within: str) -> Given:
     source = layer.source
     # Of a layer that was made from another one, the file holds something else.
     path = "" if source.path is None or source.parent is not None else str(source.path)
-    return Given(layer.name, path, f"{pixels.dtype}, {' x '.join(map(str, pixels.shape))}", within)
+    shape = tuple(map(int, pixels.shape))
+    planes = shape if layer.ndim > 2 else ()
+    return Given(layer.name, path, f"{pixels.dtype}, {' x '.join(map(str, shape))}", within, planes)
 
 
 def common_channel_axis(images: Iterable[LayerPixels]) -> int | None:

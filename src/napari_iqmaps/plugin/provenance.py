@@ -99,6 +99,8 @@ def layer_of(quality_map: QualityMap, name: str) -> Image:
     """
     info = quality_map.info
     where = space.checked(info, quality_map.values.ndim, "The info of the map")
+    if not _are_units(where.get("units", ())):
+        del where["units"]
     shown = info.get(_SHOWN)
     shown = shown if isinstance(shown, Mapping) else {}
     affine = np.asarray(where.pop("affine", np.eye(quality_map.values.ndim + 1)), float)
@@ -112,6 +114,14 @@ def layer_of(quality_map: QualityMap, name: str) -> Image:
         with contextlib.suppress(KeyError, ValueError, TypeError):  # a colormap that this napari does not have
             layer.colormap = ensure_colormap(shown["colormap"])
     return layer
+
+
+def _are_units(names: Sequence[str]) -> bool:
+    try:
+        Image(np.zeros((1,) * max(len(names), 2)), units=names or None)
+    except (ValueError, AttributeError, TypeError):  # what the library of units raises for words that are none
+        return False
+    return True
 
 
 def _limits(stated: Any) -> tuple[float, float] | None:

@@ -67,7 +67,14 @@ def test_other_programs_read_the_size_of_a_pixel(tmp_path, space, width, height)
 
 
 @pytest.mark.parametrize(
-    "space", [{}, {"scale": (2, 2)}, {"scale": (1, 2), "units": ("pixel", "pixel")}, {"units": ("um", "um")}]
+    "space",
+    [
+        {},
+        {"scale": (2, 2)},
+        {"scale": (1, 2), "units": ("pixel", "pixel")},
+        {"units": ("um", "um")},
+        {"scale": (1e-200, 1e300), "units": ("um", "um")},
+    ],
 )
 def test_no_size_is_made_up(tmp_path, space):
     assert iq.read_image(iq.write_map(the_map(space), tmp_path / "map.tif")).pixel_size is None
@@ -97,6 +104,8 @@ def test_a_stack_names_its_axes(tmp_path):
         {"affine": ((1, 0), (0, 1))},
         {"rotate": ((1, 0), (0, "a"))},
         {"shear": (1, 2)},
+        {"affine": ((0, 0, 1), (0, 0, 1), (0, 0, 1))},
+        {"rotate": ((1e200, 0), (0, 1e200))},
     ],
 )
 def test_what_cannot_be_a_place_is_refused(tmp_path, space):

@@ -34,6 +34,7 @@ _SHORT = {"pm": "picometer", "nm": "nanometer", "um": MICROMETRE, "µm": MICROME
     "in": "inch",
     "m": "meter",
 }
+_SMALLEST, _LARGEST = 1e-5, 1e12  # micrometres, which the tags of a TIFF can state
 _AXES = frozenset("tzc")  # leading axes whose letters mean the same to TIFF
 
 
@@ -84,8 +85,10 @@ def pixel_size_of(space: Mapping[str, Any]) -> tuple[float, float] | None:
     lengths = [_MICROMETRES.get(_SHORT.get(unit, unit)) for unit in units]
     if len(lengths) != 2 or None in lengths or lengths[0] != lengths[1] or "scale" not in space:
         return None
-    sides = np.linalg.norm(_linear(space), axis=0)[-2:] * lengths[0]
-    return (float(sides[0]), float(sides[1])) if np.isfinite(sides).all() and (sides > 0).all() else None
+    with np.errstate(all="ignore"):
+        height, width = map(float, np.linalg.norm(_linear(space), axis=0)[-2:] * lengths[0])
+    is_fit = all(_SMALLEST <= side <= _LARGEST for side in (height, width))
+    return (height, width) if is_fit else None
 
 
 def letters_of(space: Mapping[str, Any], ndim: int) -> str:
@@ -116,6 +119,10 @@ def _matrix(fields: Fields, name: str, size: int) -> list[list[float]] | None:
     rows = value if isinstance(value, list) and len(value) == size else []
     if not rows or not all(isinstance(row, list) and len(row) == size and all(map(is_number, row)) for row in rows):
         fields.refuse(name, f"{size} lists of {size} finite numbers")
+    with np.errstate(all="ignore"):
+        scale = np.linalg.det(np.asarray(rows, float))
+    if scale == 0 or not np.isfinite(scale):
+        fields.refuse(name, "a matrix that can be inverted")
     return rows
 
 
