@@ -14,11 +14,11 @@ from superqt import QCollapsible
 
 from ..core.errors import InputError, IqmapsError
 from ..core.progress import Progress
-from . import export
+from . import export, settings
 from .figure_view import FigureView
 from .follower import Connections, Follower
 from .inputs import REGION, InputSlot, LayerChoosers, RangeEdit
-from .layers import LayerPixels, pixels_of, place_all
+from .layers import LayerPixels, holds, pixels_of, place_all
 from .options import OptionWidget, make_options, read_options, takes
 from .parts import MARGIN, button, form_of, wrapped
 from .regions import Region, region_of
@@ -56,6 +56,7 @@ class Panel(QWidget):
         self.layers = LayerChoosers(viewer, self.slots, self.region_slot or REGION)
         self.range = RangeEdit()
         self.options = self.make_options(type(self).functions)
+        self.unset = self.take_settings()
         self.message = wrapped()
         self.button = button("Run")
         self.follow = QCheckBox("Follow")
@@ -77,6 +78,14 @@ class Panel(QWidget):
     def make_options(self, functions: Iterable[Callable[..., Any]]) -> dict[str, OptionWidget]:
         """Make the option widgets, in their order; override to leave some out, or to make some otherwise."""
         return make_options(functions)
+
+    def take_settings(self) -> list[str]:
+        """Start from what the user has set in napari's preferences; give what to say of those that it cannot."""
+        defaults, refused = settings.defaults_of(self.options)
+        for name, value in defaults.items():
+            self.options[name].value = value
+        self.range.set_default(settings.stored().get("range_rule", self.range.default_rule))
+        return refused
 
     def insert_above_summary(self, widget: QWidget) -> None:
         """Put a part of one's own between the state of the work and its result."""
@@ -251,6 +260,13 @@ class MapWidget(Panel):
     def start(self, work: Callable[[Progress], Any], name: str, text: str, then: Callable[[Any], None]) -> None:
         """Start work in a thread, say so, and go on with what it gives; nothing else may be running."""
         self._start(Task(work, name), text, then)
+
+    def choose(self, layer: Any) -> None:
+        """Take a layer as the image to work on, if it can be one."""
+        if holds(self.layers.first.choices, layer):
+            self.layers.first.value = layer
+        else:
+            self.say(f"{layer.name!r} is no image that can be chosen here. Choose one above.")
 
     # Life of a task
 

@@ -144,6 +144,7 @@ class RangeEdit(Container):  # type: ignore[type-arg]
             "range of their type. Of light (luminance: absolute), white is what has 100 cd/m2; leave the fields empty "
             "if values are cd/m2."
         )
+        self.default_rule = _SHOWN
         self.rule = ComboBox(name="rule", choices=[_SHOWN, _TYPE, *_BITS, _TYPED], value=_SHOWN, tooltip=tooltip)
         self.black = LineEdit(name="black", tooltip=tooltip)
         self.white = LineEdit(name="white", tooltip=tooltip)
@@ -163,9 +164,19 @@ class RangeEdit(Container):  # type: ignore[type-arg]
         """Show what is black and white in a layer."""
         if layer is not self._layer and self.rule.value == _TYPED:
             with self.rule.changed.blocked():
-                self.rule.value = _SHOWN  # a range stated for one image says nothing about another
+                self.rule.value = self.default_rule  # a range stated for one image says nothing about another
         self._layer = layer
         self._fill()
+
+    def set_default(self, rule: str) -> None:
+        """Start from a rule, if there is one of that name, and go back to it."""
+        if rule in self.rule.choices and rule != _TYPED:
+            self.default_rule = rule
+            self.reset()
+
+    def reset(self) -> None:
+        """Go back to the rule of the start."""
+        self.rule.value = self.default_rule
 
     def set_luminance(self, luminance: Luminance) -> None:
         """Tell whether values are display codes or light, and show what that means for black and white."""
