@@ -83,6 +83,19 @@ def test_the_sentence_gives_the_score_and_its_reservations():
     assert "Not enough evidence: too small" in quality_map(one, not_enough_evidence="too small").sentence()
 
 
+def test_a_plane_has_a_sentence_of_its_own():
+    one = np.full((2, 2), 0.25, np.float32)
+    stack = quality_map(np.stack([one, one * 3, one * np.nan]))
+    assert stack.plane_sentence((1,)) == f"Plane 1: {quality_map(one * 3).sentence()}"
+    assert stack.plane_sentence((2,)) == "Plane 2: no answer."
+    assert quality_map(one).plane_sentence(()) == quality_map(one).sentence()
+    lazy = QualityMap.of(da.from_array(stack.values, chunks=2), stack.kind, stack.info)
+    assert lazy.plane_sentence((1,)) == stack.plane_sentence((1,))
+    for wrong in ((3,), (-1,), (), (0, 0)):
+        with pytest.raises(InputError, match=r"no plane .* from \(0,\) to \(2,\)"):
+            stack.plane_sentence(wrong)
+
+
 def test_a_lazy_map_says_so_and_computes_to_the_same_numbers():
     values = np.random.default_rng(0).random((2, 5, 6)).astype(np.float32)
     array = da.from_array(values, chunks=3)

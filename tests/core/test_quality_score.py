@@ -32,6 +32,17 @@ def test_a_reason_takes_the_evidence_away():
     assert str(none) == "Quality: no answer. Not enough evidence: it has no valid pixel."
 
 
+def test_a_plane_has_a_sentence_of_its_own():
+    score = iq.QualityScore.of([[20, np.nan], [70, 30]], uncertainty=6, reasons=["", "it is black.", "", "too small."])
+    assert score.plane_sentence((1, 0)) == "Plane 1, 0: Quality 70 of 100 (0 best, 100 worst), give or take 6."
+    assert score.plane_sentence((0, 1)) == "Plane 0, 1: Quality: no answer. Not enough evidence: it is black."
+    assert score.plane_sentence((1, 1)).endswith("Not enough evidence: too small.")
+    alone = iq.QualityScore.of(20)
+    assert alone.plane_sentence(()) == alone.sentence()
+    with pytest.raises(iq.InputError, match="no plane"):
+        score.plane_sentence((2, 0))
+
+
 def test_a_stack_is_the_mean_of_those_that_have_an_answer():
     score = iq.QualityScore.of([20, 30, np.nan, 70], uncertainty=6, reasons=["", "", "it is uniform.", ""])
     assert score.value == 40

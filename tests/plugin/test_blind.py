@@ -300,6 +300,28 @@ def test_a_lazy_stack_stays_lazy_and_all_its_planes_come_in_one_go(viewer, textu
     assert widget.summary.sentence.text() == expected.score.sentence()
 
 
+def test_maps_are_live_and_scores_of_regions_go_out_of_date_with_the_result(viewer, texture, open_blind, run, finish):
+    viewer.add_image(np.stack([texture, texture // 2]), name="texture", contrast_limits=(0, 255))
+    shapes = viewer.add_shapes([BOX], name="regions")
+    widget = open_blind()
+    widget.layers.region.value = shapes
+    run(widget)
+    finish(widget)
+    heads = widget.summary.standing, widget.regions.standing
+    for head in heads:
+        assert head.heading.text().startswith("Image 'texture' · model deepbqa · weights deepbqa.safetensors · black 0")
+    viewer.dims.set_current_step(0, 1)
+    score = widget.summary.result.assessment.score
+    assert widget.summary.plane.text() == score.plane_sentence((1,))
+    widget.options["maps"].boxes["error"].setChecked(False)
+    assert all(head.is_current for head in heads)
+    assert widget.regions.save.isEnabled()
+    widget.options["device"].value = "cpu"
+    for head in heads:
+        assert head.state.text() == "Out of date: the device is another."
+    assert not widget.regions.save.isEnabled()
+
+
 def test_follow_runs_again_when_the_image_changes_and_not_when_shapes_do(
     viewer, photo, open_blind, untrained, qtbot, patience, finish
 ):

@@ -253,7 +253,12 @@ def smaller(layers):
 
 @pytest.mark.parametrize(
     ("change", "message"),
-    [(twice, "chosen twice"), (same, "both the moving and the fixed"), (elsewhere, AS_PLACED), (smaller, "one grid")],
+    [
+        (twice, "both as the moving image and as the registered image"),
+        (same, "both as the moving image and as the fixed image"),
+        (elsewhere, AS_PLACED),
+        (smaller, "one grid"),
+    ],
 )
 def test_what_does_not_work_is_told(add_trio, open_judge, told, finish, viewer, change, message):
     add_trio()

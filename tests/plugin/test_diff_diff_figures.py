@@ -43,6 +43,50 @@ def test_figures_look_closer_and_go_to_files(shift, add_trio, open_judge, judged
     assert [int(row["count"]) for row in rows] == [block.count for block in result.score.blocks]
 
 
+def test_a_judgement_and_its_figures_say_when_they_are_past(add_trio, open_judge, judged, finish):
+    moving, *_ = add_trio()
+    widget = open_judge()
+    judged(widget)
+    summary, panel = widget.summary.standing, widget.closer
+    said = "Moving 'moving' · fixed 'fixed' · registered 'registered' · black 0, white 255 · "
+    assert summary.heading.text().startswith(said)
+    panel.buttons["Tolerance"].click()
+    finish(widget)
+    assert panel.standing.heading.text().startswith(said)
+    widget.tolerance.slider.value += 5  # what is shown is counted again, the figure is not
+    widget._recount()
+    assert summary.is_current
+    assert panel.standing.state.text() == "Out of date: the tolerance is another."
+    assert not panel.save_figure.isEnabled()
+    assert panel.save_blocks.isEnabled()
+    panel.buttons["Ladder"].click()
+    finish(widget)
+    widget.tolerance.slider.value += 5  # the ladder has tolerances of its own
+    widget._recount()
+    assert panel.standing.is_current
+    widget.options["illumination"].value = "none"
+    for head in (summary, panel.standing):
+        assert head.state.text() == "Out of date: the illumination is another."
+    assert not panel.save_blocks.isEnabled()
+    widget.options["illumination"].value = "local"
+    moving.affine = [[1, 0, 3], [0, 1, 0], [0, 0, 1]]  # only a placement that is judged is one
+    assert summary.is_current
+    judged(widget)
+    assert panel.standing.heading.isHidden()
+
+
+def test_a_tolerance_that_nobody_has_found_is_asked_for_by_another_run(add_trio, open_judge, judged):
+    add_trio()
+    widget = open_judge()
+    widget.tolerance.box.value = False
+    judged(widget)
+    widget.tolerance.box.value = True
+    widget._recount()
+    assert widget.summary.standing.state.text() == "Out of date: the tolerance is another."
+    judged(widget)
+    assert widget.summary.standing.is_current
+
+
 @pytest.mark.parametrize(("largest", "first", "last"), [(95, 10, 90), (34, 5, 45), (0.4, 0.1, 0.9), (255, 50, 450)])
 def test_the_ladder_reaches_as_far_as_the_map(largest, first, last):
     values = np.full((20, 20), np.nan, np.float32)

@@ -139,8 +139,8 @@ def test_a_stack_is_registered_and_judged_frame_by_frame(viewer, trio, open_judg
     assert {int(corners[0, 0]) for corners in layer_of("blocks").data} == {0, 1}
     for number, part in enumerate(result.score.planes):
         viewer.dims.set_current_step(0, number)
-        assert widget.plane_words.text() == f"Plane {number}: {part.sentence()}"
-    assert not widget.plane_words.isHidden()
+        assert widget.summary.plane.text() == f"Plane {number}: {part.sentence()}"
+    assert not widget.summary.plane.isHidden()
 
 
 def test_each_plane_has_a_row_in_a_table(viewer, trio, open_judge, judged, finish, tmp_path, monkeypatch):

@@ -164,6 +164,25 @@ def test_the_slider_and_the_number_are_one_strength(viewer, photo, open_hiding):
     assert heard
 
 
+def test_a_hidden_mark_is_of_what_the_mark_shows_white(viewer, photo, open_hiding, hidden_layers, told):
+    viewer.add_image(photo, name="photo")
+    mark = viewer.add_image(photo[:20, :30].copy(), name="mark", contrast_limits=(0, 255))
+    widget = open_hiding()
+    widget.layers.images["image"].value = viewer.layers["photo"]
+    widget.layers.images["mark"].value = mark
+    hidden_layers(widget)
+    standing = widget.summary.standing
+    assert standing.heading.text().startswith("Image 'photo' · mark 'mark' · model contrast")
+    mark.contrast_limits = (0, 90)
+    widget._check()
+    assert standing.state.text() == "Out of date: the look of the mark is another."
+    widget.layers.images["mark"].value = None
+    assert "there is no mark" in standing.state.text()
+    widget.layers.images["mark"].value = viewer.layers["photo"]
+    widget.run()
+    assert "'photo' is chosen both as the image and as the mark" in told[-1]
+
+
 def test_clamp_with_an_amplitude(viewer, photo, open_hiding, hidden_layers):
     viewer.add_image(photo, name="photo")
     widget = open_hiding()

@@ -274,6 +274,42 @@ def test_the_theme_of_the_viewer_is_that_of_the_plot(viewer, photo, open_machine
     assert light.pixelColor(2, 2).lightness() > dark.pixelColor(2, 2).lightness() + 100
 
 
+def test_curves_say_what_they_are_of_and_when_that_is_past(viewer, photo, open_machine, curve, run):
+    stack = viewer.add_image(np.stack([photo, photo // 2]), name="stack", contrast_limits=(0, 255))
+    shapes = viewer.add_shapes([SQUARE], name="here")
+    widget = open_machine()
+    standing = widget.curves.standing
+    curve(widget, "jpeg")
+    assert standing.heading.text().startswith("Image 'stack' · ")
+    assert "black 0, white 255" in standing.heading.text()
+    widget.layers.region.value = shapes  # a curve is of the whole image
+    widget.curves.distortion.value = "haze"
+    assert standing.is_current
+    widget.curves.fails_below.value = 0.7
+    assert standing.state.text() == "Out of date: the limit of failing is another."
+    assert not widget.curves.save.isEnabled()
+    widget.curves.fails_below.value = 0.5
+    assert standing.is_current
+    run(widget)
+    assert widget.summary.plane.text().startswith("Plane 0: ")
+    stack.data = stack.data // 2
+    for head in (standing, widget.summary.standing):
+        assert head.state.text() == "Out of date: the data of 'stack' have changed."
+    widget.curves.clear_button.click()
+    assert standing.isHidden()
+
+
+def test_a_curve_stops_when_its_image_is_removed(viewer, open_machine, finish):
+    image = viewer.add_image(np.random.default_rng(1).integers(0, 256, (400, 400), dtype=np.uint8), name="large")
+    widget = open_machine()
+    widget.options["tile"].value = "64"
+    widget.curves.button.click()
+    viewer.layers.remove(image)
+    finish(widget)
+    assert widget.curves.curves == []
+    assert "'large' was removed; the run was stopped." in widget.status.text()
+
+
 def test_the_sample_of_severities_can_be_judged_plane_by_plane(viewer, open_machine, metrifier):
     (layer,) = samples.severities()
     stack = viewer.add_layer(Layer.create(*layer))

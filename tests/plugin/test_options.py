@@ -52,8 +52,8 @@ def test_every_option_of_a_signature_gets_a_widget_with_its_default(qapp):
         "exact": False,
     }
     assert widgets["device"].choices == ("auto", "cpu")
-    assert widgets["model"].tooltip == "Which one."
-    assert widgets["strength"].tooltip == "How many, how strong."
+    assert widgets["model"].tooltip == "Which one.\nIn Python: model"
+    assert widgets["strength"].tooltip == "How many, how strong.\nIn Python: strength"
 
 
 def test_what_is_typed_is_what_the_function_gets(qapp):

@@ -339,13 +339,19 @@ def test_a_region_limits_map_score_and_histogram(viewer, photo, open_widget, fin
     assert f"{inside.mean():.3g}" in widget.summary.sentence.text()
 
 
-def test_the_input_may_go_during_a_run(viewer, photo, open_widget, finish):
+def test_a_run_stops_when_its_input_is_removed(viewer, photo, open_widget, finish):
     viewer.add_image(np.tile(photo, (8, 8)), name="photo")
+    viewer.add_image(photo, name="other")
     widget = open_widget()
+    widget.layers.images["image"].value = viewer.layers["photo"]
     widget.run()
-    viewer.layers.clear()
+    viewer.layers.remove("photo")
     finish(widget)
-    assert [layer.name for layer in viewer.layers] == ["Visibility threshold: photo"]
+    assert [layer.name for layer in viewer.layers] == ["other"]
+    assert widget.status.text() == "Error: 'photo' was removed; the run was stopped."
+    widget.run()
+    finish(widget)
+    assert viewer.layers[-1].name == "Visibility threshold: other"
 
 
 def test_the_widget_may_go_during_a_run(viewer, photo, qtbot, patience):

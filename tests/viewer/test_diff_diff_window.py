@@ -84,4 +84,4 @@ def test_the_wrong_way_and_a_shaking_series(viewer, judging, finish, look):
     assert len(widget._current[0].registrations) == 9
     viewer.dims.set_current_step(0, 3)
     look(widget, "diff_diff_series", "Map")
-    assert widget.plane_words.text().startswith("Plane 3: ")
+    assert widget.summary.plane.text().startswith("Plane 3: ")

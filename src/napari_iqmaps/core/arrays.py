@@ -96,6 +96,15 @@ def _conversion(value: Any) -> str:
     return f"It is a {type(value).__name__}; give an array of numpy."
 
 
+def check_plane(index: tuple[int, ...], shape: tuple[int, ...]) -> str:
+    """Refuse the index of a plane that a stack with these leading axes has not; give what the plane is called."""
+    if len(index) != len(shape) or any(not 0 <= at < length for at, length in zip(index, shape, strict=True)):
+        last = tuple(length - 1 for length in shape)
+        give = f"an index from {(0,) * len(shape)} to {last}" if shape else "() for an image without planes"
+        raise InputError(f"There is no plane {index}. Give {give}.")
+    return f"Plane {', '.join(map(str, index))}: " if index else ""
+
+
 def check_numbers(array: Any, name: str) -> None:
     """Refuse an array that holds no real numbers."""
     kind = array.dtype.kind

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .arguments import check_fields, checked, shown
-from .arrays import as_array, computed, is_dask
+from .arrays import as_array, check_plane, computed, is_dask
 from .errors import InputError
 from .kinds import KINDS, Kind
 from .observers import viewing
@@ -142,6 +142,31 @@ class QualityMap:
         if reason := self.info.get("not_enough_evidence"):
             text += f" Not enough evidence: {reason}"
         return text
+
+    @checked
+    def plane_sentence(self, index: tuple[int, ...]) -> str:
+        """Say the score of one plane of a stack in words.
+
+        Parameters
+        ----------
+        index : tuple of int
+            Of the plane, one number for each leading axis, counted from 0.
+
+        Returns
+        -------
+        str
+            The number of the plane, and what its score means; the reservations are those of `sentence`. Of a lazy map
+            the score of the plane is computed.
+
+        Raises
+        ------
+        InputError
+            If there is no such plane.
+        """
+        plane = check_plane(index, self.values.shape[:-2])
+        score = float(computed(self.score[index] if index else as_array(self.score, "score")))
+        said = self.meaning.score_means.format(score=f"{score:.3g}") if math.isfinite(score) else "no answer."
+        return plane + said
 
     def __repr__(self) -> str:
         shape = " x ".join(map(str, self.values.shape))

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .arguments import check_fields, checked
-from .arrays import numbers
+from .arrays import check_plane, numbers
 from .errors import InputError
 from .score_columns import origin, plain
 
@@ -153,6 +153,37 @@ class QualityScore:
             if missing := self.planes.size - valid.size:
                 text += f" {missing} {'plane has' if missing == 1 else 'planes have'} no answer."
         return f"{text} Not enough evidence: {self.reason}" if not self.enough_evidence else text
+
+    @checked
+    def plane_sentence(self, index: tuple[int, ...]) -> str:
+        """Say the score of one plane of a stack in words, with its uncertainty and its reservations.
+
+        Parameters
+        ----------
+        index : tuple of int
+            Of the plane, one number for each leading axis, counted from 0.
+
+        Returns
+        -------
+        str
+            The number of the plane, and one sentence or more as `sentence` says them of one image.
+
+        Raises
+        ------
+        InputError
+            If there is no such plane.
+        """
+        plane = check_plane(index, self.planes.shape)
+        number = int(np.ravel_multi_index(index, self.planes.shape)) if index else 0
+        part = QualityScore.of(
+            self.planes[index],
+            uncertainty=self.uncertainty[index],
+            reasons=self.reasons[number : number + 1],
+            lower_is_better=self.lower_is_better,
+            range=self.range,
+            info=self.info,
+        )
+        return plane + part.sentence()
 
     def __str__(self) -> str:
         return self.sentence()

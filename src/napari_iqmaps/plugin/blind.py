@@ -65,6 +65,11 @@ class AssessedResult(Result):
         shown = [part.quality_map.kind for part in self.parts if isinstance(part, Result)]
         return self.made(self.assessment.compute(), shown, self.names)
 
+    def plane_words(self, index: tuple[int, ...]) -> str:
+        """Say the score of one plane of a stack; nothing as long as it is not computed."""
+        assert self.assessment is not None
+        return "" if self.assessment.is_lazy else self.assessment.score.plane_sentence(index)
+
     def row(self) -> dict[str, Any]:
         """Sum up the score as a row of a table, with the mean of each map."""
         assert self.assessment is not None
@@ -110,6 +115,7 @@ class BlindQuality(MapWidget):
         optional=True,
     )
     main_options = ("model", "maps")
+    live_options = ("maps",)
     refuses_light = "the blind networks judge display codes"
 
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
@@ -253,16 +259,21 @@ class BlindQuality(MapWidget):
             return
         assert result.assessment is not None
         areas = areas_of(shapes, self._shown[0], result.assessment.judge.shape)
-        work, then = partial(measured, result.assessment, areas), partial(self._on_measured, shapes)
-        self.start(work, "Measuring regions", "Measuring the regions…", then)
+        work, then = partial(measured, result.assessment, areas), partial(self._on_measured, shapes, result)
+        of = self.of(self.summary.standing)
+        self.start(work, "Measuring regions", "Measuring the regions…", then, of)
 
-    def _on_measured(self, shapes: Any, regions: list[RegionQuality]) -> None:
+    def _on_measured(self, shapes: Any, result: Result, regions: list[RegionQuality]) -> None:
         self.say("")
+        if shapes is not self._watched:
+            return
         if len(regions) != len(shapes.data):
             self._measure_again = True  # drawn in the meantime
             return
         write_features(shapes, regions)
         self.regions.show_regions(shapes.name, regions)
+        if (of := self.of(self.summary.standing)) is not None:
+            self.date(self.regions.standing, of, result.quality_map.info)
 
     def _save_regions(self) -> None:
         result = self.summary.result

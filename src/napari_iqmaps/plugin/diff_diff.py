@@ -15,7 +15,7 @@ from ..core.registration import register
 from ..core.registration.geometry import TRANSFORMS
 from ..core.registration.search import METHODS
 from . import export
-from .diff_diff_figures import FIGURES, Closer, CloserPanel, plane_of
+from .diff_diff_figures import FIGURES, Closer, CloserPanel, Ladder, plane_of
 from .diff_diff_layers import JudgedLayers, lie_alike, placed_by_viewer, rows_of, set_affine
 from .diff_diff_run import JudgedResult, judge
 from .follower import REST_MILLISECONDS, timer
@@ -23,8 +23,9 @@ from .frame import Key, MapWidget
 from .inputs import InputSlot, is_picture
 from .layers import PICTURE_KEY, LayerPixels, common_channel_axis, holds
 from .options import OptionWidget, ToleranceBar, make_options, read_options
-from .parts import ViewButtons, wrapped
+from .parts import ViewButtons
 from .results import Request
+from .snapshot import Snapshot
 
 if TYPE_CHECKING:
     import napari
@@ -142,8 +143,6 @@ def guessed_roles(layers: Iterable[Any]) -> dict[str, Any]:
 def refuse_unfit(roles: Mapping[str, Any], pixels: Mapping[str, LayerPixels], *, wants_affine: bool) -> None:
     """Stop at layers that cannot be the images of one registration."""
     moving, fixed, registered = (roles[name] for name in _SLOTS)
-    if moving is fixed:
-        raise InputError(f"{moving.name!r} is both the moving and the fixed image. Choose two layers.")
     if registered is not None:
         _refuse_unfit_registered(moving, fixed, registered, pixels)
     common_channel_axis(pixels.values())
@@ -161,8 +160,6 @@ def refuse_unfit(roles: Mapping[str, Any], pixels: Mapping[str, LayerPixels], *,
 
 
 def _refuse_unfit_registered(moving: Any, fixed: Any, registered: Any, pixels: Mapping[str, LayerPixels]) -> None:
-    if registered is moving or registered is fixed:
-        raise InputError(f"{registered.name!r} is chosen twice. Choose the registered image, or none to register here.")
     (height, width), (own_height, own_width) = pixels["fixed"].plane_shape, pixels["registered"].plane_shape
     if (height, width) != (own_height, own_width):
         raise InputError(
@@ -228,10 +225,8 @@ class DiffDiff(MapWidget):
         super().__init__(viewer)
         self.tolerance = ToleranceBar(self)
         self.views = ViewButtons(_SHOWS, "Map", self)
-        self.plane_words = wrapped()
-        self.plane_words.hide()
         self.closer = CloserPanel(self)
-        for part in (self.views, self.tolerance, self.plane_words):
+        for part in (self.views, self.tolerance):
             self.insert_above_summary(part)
         self.insert_below_summary(self.closer)
         self._throttle = timer(self, _THROTTLE_MILLISECONDS, self._recount)
@@ -242,7 +237,7 @@ class DiffDiff(MapWidget):
         self.closer.figure_save_wanted.connect(self._save_figure)
         self.closer.blocks_save_wanted.connect(self._save_blocks)
         self.closer.planes_save_wanted.connect(self._save_planes)
-        self._connections.connect(viewer.dims.events.current_step, self._on_step)
+        self.tolerance.box.changed.connect(self._check)
         self._connections.connect(viewer.layers.events.inserted, self._guess_roles)
         for chooser in self.layers.images.values():
             chooser.native.activated.connect(self._on_role_chosen)
@@ -276,6 +271,16 @@ class DiffDiff(MapWidget):
         if name in OF_REGISTERING:
             return self._registers
         return given if name == "black_border" else True
+
+    def entered(self) -> dict[str, Any]:
+        """Add the tolerance, or that the core finds it."""
+        return {"tolerance": "auto" if self.tolerance.is_automatic else self.tolerance.value}
+
+    def placed(self) -> tuple[str, ...]:
+        """Say that the region lies on the fixed image, and that a placement in the viewer is what is judged."""
+        region = () if self.layers.region.value is None else ("region", "fixed")
+        judges_placement = not self._registers and self.layer("registered") is None
+        return (*region, *(("moving", "fixed") if judges_placement else ()))
 
     def result_key(self, request: Request) -> Key:
         """Keep one set of layers for each choice of images."""
@@ -346,7 +351,10 @@ class DiffDiff(MapWidget):
         self.views.show()
         self.closer.show()
         self.closer.show_figure(None)
-        self.closer.offer_tables(blocks=bool(result.score.blocks), planes=len(result.score.planes) > 1)
+        self.forget(self.closer.standing)
+        self.summary.standing.offer(self.closer.save_blocks, bool(result.score.blocks))
+        self.summary.standing.offer(self.closer.save_planes)
+        self.closer.save_planes.setVisible(len(result.score.planes) > 1)
         self._show_view(self.views.chosen)
         self._on_counted(result)
 
@@ -375,25 +383,20 @@ class DiffDiff(MapWidget):
         layers.recount(result, self.views.chosen)
         self._current = (result, layers, roles)
         self.summary.restate(result)
+        if found is not None or not self.tolerance.is_automatic:
+            self.restate(self.summary.standing, self.entered())
         self._on_counted(result)
         self._rest.start()
 
     def _on_counted(self, result: JudgedResult) -> None:
         self.summary.histogram.show_lines(-result.score.tol, result.score.tol)
-        self._on_step()
+        self.say_plane()
 
     def _on_rest(self) -> None:
         """Bring the layers that nobody sees up to date, when the slider has come to rest."""
         if self._current is not None:
             result, layers, _ = self._current
             layers.recount(result)
-
-    def _on_step(self, _event: Any = None) -> None:
-        """Say what the plane that is shown has to say for itself."""
-        index = self._plane()
-        self.plane_words.setVisible(bool(index))
-        if index and self._current is not None:
-            self.plane_words.setText(self._current[0].plane_words(index))
 
     def _plane(self) -> tuple[int, ...]:
         """Give the index of the plane that the viewer shows; empty for one image."""
@@ -408,10 +411,15 @@ class DiffDiff(MapWidget):
         result, _, roles = self._current
         plane = self.taken(lambda: plane_of(result, roles, self._plane(), self.range.value_given()))
         if plane is not None:
-            self.start(partial(FIGURES[name][0], plane), name, f"{name}…", self._on_figure)
+            of = self.of(self.summary.standing)
+            assert of is not None
+            self.start(partial(FIGURES[name][0], plane), name, f"{name}…", partial(self._on_figure, of), of)
 
-    def _on_figure(self, figure: Closer) -> None:
+    def _on_figure(self, of: Snapshot, figure: Closer) -> None:
         self.closer.show_figure(figure)
+        # The ladder has tolerances of its own.
+        own = {"tolerance": of.settings["tolerance"]} if isinstance(figure, Ladder) else {}
+        self.date(self.closer.standing, of, now=lambda: self.snapshot().having(own))
         self.say("")
         QTimer.singleShot(0, partial(self.scroll_to, self.closer))
 

@@ -26,7 +26,7 @@ from .diff_diff_layers import ARROW
 from .diff_diff_run import JudgedResult
 from .figure_view import COLOURS, FONT, FigureView
 from .layers import LayerPixels, pixels_of
-from .parts import MARGIN, Flow, button, wrapped
+from .parts import MARGIN, Flow, Standing, button, wrapped
 
 _MOST_SIDE = 400  # pixels of a picture in the ladder; more is not seen
 _POINTS = 60
@@ -256,6 +256,8 @@ class CloserPanel(QGroupBox):
         for name, made in self.buttons.items():
             made.clicked.connect(lambda _checked=False, name=name: self.wanted.emit(name))
         column.addLayout(Flow(self.buttons.values(), spacing=2))
+        self.standing = Standing((self.view, self.words), (self.save_figure,))
+        column.addWidget(self.standing)
         column.addWidget(self.view)
         column.addWidget(self.words)
         column.addLayout(Flow((self.save_figure, self.save_blocks, self.save_planes)))
@@ -270,12 +272,7 @@ class CloserPanel(QGroupBox):
         self.view.show_figure(figure)
         self.words.setText("" if figure is None else figure.words)
         self.words.setVisible(figure is not None)
-        self.save_figure.setEnabled(figure is not None)
-
-    def offer_tables(self, *, blocks: bool, planes: bool) -> None:
-        """Say which tables there are: of blocks, and of several planes."""
-        self.save_blocks.setEnabled(blocks)
-        self.save_planes.setVisible(planes)
+        self.standing.offer(self.save_figure, figure is not None)
 
     def set_running(self, running: bool) -> None:
         """Close or open the buttons."""

@@ -20,7 +20,7 @@ from ..core.diffdiff.sheet import WORSE as WORSE_COLOUR
 from ..core.errors import InputError
 from ..core.registration.geometry import Matrix
 from .diff_diff_run import JudgedResult
-from .layers import METADATA_KEY, PICTURE_KEY, holds, looks_of, move_onto, spatial_state
+from .layers import METADATA_KEY, PICTURE_KEY, holds, looks_of, move_onto, plane_of_view, spatial_state
 
 BETTER, WORSE = 1, 2
 """Labels of the marked pixels."""
@@ -255,11 +255,7 @@ class JudgedLayers:
     def plane(self) -> tuple[int, ...]:
         """Give the index of the plane of the map that the viewer shows; empty for one image."""
         layer = self.get("map")
-        if layer is None:
-            return ()
-        lead = layer.data.shape[:-2]
-        position = layer.world_to_data(self._viewer.dims.point[-layer.ndim :])
-        return tuple(int(np.clip(round(at), 0, length - 1)) for at, length in zip(position, lead, strict=False))
+        return () if layer is None else plane_of_view(self._viewer, layer)
 
     def _add(self, role: str, layer: Any) -> None:
         self.layers[role] = layer

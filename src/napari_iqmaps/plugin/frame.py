@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar, TypeVar
 
 from napari.layers import Image
 from napari.utils.theme import get_theme
 from qtpy.QtCore import QSize, Qt
-from qtpy.QtWidgets import QCheckBox, QFrame, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
-from superqt import QCollapsible
+from qtpy.QtGui import QColor, QKeyEvent, QShowEvent
+from qtpy.QtWidgets import (
+    QAbstractButton,
+    QApplication,
+    QCheckBox,
+    QFrame,
+    QHBoxLayout,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
 
 from ..core.errors import InputError, IqmapsError
 from ..core.progress import Progress
@@ -18,11 +29,12 @@ from . import export, settings
 from .figure_view import FigureView
 from .follower import Connections, Follower
 from .inputs import REGION, InputSlot, LayerChoosers, RangeEdit
-from .layers import LayerPixels, holds, pixels_of, place_all
-from .options import OptionWidget, make_options, read_options, takes
-from .parts import MARGIN, button, form_of, wrapped
+from .layers import LayerPixels, holds, pixels_of, place_all, plane_of_view
+from .options import EXPERT, OptionWidget, make_options, read_options, takes
+from .parts import MARGIN, Fold, Standing, button, form_of, order_tabs, tip, warning_on, wrapped
 from .regions import Region, region_of
 from .results import Request, Result, computed
+from .snapshot import RANGE, Snapshot
 from .summary import Summary
 from .tasks import Task, report
 
@@ -31,6 +43,9 @@ _STANDARDS = frozenset({"reference", "fixed"})
 
 _WIDTH = 234
 """Pixels that napari's window of 1280 leaves beside its own column, of at most 320, and a canvas of 700."""
+
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+_RETURNS = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
 
 Key = tuple[str, ...]
 Taken = TypeVar("Taken")
@@ -56,18 +71,23 @@ class Panel(QWidget):
         self.layers = LayerChoosers(viewer, self.slots, self.region_slot or REGION)
         self.range = RangeEdit()
         self.options = self.make_options(type(self).functions)
-        self.unset = self.take_settings()
+        self.defaults = {name: widget.value for name, widget in self.options.items()}
+        self.take_settings()
         self.message = wrapped()
-        self.button = button("Run")
+        self.button = button("Run", "Compute with what is chosen above (Return), or stop what runs (Escape).")
+        self.reset_button = button("Reset", "Bring all options back to their defaults.")
         self.follow = QCheckBox("Follow")
         self.follow.setToolTip("Compute again whenever the images, the region or an option change.")
         self.status = wrapped()
         self.status.hide()
         self.summary = Summary()
+        self._ground = QColor("#262930")
+        self._folded = self._folds()
         self._inner = QWidget()
         self._column = self._stacked()
         self._area = QScrollArea()
         self._area.setWidgetResizable(True)
+        self._area.setFocusPolicy(Qt.FocusPolicy.ClickFocus)  # where Return and Escape are heard, but no stop of Tab
         self._area.setFrameShape(QFrame.Shape.NoFrame)
         self._area.setWidget(self._inner)
         self._area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -79,13 +99,13 @@ class Panel(QWidget):
         """Make the option widgets, in their order; override to leave some out, or to make some otherwise."""
         return make_options(functions)
 
-    def take_settings(self) -> list[str]:
-        """Start from what the user has set in napari's preferences; give what to say of those that it cannot."""
-        defaults, refused = settings.defaults_of(self.options)
-        for name, value in defaults.items():
-            self.options[name].value = value
-        self.range.set_default(settings.stored().get("range_rule", self.range.default_rule))
-        return refused
+    def take_settings(self) -> None:
+        """Start from what the user has set in napari's preferences; what has been changed since, stays."""
+        for name, value in settings.defaults_of(self.options).items():
+            if self.options[name].value == self.defaults[name]:
+                self.options[name].value = value
+            self.defaults[name] = value
+        self.range.set_default(settings.range_rule())
 
     def insert_above_summary(self, widget: QWidget) -> None:
         """Put a part of one's own between the state of the work and its result."""
@@ -112,28 +132,79 @@ class Panel(QWidget):
 
     def say(self, text: str, failed: bool = False) -> None:
         """Tell the state of the work under the button; an error stays to be read when its notification has gone."""
-        self.status.setText(text)
+        self.status.setProperty("failed", failed)
+        self.status.setText(f"Error: {text}" if failed else text)
         self.status.setVisible(bool(text))
-        self.status.setStyleSheet("font-weight: bold; color: #d08000;" if failed else "")
+        self.colour_status()
+
+    def colour_status(self, ground: QColor | None = None) -> None:
+        """Give the state a colour that is read on the ground of the viewer's theme."""
+        self._ground = ground or self._ground
+        failed = self.status.property("failed")
+        self.status.setStyleSheet(f"font-weight: bold; color: {warning_on(self._ground)};" if failed else "")
+
+    def reset(self) -> None:
+        """Bring all options back to their defaults."""
+        for name, widget in self.options.items():
+            widget.value = self.defaults[name]
+        self.range.reset()
+
+    def show_changes(self) -> None:
+        """Let the folds say how many options inside are not what they are by default."""
+        for fold, names in self._folded.items():
+            fold.show_changes(sum(self.options[name].value != self.defaults[name] for name in names))
+
+    def keyPressEvent(self, event: QKeyEvent | None) -> None:  # noqa: N802 (Qt's name)
+        """Let Return run, or press the button that has the focus, and Escape stop what runs."""
+        if event is None or event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier:
+            super().keyPressEvent(event)
+        elif event.key() in _RETURNS:
+            focused = QApplication.focusWidget()
+            if isinstance(focused, QAbstractButton) and not isinstance(focused, QCheckBox):
+                focused.click()
+            else:
+                self.on_return()
+        elif event.key() != Qt.Key.Key_Escape or not self.on_escape():
+            super().keyPressEvent(event)
+
+    def on_return(self) -> None:
+        """Be told that Return was pressed."""
+
+    def on_escape(self) -> bool:
+        """Be told that Escape was pressed; tell whether that meant something."""
+        return False
+
+    def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802 (Qt's name)
+        """Put the stops of the Tab key in order, and the tooltips into lines, now that all parts are there."""
+        super().showEvent(event)
+        order_tabs(self._inner)
+        for part in self.findChildren(QWidget):
+            part.setToolTip(tip(part.toolTip()))
+
+    def _folds(self) -> dict[Fold, list[str]]:
+        """Make the folds for options that are not always seen, with the names of those inside."""
+        others = [name for name in self.options if name not in self.main_options]
+        usual, expert = [name for name in others if name not in EXPERT], [name for name in others if name in EXPERT]
+        return {
+            Fold(title, tooltip, [self.options[name] for name in names], beside): names
+            for title, tooltip, names, beside in (
+                ("More options", "Options that are needed now and then.", usual, self.reset_button),
+                ("Expert", "Options that are rarely needed.", expert, None),
+            )
+        }
 
     def _stacked(self) -> QVBoxLayout:
         choosers = [*self.layers.images.values(), *([self.layers.region] if self.region_slot else [])]
         shown = [self.options[name] for name in self.main_options if name in self.options]
-        others = [widget for name, widget in self.options.items() if name not in self.main_options]
-        folded = QCollapsible("More options", expandedIcon="▾", collapsedIcon="▸")
-        folded.addWidget(_filled(others))
-        for layout in (folded.layout(), folded.content().layout()):
-            assert layout is not None
-            layout.setContentsMargins(0, 0, 0, 0)
-        if not others:
-            folded.hide()
+        self.reset_button.clicked.connect(self.reset)
         start = QHBoxLayout()
         start.addWidget(self.button, stretch=1)
         start.addWidget(self.follow)
         column = QVBoxLayout(self._inner)
         column.setContentsMargins(MARGIN, MARGIN, MARGIN, MARGIN)
         column.addWidget(_filled([*choosers, self.range, *shown]))
-        column.addWidget(folded)
+        for fold in self._folded:
+            column.addWidget(fold)
         column.addWidget(self.message)
         column.addLayout(start)
         column.addWidget(self.status)
@@ -154,10 +225,16 @@ class MapWidget(Panel):
 
     progress_text: ClassVar[str] = "{done} of {total} tiles"
 
+    live_options: ClassVar[tuple[str, ...]] = ()
+    """Options of what is shown of a result, which do not make it out of date."""
+
     def __init__(self, viewer: Any, parent: QWidget | None = None) -> None:
         super().__init__(viewer, parent)
         self.viewer = viewer
         self._task: Task | None = None
+        self._input: Snapshot | None = None
+        self._why_stopped = ""
+        self._dated: dict[Standing, tuple[Snapshot, Callable[[], Snapshot]]] = {}
         self._run_again = False
         self._result_layers: dict[Key, list[Any]] = {}
         self._shown: tuple[Any, Key] | None = None
@@ -169,6 +246,7 @@ class MapWidget(Panel):
         self._connect()
         self._on_theme()
         self._on_choice()
+        self._look_for_device()
 
     # What a widget supplies
 
@@ -195,6 +273,14 @@ class MapWidget(Panel):
     def watched(self) -> list[Any]:
         """Give the layers of which a change calls for another run: all that are chosen, unless overridden."""
         return self.layers.chosen()
+
+    def entered(self) -> dict[str, Any]:
+        """Give what enters a run besides layers, options and range: what it is called, to its value."""
+        return {}
+
+    def placed(self) -> tuple[str, ...]:
+        """Give which inputs enter a run with the place where the viewer shows them."""
+        return () if self.layers.region.value is None else ("region", self.slots[0].label.lower())
 
     def place(self, source: Any, key: Key, result: Any) -> list[Any]:
         """Put a result into the viewer; give the layers of its parts."""
@@ -223,6 +309,7 @@ class MapWidget(Panel):
 
     def pixels(self) -> dict[str, LayerPixels]:
         """Take the pixels of the images, by their slots; slots that accept other layers are left to the widget."""
+        self._refuse_twice()
         taken = {
             slot.name: pixels_of(self.layer(slot.name), slot.role or slot.label.lower())
             for slot in self.slots
@@ -257,9 +344,97 @@ class MapWidget(Panel):
             self.say(report(error), failed=True)
             return None
 
-    def start(self, work: Callable[[Progress], Any], name: str, text: str, then: Callable[[Any], None]) -> None:
-        """Start work in a thread, say so, and go on with what it gives; nothing else may be running."""
+    def start(
+        self,
+        work: Callable[[Progress], Any],
+        name: str,
+        text: str,
+        then: Callable[..., None],
+        of: Snapshot | None = None,
+    ) -> None:
+        """Start work in a thread, say so, and go on with what it gives; nothing else may be running.
+
+        With `of`, what enters the work, it stops when one of the layers is removed. If that has not been read, it is
+        read first, and `then` is given it, too.
+        """
+        if of is not None and of.contents:
+            moments = {role: self._follower.moment(layer) for role, layer in self.inputs().items()}
+            work, then = partial(_dated, of, work), partial(self._on_dated, then, moments)
         self._start(Task(work, name), text, then)
+        self._input = of
+
+    # What a result is of, and whether it still holds
+
+    def inputs(self) -> dict[str, Any]:
+        """Give the layers that enter a run: what they are in it, to the layer."""
+        roles = {slot.label.lower(): self.layer(slot.name) for slot in self.slots}
+        watched = self.watched()
+        return {
+            role: layer
+            for role, layer in {**roles, "region": self.layers.region.value}.items()
+            if layer is not None and holds(watched, layer)
+        }
+
+    def snapshot(self) -> Snapshot:
+        """Take note of what would enter a run now."""
+        layers = self.inputs()
+        options = {
+            option.label[:1].lower() + option.label[1:]: option.value
+            for name, option in self.options.items()
+            if self.can_use(name) and name not in self.live_options
+        }
+        black, white = self.range.black.value, self.range.white.value
+        rule = "" if black or white else str(self.range.rule.value)  # by which they are found in the run
+        settings = {RANGE: (black, white, rule), **options, **self.entered()}
+        return Snapshot.of(layers, settings, self._follower.print_of, self.placed())
+
+    def date(
+        self,
+        standing: Standing,
+        of: Snapshot,
+        info: Mapping[str, Any] = _NOTHING,
+        now: Callable[[], Snapshot] | None = None,
+    ) -> None:
+        """Head a result with what it is of; it is out of date as soon as that differs from what would enter now."""
+        standing.head(of.heading(*_said(of, info)))
+        self._dated[standing] = (of, now or self.snapshot)
+        self._check()
+
+    def restate(self, standing: Standing, settings: Mapping[str, Any]) -> None:
+        """Take note that a result is by now one of other settings."""
+        of, now = self._dated[standing]
+        self._dated[standing] = (of.having(settings), now)
+        self._check()
+
+    def forget(self, standing: Standing) -> None:
+        """Take note that a result is gone."""
+        self._dated.pop(standing, None)
+        standing.head("")
+
+    def of(self, standing: Standing) -> Snapshot | None:
+        """Give what a result is of, if there is one."""
+        return self._dated[standing][0] if standing in self._dated else None
+
+    def _check(self, _value: Any = None) -> None:
+        """Say of each result what of its inputs is another by now."""
+        present = [str(layer.unique_id) for layer in self.viewer.layers]
+        for standing, (then, now) in self._dated.items():
+            standing.show_differences(then.differences(now(), present))
+
+    def _refuse_twice(self) -> None:
+        """Stop at a layer that is chosen for two of the images."""
+        taken: dict[int, str] = {}
+        for slot in self.slots:
+            layer, role = self.layer(slot.name), slot.role or slot.label.lower()
+            if layer is None:
+                continue
+            if id(layer) in taken:
+                none = ", or none" if slot.optional else ""
+                raise InputError(
+                    f"{layer.name!r} is chosen both as the {taken[id(layer)]} and as the {role}. Choose another layer"
+                    f"{none} as the {role}."
+                )
+            taken[id(layer)] = role
 
     def choose(self, layer: Any) -> None:
         """Take a layer as the image to work on, if it can be one."""
@@ -276,7 +451,17 @@ class MapWidget(Panel):
         request = self.taken(self.request)
         if request is not None:
             then = partial(self._on_result, source, self.result_key(request))
-            self.start(request.run, request.name, "Running…", then)
+            self.start(request.run, request.name, "Running…", then, self.snapshot())
+
+    def on_return(self) -> None:
+        """Run."""
+        self.run()
+
+    def on_escape(self) -> bool:
+        """Stop what runs."""
+        running = self.is_running
+        self.cancel()
+        return running
 
     def cancel(self) -> None:
         """Stop what runs; an earlier result stays as it is."""
@@ -289,7 +474,7 @@ class MapWidget(Panel):
         return self._task is not None
 
     def _start(self, task: Task, text: str, then: Callable[[Any], None]) -> None:
-        self._task = task
+        self._task, self._input, self._why_stopped = task, None, ""
         task.returned.connect(then)
         task.progressed.connect(self._on_progress)
         task.failed.connect(partial(self.say, failed=True))
@@ -314,7 +499,16 @@ class MapWidget(Panel):
         else:
             self.run()
 
-    def _on_result(self, source: Any, key: Key, result: Any) -> None:
+    def _on_dated(self, then: Callable[..., None], moments: Mapping[str, int], given: tuple[Snapshot, Any]) -> None:
+        """Go on with a result, and know what its thread has read of the layers that are still chosen."""
+        of, result = given
+        for role, layer in self.inputs().items():
+            read = of.prints.get(role)
+            if read is not None and of.layers[role] == str(layer.unique_id):
+                self._follower.know(layer, read, moments[role])
+        then(result, of)
+
+    def _on_result(self, source: Any, key: Key, result: Any, of: Snapshot | None = None) -> None:
         try:
             layers = self.place(source, key, result)
         except IqmapsError as error:
@@ -324,6 +518,9 @@ class MapWidget(Panel):
         self._shown = (source, key)
         if isinstance(result, Result):
             self.summary.show_result(result, layers)
+            if of is not None:
+                self.date(self.summary.standing, of, result.quality_map.info)
+            self.say_plane()
         self.say("")
         self.on_placed(source, layers)
 
@@ -332,10 +529,17 @@ class MapWidget(Panel):
             self.say(self.progress_text.format(done=done, total=total, share=done / total))
 
     def _on_cancelled(self) -> None:
-        self.say("Stopped. Earlier results are as they were.")
+        self.say(self._why_stopped or "Stopped. Earlier results are as they were.", failed=bool(self._why_stopped))
+
+    def _on_removed(self, event: Any) -> None:
+        """Stop what runs on a layer that has gone."""
+        if self._task is not None and self._input is not None and self._input.holds(event.value):
+            self._why_stopped = f"{event.value.name!r} was removed; the run was stopped."
+            self.cancel()
+        self._check()
 
     def _on_ended(self) -> None:
-        self._task = None
+        self._task, self._input = None, None
         self.button.setText("Run")
         self.button.setEnabled(True)
         self.on_running(False)
@@ -346,13 +550,13 @@ class MapWidget(Panel):
     # Following
 
     def _on_follow(self, _checked: bool = False) -> None:
-        self._follower.stop()
         if self.follow.isChecked():
-            self._follower.watch(self.watched())
             self._follower.trigger()
 
     def _on_change(self) -> None:
         """Compute again; what is under way is about pixels that are gone."""
+        if not self.follow.isChecked():
+            return
         if self.is_running:
             self._run_again = True
             self._stop()
@@ -367,8 +571,8 @@ class MapWidget(Panel):
             return  # a layer came, went or was renamed; the inputs are the same
         self._chosen = chosen
         self._enable_options()
-        if self.follow.isChecked():
-            self._on_follow()
+        self._follower.watch(self.watched())
+        self._on_follow()
 
     def _describe_range(self) -> None:
         """Keep black and white in step with the layer that they are those of."""
@@ -390,9 +594,18 @@ class MapWidget(Panel):
 
     def _tell(self) -> None:
         self.message.setText(" ".join(filter(None, (self.describe(), self.range.sentence()))))
+        self._check()
+
+    def say_plane(self, _event: Any = None) -> None:
+        """Say of the plane that the viewer shows what it has to say for itself."""
+        result, layer, dims = self.summary.result, self.summary.chosen_layer, self.viewer.dims
+        seen = holds(self.viewer.layers, layer) and tuple(dims.displayed) == (dims.ndim - 2, dims.ndim - 1)
+        index = plane_of_view(self.viewer, layer) if seen else ()
+        self.summary.show_plane(result.plane_words(index) if index and result is not None else "")
 
     def _on_option(self, _value: Any = None) -> None:
         self._tell()
+        self.show_changes()
         self._enable_options()
         if self.follow.isChecked():
             self._follower.trigger()
@@ -426,6 +639,7 @@ class MapWidget(Panel):
         self.button.clicked.connect(self._on_button)
         self.follow.toggled.connect(self._on_follow)
         self._follower.changed.connect(self._on_change)
+        self._follower.stirred.connect(self._check)
         for chooser in self.layers.widgets:
             chooser.changed.connect(self._on_choice)
         self.range.changed.connect(self._on_option)
@@ -434,19 +648,64 @@ class MapWidget(Panel):
         self.summary.map_wanted.connect(lambda: self.export(export.ask_for_map, self.summary.chosen_map))
         self.summary.row_wanted.connect(lambda: self.export(export.ask_for_row, self.summary.result))
         self.summary.compute_wanted.connect(self._compute_all)
+        settings.connect(self._connections, self._on_settings)
         self._connections.connect(self.viewer.events.theme, self._on_theme)
         self._connections.connect(self.viewer.layers.selection.events.active, self._on_selected)
+        self._connections.connect(self.viewer.layers.events.removed, self._on_removed)
+        for name in ("current_step", "ndisplay", "order"):
+            self._connections.connect(getattr(self.viewer.dims.events, name), self.say_plane)
         self.destroyed.connect(self._connections.close)
         self.destroyed.connect(self._range_connections.close)
         self.destroyed.connect(self.layers.connections.close)
+
+    def _on_settings(self, _event: Any = None) -> None:
+        """Take other preferences; what the user has changed in the panel stays."""
+        self.take_settings()
+        self.show_changes()
+        self._look_for_device()
+
+    def _look_for_device(self) -> None:
+        """See whether this machine has the device of the preferences, in a thread; only PyTorch knows."""
+        device = self.defaults.get("device", "")
+        if device and not settings.is_anywhere(device):
+            task = Task(lambda _progress: settings.refusal_of(device), f"Looking for {device}")
+            task.returned.connect(partial(self._on_device, device))
+            self.destroyed.connect(task.cancel)
+            task.start()
+
+    def _on_device(self, device: str, refusal: str) -> None:
+        if refusal and self.defaults["device"] == device:
+            self.defaults["device"] = "auto"
+            if self.options["device"].value == device:
+                self.options["device"].value = "auto"
+            self.say(f"{refusal} It is the one of the preferences; auto is used.")
+            self.show_changes()
 
     def _on_selected(self, _event: Any = None) -> None:
         self.summary.choose(self.viewer.layers.selection.active)
 
     def _on_theme(self, _event: Any = None) -> None:
         theme = get_theme(self.viewer.theme)
+        self.colour_status(QColor(theme.background.as_hex()))
         for view in self.findChildren(FigureView):
             view.set_theme(theme.background.as_hex(), theme.text.as_hex())
+
+
+def _dated(of: Snapshot, work: Callable[[Progress], Any], progress: Progress) -> tuple[Snapshot, Any]:
+    """Read the inputs, then do the work; called in a thread."""
+    return of.read(), work(progress)
+
+
+def _said(of: Snapshot, info: Mapping[str, Any]) -> list[str]:
+    """Say with which model and range a result was made: what the core has used, or else what was asked for."""
+    model, weights, method = info.get("model"), of.settings.get("weights"), of.settings.get("method")
+    black, white, *_ = (f"{end:.6g}" for end in info["data_range"]) if info.get("data_range") else of.settings[RANGE]
+    return [
+        f"model {model}" if model else "",
+        f"weights {Path(weights).name}" if weights else "",
+        f"method {method}" if method else "",
+        f"black {black}, white {white}" if black and white else "",
+    ]
 
 
 def _filled(widgets: Sequence[OptionWidget]) -> QWidget:

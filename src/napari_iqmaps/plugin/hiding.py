@@ -111,6 +111,15 @@ class HideMark(MapWidget):
             options["mark"], options["mark_range"] = _mark_of(mark, self.source, shape, inverted=inverted, raw=raw)
         return Request(hide, pixels, options, _shown)
 
+    def entered(self) -> dict[str, Any]:
+        """Add what the mark shows black and white."""
+        mark = self.layer("mark")
+        return {"look of the mark": tuple(mark.contrast_limits)} if is_picture(mark) and not mark.rgb else {}
+
+    def placed(self) -> tuple[str, ...]:
+        """Say that drawn shapes are hidden where they lie."""
+        return ("image", "mark") if isinstance(self.layer("mark"), Shapes) else ()
+
     def result_key(self, request: Request) -> Key:
         """Keep one set of layers an image, whatever is hidden in it."""
         return ("hide", str(self.source.unique_id))

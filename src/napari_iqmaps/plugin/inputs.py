@@ -171,8 +171,10 @@ class RangeEdit(Container):  # type: ignore[type-arg]
     def set_default(self, rule: str) -> None:
         """Start from a rule, if there is one of that name, and go back to it."""
         if rule in self.rule.choices and rule != _TYPED:
+            was_default = self.rule.value == self.default_rule
             self.default_rule = rule
-            self.reset()
+            if was_default:
+                self.reset()
 
     def reset(self) -> None:
         """Go back to the rule of the start."""

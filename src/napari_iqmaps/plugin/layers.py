@@ -263,6 +263,13 @@ def holds(layers: Iterable[Any], layer: Any) -> bool:
     return any(layer is other for other in layers)
 
 
+def plane_of_view(viewer: Any, layer: Any) -> tuple[int, ...]:
+    """Give the index of the plane of a layer at which a viewer stands; empty for one image."""
+    lead = layer.data.shape[: layer.ndim - 2]
+    position = layer.world_to_data(viewer.dims.point[-layer.ndim :])
+    return tuple(int(np.clip(round(at), 0, length - 1)) for at, length in zip(position, lead, strict=False))
+
+
 def grid_of(viewer: Any) -> Any:
     """Give the grid in which a viewer shows its layers side by side; napari 0.9 moved it from viewer to canvas."""
     return getattr(viewer, "canvas", viewer).grid

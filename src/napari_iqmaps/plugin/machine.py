@@ -26,9 +26,10 @@ from .frame import MapWidget
 from .inputs import InputSlot
 from .layers import LayerPixels
 from .options import DistortionChooser
-from .parts import Flow, button, form_of, narrow, wrapped
+from .parts import Flow, Standing, button, form_of, narrow, wrapped
 from .regions import Region
 from .results import Request, Result
+from .snapshot import Snapshot
 
 if TYPE_CHECKING:
     import napari
@@ -63,6 +64,13 @@ class MachineResult(Result):
         if not self.assessment.is_lazy:
             return self
         return self.made(self.assessment.compute(), self.names[0], self.region)
+
+    def plane_words(self, index: tuple[int, ...]) -> str:
+        """Say the score of one plane of a stack; in a region, that of the map."""
+        assert self.assessment is not None
+        if self.region is not None or self.assessment.is_lazy:
+            return super().plane_words(index)
+        return self.assessment.score.plane_sentence(index)
 
     def row(self) -> dict[str, Any]:
         """Sum up the score as a row of a table; in a region, that of the map."""
@@ -154,8 +162,10 @@ class CurvePanel(QGroupBox):
         self.save = button("Save curves…", "Write a row for each severity of each curve into a CSV file.")
         self.view = CurveView(self)
         self.words = wrapped(selectable=True)
+        self.standing = Standing((self.words, self.view), (self.save,))
         form = form_of(self, (self.distortion, self.fails_below))
         form.addRow(self.button)
+        form.addRow(self.standing)
         form.addRow(self.words)
         form.addRow(self.view)
         form.addRow(Flow((self.clear_button, self.save)))
@@ -190,7 +200,7 @@ class CurvePanel(QGroupBox):
     def _show(self) -> None:
         self.words.setText("\n".join(curve.sentence() for curve in reversed(self.curves)))
         self.view.show_curves(self.curves)
-        for widget in (self.words, self.clear_button, self.save):
+        for widget in (self.standing, self.words, self.clear_button, self.save):
             widget.setVisible(bool(self.curves))
 
 
@@ -212,6 +222,7 @@ class MachineQuality(MapWidget):
         self._on_theme()
         self.curves.curve_wanted.connect(self.run_curve)
         self.curves.save_wanted.connect(self._save_curves)
+        self.curves.fails_below.changed.connect(self._check)
 
     def describe(self) -> str:
         """Say what Run will judge."""
@@ -234,7 +245,8 @@ class MachineQuality(MapWidget):
         request = self.taken(self._curve_request)
         if request is not None:
             text = f"Scoring {request.names[0]!r} with {self.curves.distortion.row.title}…"
-            self.start(request.run, request.name, text, partial(self._on_curve, request.names[0]))
+            then = partial(self._on_curve, request.names[0])
+            self.start(request.run, request.name, text, then, self._curve_snapshot())
 
     def on_running(self, is_running: bool) -> None:
         """Ask for no curve meanwhile."""
@@ -245,8 +257,13 @@ class MachineQuality(MapWidget):
         options = {"distortion": self.curves.distortion.value, "fails_below": float(self.curves.fails_below.value)}
         return Request(machine_curve, self.pixels(), self.values() | options, lambda _, curve: curve, title="Curve")
 
-    def _on_curve(self, name: str, curve: MachineCurve) -> None:
+    def _curve_snapshot(self) -> Snapshot:
+        """Take note of what would enter a curve now: no region, but the limit."""
+        return self.snapshot().without("region").having({"limit of failing": self.curves.fails_below.value})
+
+    def _on_curve(self, name: str, curve: MachineCurve, of: Snapshot) -> None:
         self.curves.add(name, curve)
+        self.date(self.curves.standing, of, curve.info, self._curve_snapshot)
         self.say("")
         QTimer.singleShot(0, self._show_curves)
 

@@ -33,6 +33,33 @@ from .parts import narrow
 FROM_LAYERS = frozenset({"data_range", "channel_axis", "progress"})
 """Parameters that the frame answers itself: from the layers, and from the task."""
 
+_LABELS = {
+    "luminance": "Values are",
+    "peak_luminance": "Display's white",
+    "black_level": "Display's black",
+    "encoding": "Encoding of light",
+    "stride": "Step of the map",
+    "tile": "Size of tiles",
+    "window": "Pooling window",
+    "rounding": "Whole numbers by",
+    "max_shift": "Largest shift",
+    "min_overlap": "Least overlap",
+    "min_inliers": "Least points agreed",
+    "seed": "Random seed",
+    "border": "Margin left out",
+    "smooth": "Smoothing",
+    "min_block": "Least change, block",
+    "min_total": "Least change, all",
+    "min_valid": "Least share judged",
+}
+"""Of options whose name in Python is no plain word; the others are called by their names."""
+
+EXPERT = (
+    *("peak_luminance", "black_level", "encoding", "stride", "tile", "window", "rounding", "min_overlap"),
+    *("min_inliers", "seed", "median", "min_block", "min_total", "min_valid"),
+)
+"""Options that are rarely needed: they have a fold of their own, except where a widget always shows them."""
+
 _DECIMALS = 3
 _RANGES: dict[str, dict[str, float]] = {
     "pixels_per_degree": {"min": LEAST_PIXELS_PER_DEGREE, "max": MOST_PIXELS_PER_DEGREE, "step": 1.0},
@@ -65,7 +92,7 @@ def make_options(functions: Iterable[Function]) -> dict[str, OptionWidget]:
         for name, parameter in parameters_of(function).items():
             if name not in FROM_LAYERS and name not in widgets:
                 widgets[name] = _widget(parameter)
-                widgets[name].tooltip = parameter.description
+                widgets[name].tooltip = f"{parameter.description}\nIn Python: {name}"
     return widgets
 
 
@@ -95,7 +122,7 @@ def number_from(text: str, what: str) -> float | None:
 
 def _widget(parameter: Parameter) -> OptionWidget:
     name, annotation, default = parameter.name, parameter.annotation, parameter.default
-    label = name.replace("_", " ").capitalize()
+    label = _LABELS.get(name) or name.replace("_", " ").capitalize()
     kinds = set(get_args(annotation)) or {annotation}
     if parameter.choices:
         return create_widget(value=default, annotation=Literal[parameter.choices], name=name, label=label)
@@ -280,7 +307,7 @@ class ToleranceBar(QWidget):
             text="auto", value=True, tooltip="Take the tolerance from contrast and noise of the two images."
         )
         label = QLabel("Tolerance")
-        label.setToolTip(_TOLERANCE_TOOLTIP)
+        self.setToolTip(_TOLERANCE_TOOLTIP)
         grid = QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)
         grid.addWidget(label, 0, 0)

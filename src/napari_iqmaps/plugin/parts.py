@@ -1,17 +1,21 @@
-"""Parts that several widgets share: words, buttons, forms, and the choice of what to look at."""
+"""Parts that several widgets share: words, buttons, forms, folds, and the choice of what to look at."""
 
 from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from qtpy.QtCore import QEvent, QObject, QRect, QSize, Qt, Signal  # type: ignore[attr-defined]
+from qtpy.QtGui import QColor
 from qtpy.QtWidgets import (
     QButtonGroup,
     QComboBox,
     QFormLayout,
+    QGraphicsOpacityEffect,
+    QHBoxLayout,
     QLabel,
     QLayout,
     QLayoutItem,
@@ -20,6 +24,7 @@ from qtpy.QtWidgets import (
     QStyle,
     QStyleOptionComboBox,
     QStylePainter,
+    QToolButton,
     QVBoxLayout,
     QWidget,
 )
@@ -30,7 +35,25 @@ _LONG_WORD = re.compile(rf"\S{{{_WORD_LETTERS + 1},}}")
 _LIST_WIDTH, _NUMBER_WIDTH = 100, 52  # pixels of the least width of a list, and of a field for a number
 MARGIN = 4  # pixels between the panel's edge and its parts
 _COMBO = QStyle.ComplexControl.CC_ComboBox
-_BREAK = "\u200b"  # a space without width, where a line may break
+_LINE = 72  # letters of a line of a tooltip
+_MARKUP, _GHOST = re.compile(r"<(?=[A-Za-z/!?])|&(?=#?\w+;)"), "\N{ZERO WIDTH SPACE}"
+
+_DIMMED = 0.72
+"""Opacity of what is out of date: seen at a glance, and still read at 4.5 : 1 in both themes."""
+
+_WARNINGS = ("#f5a623", "#8a3c00")
+"""Colours of errors, for dark and for light grounds."""
+
+
+def plainly(text: str) -> str:
+    """Keep a text from being taken for HTML where Qt would: names of layers and files are shown as they are."""
+    return _MARKUP.sub(lambda found: found[0] + _GHOST, text)
+
+
+def tip(text: str) -> str:
+    """Make a tooltip of a text: in lines, for Qt breaks none, and without markup."""
+    lines = (textwrap.fill(" ".join(line.replace("`", "").split()), _LINE) for line in text.splitlines())
+    return plainly("\n".join(lines))
 
 
 def button(text: str, tooltip: str = "") -> QPushButton:
@@ -38,6 +61,26 @@ def button(text: str, tooltip: str = "") -> QPushButton:
     made = QPushButton(text)
     made.setToolTip(tooltip)
     return made
+
+
+def contrast(first: QColor, second: QColor) -> float:
+    """Give the contrast of two colours, 1 to 21 [1]_.
+
+    .. [1] W3C, "Web Content Accessibility Guidelines 2.1", 2018, 1.4.3.
+    """
+    darker, lighter = sorted((_luminance(first), _luminance(second)))
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def warning_on(background: QColor) -> str:
+    """Choose the colour of errors that is read best on a background."""
+    return max(_WARNINGS, key=lambda colour: contrast(QColor(colour), background))
+
+
+def _luminance(colour: QColor) -> float:
+    parts = (colour.redF(), colour.greenF(), colour.blueF())
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
 def wrapped(*, selectable: bool = False) -> QLabel:
@@ -55,11 +98,11 @@ class _Words(QLabel):
 
     def setText(self, text: str | None) -> None:  # noqa: N802 (Qt's name)
         """Show a text."""
-        super().setText(_LONG_WORD.sub(lambda word: _BREAK.join(textwrap.wrap(word[0], _WORD_LETTERS)), text or ""))
+        super().setText(_LONG_WORD.sub(lambda word: _GHOST.join(textwrap.wrap(word[0], _WORD_LETTERS)), text or ""))
 
     def text(self) -> str:
         """Give the text without the places where it may break."""
-        return super().text().replace(_BREAK, "")
+        return super().text().replace(_GHOST, "")
 
 
 class Flow(QLayout):
@@ -150,7 +193,8 @@ def form_of(parent: QWidget, widgets: Iterable[Any]) -> QFormLayout:
     form.setVerticalSpacing(MARGIN)
     for widget in widgets:
         label = QLabel(textwrap.fill(widget.label, _LABEL_LETTERS, break_long_words=False))
-        label.setToolTip(widget.tooltip or "")
+        for part in (label, widget.native):
+            part.setToolTip(widget.tooltip or "")
         form.addRow(label, widget.native)
         for field in (widget.native, *widget.native.findChildren(QComboBox)):
             if isinstance(field, QComboBox):
@@ -192,6 +236,131 @@ def narrow(field: QWidget) -> QWidget:
     field.setMinimumWidth(_NUMBER_WIDTH)
     field.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
     return field
+
+
+class Fold(QWidget):
+    """Parts that are hidden until their title is pressed: the keyboard does not reach them before that."""
+
+    def __init__(self, title: str, tooltip: str, widgets: Sequence[Any], beside: QWidget | None = None) -> None:
+        super().__init__()
+        self._title = title
+        self.head = QToolButton()
+        self.head.setToolTip(tooltip)
+        self.head.setCheckable(True)
+        self.head.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.head.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextOnly)
+        self.head.setStyleSheet("QToolButton { border: none; background: transparent; padding: 2px; }")
+        self.content = QWidget()
+        form_of(self.content, widgets).setContentsMargins(8, 0, 0, 0)
+        row = QHBoxLayout()
+        row.addWidget(self.head)
+        row.addStretch()
+        if beside is not None:
+            row.addWidget(beside)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addLayout(row)
+        column.addWidget(self.content)
+        self.head.toggled.connect(self._on_toggled)
+        self._changes = 0
+        self._on_toggled(False)
+        self.head.setVisible(bool(widgets))
+        self.setVisible(bool(widgets) or beside is not None)
+
+    def minimumSizeHint(self) -> QSize:  # noqa: N802 (Qt's name)
+        """Have the width of what is inside, so that nothing gets wider when it is opened."""
+        size = super().minimumSizeHint()
+        return size.expandedTo(QSize(self.content.minimumSizeHint().width(), 0))
+
+    def show_changes(self, count: int) -> None:
+        """Say in the title how many options inside are not what they are by default."""
+        self._changes = count
+        self._tell()
+
+    def _on_toggled(self, is_open: bool) -> None:
+        self.content.setVisible(is_open)
+        self._tell()
+
+    def _tell(self) -> None:
+        arrow = "▾" if self.head.isChecked() else "▸"
+        changes = f" ({self._changes} changed)" if self._changes else ""
+        self.head.setText(f"{arrow} {self._title}{changes}")
+
+
+class Standing(QWidget):
+    """Heads a result: says what it is of, and what of that is another by now.
+
+    What is out of date is dimmed, and its ways out are closed: buttons that make files or text of it.
+    """
+
+    def __init__(self, dimmed: Sequence[QWidget], ways_out: Sequence[QPushButton] = ()) -> None:
+        super().__init__()
+        self.heading, self.state = wrapped(selectable=True), wrapped()
+        for label in (self.heading, self.state):
+            label.setStyleSheet("font-weight: bold;")
+        self.is_current = True
+        self._dimmed = [self.heading, *dimmed]
+        self._offered: dict[QPushButton, bool] = dict.fromkeys(ways_out, True)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(self.heading)
+        column.addWidget(self.state)
+        self.head("")
+
+    def head(self, text: str) -> None:
+        """Say what a new result is of."""
+        self.heading.setText(text)
+        self.heading.setVisible(bool(text))
+        self.show_differences(())
+
+    def show_differences(self, differences: Sequence[str]) -> None:
+        """Say what is another than when the result was made; nothing: the result is current."""
+        self.is_current = not differences
+        self.state.setText("" if self.is_current else f"Out of date: {'; '.join(differences)}.")
+        self.state.setVisible(not self.is_current)
+        for widget in self._dimmed:
+            _dim(widget, not self.is_current)
+        self._open()
+
+    def offer(self, way_out: QPushButton, offered: bool = True) -> None:
+        """Have a button for what is current; it may have to wait until there is something for it."""
+        self._offered[way_out] = offered
+        self._open()
+
+    def _open(self) -> None:
+        for way_out, offered in self._offered.items():
+            way_out.setEnabled(offered and self.is_current)
+
+
+def _dim(widget: QWidget, is_dimmed: bool) -> None:
+    effect = widget.graphicsEffect()
+    if isinstance(effect, QGraphicsOpacityEffect):
+        effect.setEnabled(is_dimmed)
+    elif is_dimmed:
+        effect = QGraphicsOpacityEffect(widget)
+        effect.setOpacity(_DIMMED)
+        widget.setGraphicsEffect(effect)
+
+
+def order_tabs(widget: QWidget) -> None:
+    """Let the Tab key follow the eye: through the parts as they are laid out, from top to bottom."""
+    stops = [stop for stop in _laid_out(widget) if stop.focusPolicy() & Qt.FocusPolicy.TabFocus]
+    for first, second in pairwise(stops):
+        QWidget.setTabOrder(first, second)
+
+
+def _laid_out(part: QWidget | QLayout) -> Iterator[QWidget]:
+    """Give a widget and all in it, in the order of its layout."""
+    layout = part if isinstance(part, QLayout) else part.layout()
+    if isinstance(part, QWidget):
+        yield part
+    if layout is None:
+        return
+    for number in range(layout.count()):
+        item = layout.itemAt(number)
+        inner = None if item is None else item.widget() or item.layout()
+        if inner is not None:
+            yield from _laid_out(inner)
 
 
 class ViewButtons(QWidget):

@@ -25,7 +25,7 @@ _MENU, _TITLE, _GROUP = "napari-iqmaps/layer", "Image quality maps", "6_image_qu
 _PARENTS = ("napari/layers/context", "napari/layers")
 _OF_AN_IMAGE = parse_expression("num_selected_layers == 1 and active_layer_type == 'image'")
 
-_OFFERED = {
+OFFERED = {
     "map_thresholds": ("Map visibility thresholds", "Alt+1"),
     "compare": ("Compare with a reference", "Alt+2"),
     "hide_watermark": ("Hide a watermark", "Alt+3"),
@@ -36,7 +36,7 @@ _OFFERED = {
 }
 """Commands of the manifest about one image, with their titles in a menu of that image, and their keys."""
 
-_RUN = ("run", "Run the widget in front", "Alt+R")
+RUN = ("run", "Run the widget in front", "Alt+R")
 """The same of the command that starts whichever widget is open."""
 
 
@@ -51,7 +51,7 @@ def offer() -> list[Callable[[], None]]:
     from napari._app_model import get_app_model
 
     app = get_app_model()
-    commands = [(name, title, key, _OF_AN_IMAGE) for name, (title, key) in _OFFERED.items()] + [(*_RUN, None)]
+    commands = [(name, title, key, _OF_AN_IMAGE) for name, (title, key) in OFFERED.items()] + [(*RUN, None)]
     keys = [KeyBindingRule(primary=key) for _, _, key, _ in commands]
     undo = [
         bound

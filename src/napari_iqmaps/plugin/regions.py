@@ -22,7 +22,7 @@ from ..core.progress import Progress
 from ..core.regions import Area, RegionQuality, region_qualities
 from ..core.visibility import STRIDES
 from .layers import LayerPixels
-from .parts import button, wrapped
+from .parts import Standing, button, tip, wrapped
 from .tasks import with_dask_progress
 
 _ALIGNMENT = max(STRIDES)  # the cells of a network lie on a grid, which has to keep its phase
@@ -223,10 +223,11 @@ class RegionBar(QWidget):
         self.name = ""
         self.label = wrapped()
         self.save = button("Save regions…", "Write a row for each region into a CSV file.")
+        self.standing = Standing((self.label,), (self.save,))
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.label)
-        layout.addWidget(self.save)
+        for part in (self.standing, self.label, self.save):
+            layout.addWidget(part)
         self.save.clicked.connect(self.save_wanted)
         self.hide()
 
@@ -236,7 +237,7 @@ class RegionBar(QWidget):
         scored = sum(np.isfinite(region.quality.value) for region in regions)
         sure = sum(region.quality.enough_evidence for region in regions)
         self.label.setText(f"Regions scored: {scored} of {len(regions)}, with enough evidence: {sure}.")
-        self.label.setToolTip("All numbers are features of the Shapes layer; Features table widget shows them.")
+        self.label.setToolTip(tip("All numbers are features of the Shapes layer; Features table widget shows them."))
         self.setVisible(bool(regions))
 
     def rows(self, **more: Any) -> list[dict[str, Any]]:

@@ -102,6 +102,10 @@ class Result:
             return self
         return Result.of(self.quality_map.compute(), self.names)
 
+    def plane_words(self, index: tuple[int, ...]) -> str:
+        """Say what one plane of a stack has to say for itself; nothing as long as it is not computed."""
+        return "" if self.quality_map.is_lazy else self.quality_map.plane_sentence(index)
+
     def row(self) -> dict[str, Any]:
         """Sum the result up as a row of a table, with the names of the layers and of the region."""
         image, *reference = self.names

@@ -1,58 +1,65 @@
 """What the user has set in napari's preferences: from what the options of every widget start, and go back to.
 
-The manifest declares the settings; napari stores them, and shows them under the name of the plugin.
+The manifest declares the settings; napari stores them, shows them under the name of the plugin, and puts its default in
+the place of a value that is not among the choices (any more).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from napari import settings as napari_settings
 
+from ..core.errors import InputError
+from ..core.models import resolve
+from .follower import Connections
+
 _PLUGIN = "napari-iqmaps"
-_MODELS = ("threshold_model", "quality_model")
-"""Settings for the option ``model``: each widget takes the one that it offers."""
+_OPTIONS = {"threshold_model": "model", "quality_model": "model", "device": "device"}
+"""Settings, and the options that start from them; of the models each widget takes the one that it offers."""
 
-ANYWHERE = ("auto", "cpu")
-"""Devices that every machine has."""
-
-
-def stored() -> dict[str, str]:
-    """Give the settings by their names; none at all where napari is older than 0.9, or cannot read them."""
-    found = _settings()
-    return {} if found is None else {name: str(value) for name, value in found.model_dump().items()}
+_ANYWHERE = ("auto", "cpu")
+_RULE = "range_rule"
 
 
-def on_change(listen: Callable[..., None], connect: Callable[..., None]) -> None:
+def defaults_of(options: Mapping[str, Any]) -> dict[str, str]:
+    """Give the settings that are among the choices of some options, by the options' names."""
+    stored = [(option, str(getattr(_stored(), setting, ""))) for setting, option in _OPTIONS.items()]
+    return {name: value for name, value in stored if value in getattr(options.get(name), "choices", ())}
+
+
+def range_rule() -> str:
+    """Give the rule for black and white."""
+    return str(getattr(_stored(), _RULE, ""))
+
+
+def connect(connections: Connections, listen: Any) -> None:
     """Have a function called when a setting changes."""
-    found = _settings()
-    if found is not None:
-        for name in stored():
-            connect(getattr(found.events, name), listen)
+    stored = _stored()
+    for setting in (*_OPTIONS, _RULE):
+        if hasattr(stored, setting):
+            connections.connect(getattr(stored.events, setting), listen)
 
 
-def defaults_of(options: Mapping[str, Any]) -> tuple[dict[str, str], list[str]]:
-    """Give the settings that are defaults of some options, and what to say of those that are not offered (any more)."""
-    values = stored()
-    wanted = {"device": [values[name] for name in ("device",) if name in values]}
-    wanted["model"] = [values[name] for name in _MODELS if name in values]
-    taken, refused = {}, []
-    for name, candidates in wanted.items():
-        choices = getattr(options.get(name), "choices", ())
-        fitting = [value for value in candidates if value in choices]
-        if fitting:
-            taken[name] = fitting[0]
-    if "device" in options and wanted["device"] and "device" not in taken:
-        refused.append(f"The preferences ask for the device {wanted['device'][0]!r}, which there is not.")
-    return taken, refused
-
-
-def _settings() -> Any:
-    get = getattr(napari_settings, "get_plugin_settings", None)
-    if get is None:
-        return None
+def refusal_of(device: str) -> str:
+    """Say why this machine cannot use a device; nothing if it can. Called in a thread: it loads PyTorch."""
     try:
-        return get(_PLUGIN).defaults
-    except (KeyError, AttributeError):  # the plugin is disabled, or its manifest is that of another version
+        resolve(device)
+    except InputError as error:
+        return str(error)
+    return ""
+
+
+def is_anywhere(device: str) -> bool:
+    """Tell whether every machine has a device."""
+    return device in _ANYWHERE
+
+
+def _stored() -> Any:
+    """Give the settings; None where napari is older than 0.9, or the plugin is disabled."""
+    get = getattr(napari_settings, "get_plugin_settings", None)
+    try:
+        return None if get is None else get(_PLUGIN).defaults
+    except (KeyError, AttributeError):
         return None

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from qtpy.QtCore import Qt, Signal  # type: ignore[attr-defined]
 from qtpy.QtGui import QColor, QPainter, QPaintEvent, QPen
-from qtpy.QtWidgets import QComboBox, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QComboBox, QPushButton, QVBoxLayout, QWidget
 
 from ..core.kinds import Kind
 from .figure_view import FigureView
 from .follower import Connections
-from .parts import Flow, as_wide_as_its_place, button, wrapped
+from .parts import Flow, Standing, as_wide_as_its_place, button, wrapped
 from .results import Histogram, Result
 
 _COLOURS = 256
@@ -114,7 +114,7 @@ class Summary(QWidget):
         self.result: Result | None = None
         self._maps: list[tuple[Result, Any]] = []
         self.connections = Connections()
-        self.sentence = wrapped(selectable=True)
+        self.sentence, self.plane = wrapped(selectable=True), wrapped(selectable=True)
         self.chooser = QComboBox()
         as_wide_as_its_place(self.chooser)
         self.chooser.setToolTip("The map of the histogram and of “Save map…”; selecting a map's layer chooses it.")
@@ -122,19 +122,36 @@ class Summary(QWidget):
         self.compute = button("Compute all planes", "The map is lazy: planes are computed where you look.")
         self.save_map = button("Save map…", "The values as TIFF, or a picture with a legend as PNG.")
         self.save_row = button("Add row to table…", "Write score and provenance into a CSV file, after what is there.")
+        self.standing = Standing(
+            (self.sentence, self.plane, self.histogram), (self.compute, self.save_map, self.save_row)
+        )
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.standing)
         layout.addWidget(self.sentence)
+        layout.addWidget(self.plane)
         layout.addWidget(self.chooser)
         layout.addWidget(self.histogram)
         layout.addWidget(self.compute)
-        layout.addLayout(Flow((self.save_map, self.save_row)))
+        self._ways_out = Flow((self.save_map, self.save_row))
+        layout.addLayout(self._ways_out)
+        self.show_plane("")
         self.chooser.currentIndexChanged.connect(self._on_chooser)
         self.compute.clicked.connect(self.compute_wanted)
         self.save_map.clicked.connect(self.map_wanted)
         self.save_row.clicked.connect(self.row_wanted)
         self.destroyed.connect(self.connections.close)
         self.setVisible(False)
+
+    def add_way_out(self, way_out: QPushButton) -> None:
+        """Put one more button under the others; like them it is for a result that is current."""
+        self._ways_out.addWidget(way_out)
+        self.standing.offer(way_out)
+
+    def show_plane(self, words: str) -> None:
+        """Say what the plane that the viewer shows has to say for itself; nothing for one image."""
+        self.plane.setText(words)
+        self.plane.setVisible(bool(words))
 
     @property
     def chosen_map(self) -> Result | None:

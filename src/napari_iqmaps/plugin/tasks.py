@@ -13,6 +13,7 @@ from qtpy.QtCore import QObject, QTimer, Signal  # type: ignore[attr-defined]
 
 from ..core.errors import Cancelled, IqmapsError
 from ..core.progress import Progress
+from .parts import plainly
 
 PATIENCE_MILLISECONDS = 200
 """How long after a cancel the thread is waited for."""
@@ -62,7 +63,7 @@ class Task(QObject):
     def start(self) -> None:
         """Start the thread."""
         _running.add(self)
-        self._bar = progress_bar(total=0, desc=self._description)
+        self._bar = progress_bar(total=0, desc=plainly(self._description))
         self._worker.start()
 
     def cancel(self) -> None:
@@ -139,7 +140,7 @@ def report(error: Exception) -> str:
     to napari's own handler, with its traceback.
     """
     if isinstance(error, IqmapsError):
-        show_error(str(error))
+        show_error(plainly(str(error)))
         return str(error)
     notification_manager.receive_error(type(error), error, error.__traceback__)
     return f"Unexpected {type(error).__name__}: {error}"
