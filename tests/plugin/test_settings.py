@@ -1,5 +1,8 @@
 """napari's preferences are what the options of every widget start from, and go back to."""
 
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 from napari.settings import get_plugin_settings
@@ -19,8 +22,9 @@ NAME = "napari-iqmaps"
 
 @pytest.fixture
 def preferences():
-    """The settings of the plugin, which are put back at the end; nothing is written for tests."""
+    """The settings of the plugin, which are put back at the end."""
     stored = get_plugin_settings(NAME)
+    assert stored.config_path.parent == Path(os.environ["NAPARI_CONFIG"]).parent
     before = stored.defaults.model_dump()
     yield stored.defaults
     stored.defaults.update(before)

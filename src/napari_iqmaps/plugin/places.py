@@ -21,7 +21,7 @@ from .tasks import report
 if TYPE_CHECKING:
     from npe2 import PluginContext
 
-_MENU, _TITLE, _GROUP = "napari-iqmaps/layer", "Image quality maps", "6_image_quality_maps"
+MENU, _TITLE, _GROUP = "napari-iqmaps/layer", "Image quality maps", "6_image_quality_maps"
 _PARENTS = ("napari/layers/context", "napari/layers")
 _OF_AN_IMAGE = parse_expression("num_selected_layers == 1 and active_layer_type == 'image'")
 
@@ -59,10 +59,10 @@ def offer() -> list[Callable[[], None]]:
         if not _is_taken(app, rule) and (bound := app.keybindings.register_keybinding_rule(_id(name), rule))
     ]
     items = [
-        (_MENU, MenuItem(command=CommandRule(id=_id(name), title=title, enablement=when), order=number))
+        (MENU, MenuItem(command=CommandRule(id=_id(name), title=title, enablement=when), order=number))
         for number, (name, title, _, when) in enumerate(commands)
     ]
-    menus = [(parent, SubmenuItem(submenu=_MENU, title=_TITLE, group=_GROUP)) for parent in _PARENTS]
+    menus = [(parent, SubmenuItem(submenu=MENU, title=_TITLE, group=_GROUP)) for parent in _PARENTS]
     return [*undo, app.menus.append_menu_items([*items, *menus])]
 
 
