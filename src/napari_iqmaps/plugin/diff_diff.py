@@ -469,6 +469,16 @@ class DiffDiff(MapWidget):
 
     # Roles
 
+    def choose(self, layer: Any) -> None:
+        """Take a layer as the moving image, unless its name tells another role."""
+        if "moving" not in guessed_roles([layer]):
+            return  # it is guessed already
+        moving, fixed = (self.layers.images[role] for role in ("moving", "fixed"))
+        if fixed.value is layer and moving.value is not None:
+            fixed.value = moving.value
+        self._roles_are_chosen = True
+        super().choose(layer)
+
     def _on_role_chosen(self, _index: int) -> None:
         self._roles_are_chosen = True
 

@@ -66,6 +66,14 @@ class VisibilityThresholds(MapWidget):
             self.options["luminance"].value = self.defaults["luminance"]
         super()._on_choice(_value)
 
+    def choose_reference(self) -> None:
+        """Take another image of the same size as the reference, unless one is chosen."""
+        chooser, image = self.layers.images["reference"], self.source
+        others = [other for other in chooser.choices if other is not None and other is not image]
+        alike = [other for other in others if image is not None and other.data.shape == image.data.shape]
+        if chooser.value is None and alike:
+            chooser.value = alike[0]
+
     def describe(self) -> str:
         """Say which of the two maps Run will compute, and of which layers."""
         image, reference = self.layer("image"), self.layer("reference")
