@@ -1,4 +1,4 @@
-"""Options of all tests, and an orderly end of them: threads first, then the display, then the process."""
+"""Options and processes of all tests, and an orderly end of them: threads first, then the display, then the process."""
 
 import os
 import sys
@@ -18,6 +18,24 @@ def pytest_addoption(parser):
     group = parser.getgroup("golden")
     group.addoption("--freeze", action="store_true", help="write the frozen outputs of tests/golden anew")
     group.addoption("--golden-strict", action="store_true", help="compare the outputs of tests/golden within 1e-6")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config):
+    """Run the whole suite in two processes, a file in one of them; what is named on the command line in this one.
+
+    An option of pytest-xdist says otherwise: ``-n 0``, ``-n 8``. Where it is not installed, there is one process.
+    """
+    options = config.option
+    if not hasattr(options, "numprocesses") or "PYTEST_XDIST_WORKER" in os.environ:
+        return
+    whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS
+    if options.numprocesses is None and options.dist == "no" and not options.tx and whole and not options.usepdb:
+        options.numprocesses = 2
+    if options.numprocesses:
+        if options.dist == "no":
+            options.dist = "loadfile"
+        os.environ.setdefault("OMP_NUM_THREADS", "1")  # processes do not take each other's cores
 
 
 def pytest_sessionfinish(session, exitstatus):

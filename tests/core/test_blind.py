@@ -16,11 +16,11 @@ from napari_iqmaps.core.networks.blind import pooled
 PHOTO = data.camera()[100:251, 180:313]
 MARGIN = 64  # a reflected border that is a multiple of four and more than anything reaches
 
-SOURCES = [(model, "random") for model in MODELS]
-SOURCES += [(one["network"], name) for name, one in models.registry().items() if one["network"] in MODELS]
+RANDOM = [(model, "random") for model in MODELS]
+SHIPPED = [(one["network"], name) for name, one in models.registry().items() if one["network"] in MODELS]
 
 
-@pytest.fixture(scope="module", params=SOURCES, ids="-".join)
+@pytest.fixture(scope="module", params=RANDOM + SHIPPED, ids="-".join)
 def options(request, blind_weights):
     """A model and its weights."""
     model, name = request.param
@@ -76,6 +76,7 @@ def test_the_maps_are_the_network_on_the_reflected_image(options):
     assert found.score.value == pytest.approx(float(points[0]), abs=1e-3)
 
 
+@pytest.mark.parametrize("options", RANDOM, ids="-".join, indirect=True)  # these are nowhere dead
 @pytest.mark.parametrize("tile", [4, 50, 64, 96])
 def test_tiles_equal_the_whole(options, tile):
     image, reference = (PHOTO[:30, :41], PHOTO[1:31, :41]) if tile == 4 else (noisy(PHOTO), PHOTO)
@@ -83,6 +84,7 @@ def test_tiles_equal_the_whole(options, tile):
     assert_same(iq.assess(image, reference=reference, tile=tile, **options), whole)
 
 
+@pytest.mark.parametrize("options", SHIPPED, ids="-".join, indirect=True)  # these know what is enough evidence
 def test_dask_equals_numpy_and_is_lazy(options):
     stack = np.stack([PHOTO, noisy(PHOTO)])
     eager = iq.assess(stack, reference=stack[::-1], **options)
