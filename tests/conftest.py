@@ -2,8 +2,13 @@
 
 import os
 import sys
+import tempfile
+from pathlib import Path
 
 import pytest
+
+# What whoever runs the tests has set in napari's preferences is not read, and not written.
+os.environ["NAPARI_CONFIG"] = str(Path(tempfile.mkdtemp(prefix="napari-iqmaps-tests-")) / "settings.yaml")
 
 _status = pytest.StashKey[int]()
 

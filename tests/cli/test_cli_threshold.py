@@ -39,6 +39,52 @@ def test_the_map_is_that_of_the_core(iqmaps, images, tmp_path):
     assert "code values" in result.stdout
 
 
+@pytest.mark.parametrize(("words", "percents"), [("data", (0, 100)), ("percentiles", (0.1, 99.9))])
+def test_files_of_16_bits_each_by_their_own_values(iqmaps, rows, tmp_path, words, percents):
+    rows_of, columns_of = np.mgrid[:48, :56]
+    pictures = {}
+    for name, high in (("dim", 1200), ("bright", 30000)):
+        values = np.sin(rows_of / 5) + np.cos(columns_of / 7)
+        pictures[name] = np.rint(188 + (high - 188) * (values - values.min()) / np.ptp(values)).astype(np.uint16)
+        tifffile.imwrite(tmp_path / f"{name}.tif", pictures[name])
+    plain = iqmaps("threshold", "dim.tif", "bright.tif", *FAST, "--csv", "plain.csv")
+    assert plain.exit_code == 0
+    found = scores(tmp_path / "plain.csv")
+    assert float(found["dim.tif"]["span"]) == pytest.approx(1012 / 65535)
+    assert not found["bright.tif"]["span"]
+    assert "the values span 1.5 % of black to white (188 to 1200 in 0 to 65535)" in found["dim.tif"]["notes"]
+    assert "span 1.5 %" in " ".join(plain.output.split())
+    command = ("threshold", "dim.tif", "bright.tif", *FAST, "--data-range", words, "--csv", "own.csv")
+    assert iqmaps(*command).exit_code == 0
+    for name, row in scores(tmp_path / "own.csv").items():
+        image = pictures[name.removesuffix(".tif")]
+        used = tuple(np.percentile(image, percents))
+        assert tuple(map(float, row["data_range"].split())) == pytest.approx(used)
+        assert row["range_rule"] == words
+        assert "span" not in row
+        expected = iq.threshold_map(image, model="contrast", data_range=used).score
+        assert float(row["score"]) == pytest.approx(expected, rel=1e-5)
+        assert float(row["own_score"]) == pytest.approx(expected * (used[1] - used[0]) / 255, rel=1e-5)
+    assert rows(*command)[1]["kept"] == 2
+    # Another word is another request, and so are numbers.
+    for others in (("data",) if words == "percentiles" else ("percentiles",), ("188", "1200")):
+        assert rows(*command[:6], *others, "--csv", "own.csv")[1]["kept"] == 0
+    said = iqmaps("threshold", "dim.tif", *FAST, f"--data-range={words}").stdout
+    assert "counts of the image" in " ".join(said.split())
+
+
+def test_a_range_is_two_numbers_or_a_word(iqmaps, images):
+    for given in (("5", "5"), ("dat", "1"), ("data", "--observer")):
+        result = iqmaps("threshold", images / "a.png", *FAST, "--data-range", *given)
+        assert result.exit_code == 2
+    assert (
+        "'dat' is neither a number nor 'data' nor 'percentiles'"
+        in iqmaps("threshold", images / "a.png", *FAST, "--data-range", "dat", "1").output
+    )
+    refused = iqmaps("threshold", images / "a.png", *FAST, "--data-range", "data", "--luminance", "absolute")
+    assert "unit says what is white" in " ".join(refused.output.split())
+
+
 def test_another_observer_is_another_request(rows, images, tmp_path):
     words = ("threshold", "in/a.png", *FAST, "--out", "out")
     usual = rows(*words)[1]["rows"][0]

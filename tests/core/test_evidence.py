@@ -9,7 +9,16 @@ from skimage import data, filters
 
 import napari_iqmaps as iq
 from napari_iqmaps.core._network_pass import BlindOperator, BlindSums, run
-from napari_iqmaps.core.evidence import ENOUGH_CELLS, HOMOGENEOUS, blind_verdict, machine_verdict, uniformity
+from napari_iqmaps.core.evidence import (
+    ENOUGH_CELLS,
+    HOMOGENEOUS,
+    PLANES,
+    blind_verdict,
+    machine_verdict,
+    planes_in_doubt,
+    reservations,
+    uniformity,
+)
 from napari_iqmaps.core.images import as_planes
 from napari_iqmaps.core.networks.blind import KNOTS, POOLED, Evidence
 
@@ -158,3 +167,13 @@ def test_less_is_not_for_the_metrifier(less, has_answer, reason):
     assert verdict.has_answer == has_answer
     assert reason in verdict.reason
     assert verdict.reason.endswith(".")
+
+
+def test_a_reason_is_of_all_planes_unless_they_are_told_apart():
+    told = reservations("plane 1: it is small.", [True, False], (2,))
+    assert told == {"not_enough_evidence": "plane 1: it is small.", PLANES: [True, False]}
+    assert planes_in_doubt(told, (2,)).tolist() == [False, True]
+    assert planes_in_doubt(reservations("it is small.", [False, False], (2,)), (2,)).all()
+    assert planes_in_doubt(reservations("it is small.", [False], ()), ()).tolist() is True
+    assert not planes_in_doubt(reservations("", [True, True], (2,)), (2,)).any()
+    assert planes_in_doubt({**told, PLANES: "yes"}, (2,)).all()  # of a file that someone has changed

@@ -1,6 +1,7 @@
 """The manifest is valid, and everything it names is there."""
 
 from fnmatch import fnmatch
+from importlib import import_module
 from importlib.metadata import distribution
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from npe2 import PluginManifest
 import napari_iqmaps
 from napari_iqmaps.core.io.image_file import TIFF_SUFFIXES
 from napari_iqmaps.core.kinds import KINDS
+from napari_iqmaps.plugin import places
 
 MANIFEST = PluginManifest.from_file(Path(napari_iqmaps.__file__).with_name("napari.yaml"))
 
@@ -28,10 +30,19 @@ def test_every_command_is_used_and_every_use_has_a_command():
     commands = {command.id for command in contributions.commands}
     uses = (*contributions.widgets, *contributions.sample_data, *contributions.readers, *contributions.writers)
     used = {item.command for item in uses}
-    assert used == commands
+    offered = {f"napari-iqmaps.{name}" for name in (*places.OFFERED, places.RUN[0])}  # in the command palette
+    assert used | offered == commands
     menus = {name: {item.command for item in items} for name, items in contributions.menus.items()}
     assert set(menus) == {"napari/layers/filter", "napari/layers/measure", "napari/layers/register"}
     assert all(items <= commands for items in menus.values())
+
+
+def test_the_icon_is_in_the_package_and_is_drawn(qapp):
+    package, _, name = MANIFEST.icon.partition(":")
+    from qtpy.QtGui import QPixmap
+
+    picture = QPixmap(str(Path(import_module(package).__file__).with_name(name)))
+    assert not picture.isNull()
 
 
 def test_there_are_at_least_four_samples():

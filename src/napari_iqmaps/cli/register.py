@@ -18,7 +18,7 @@ from ..core.registration import Registration, search
 from ..core.registration.external import check_installed
 from ..core.registration.record import COLUMNS
 from ..core.registration.series import RegistrationSeries, register_series
-from ..core.score_columns import plain
+from ..core.score_columns import plain, range_cells
 from .engine import Plan, Turn, rows_there, run
 from .inputs import Images, Options, Reader, found_inputs, on_grid, output_names, partner, request_of
 from .jobs import Job, is_made, record_at, same_made
@@ -283,7 +283,7 @@ class _Registrations:
         moving, fixed = images.arrays
         matches = self._matches(job, images, turn)
         found = search.register(moving, fixed, matches=matches, progress=turn.progress, **options)
-        row = {**_scored(found.row(), images), "sentence": found.sentence()}
+        row = {**_scored(found.row(), images, found.info), "sentence": found.sentence()}
         if (out := self.options.out) is None:
             return row
         from ..core.registration.matrix_file import save_matrix
@@ -402,16 +402,18 @@ def _remove_images(job: Job, out: Path) -> None:
 # --- rows
 
 
-def _scored(row: Mapping[str, Any], images: Images) -> dict[str, Any]:
+def _scored(row: Mapping[str, Any], images: Images, info: Mapping[str, Any]) -> dict[str, Any]:
     """Give a registration's row the cells that every table has."""
     reason = row["reason"] or ("" if row["local_ncc_after"] is not None else "the images have no detail to compare")
+    remark = info.get("span_remark", "")
+    notes = [*images.notes, *([] if remark in reason else [remark])]
     return {
         **row,
         "kind": KIND,
         "score": row["local_ncc_after"] if row["accepted"] else None,
         "unit": _UNIT,
         "not_enough_evidence": reason,
-        **({"notes": list(dict.fromkeys(images.notes))} if images.notes else {}),
+        **({"notes": list(dict.fromkeys(notes))} if notes else {}),
     }
 
 
@@ -435,7 +437,7 @@ def _series_row(series: RegistrationSeries, frames: Sequence[Row], images: Image
         "local_ncc_after": float(np.mean(known)) if known else None,
         "planes": scores,
     }
-    row = _scored(summed, images)
+    row = _scored({**summed, **range_cells(series.info)}, images, series.info)
     return {**row, "score": row["local_ncc_after"], "sentence": series.sentence()}
 
 

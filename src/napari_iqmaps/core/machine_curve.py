@@ -22,7 +22,7 @@ from .images import Planes, as_planes
 from .machine import machine_quality
 from .progress import Progress, equal_part
 from .quality_score import QualityScore
-from .score_columns import Column, Part, columns
+from .score_columns import Column, Part, columns, range_cells
 from .span import remarked
 from .value_range import DataRange
 
@@ -134,7 +134,6 @@ class MachineCurve:
             and ``not_enough_evidence``; None for what is not known.
         """
         row = row_of_bank(self.distortion)
-        spanned = {"span": self.info["span"]} if "span" in self.info else {}
         return [
             {
                 "distortion": self.distortion,
@@ -147,7 +146,7 @@ class MachineCurve:
                 "fails_below": self.fails_below,
                 "fails_at": _known(self.fails_at),
                 "not_enough_evidence": quality.reason,
-                **spanned,
+                **range_cells(self.info),
             }
             for severity, quality in zip(self.severities.tolist(), self.qualities, strict=True)
         ]

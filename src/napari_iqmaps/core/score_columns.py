@@ -105,6 +105,13 @@ def origin(info: Mapping[str, Any], declared: Iterable[Column] = ()) -> dict[str
     return {name: info[name] for name in names if name in info} | ({"notes": notes} if notes else {})
 
 
+def range_cells(info: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the cells of a range that was found in the values, or of which they use little; else none."""
+    if not ("range_rule" in info or "span" in info):
+        return {}
+    return {name: info[name] for name in ("data_range", "range_rule", "span") if name in info}
+
+
 def plain(value: Any) -> Any:
     """Turn a value into what JSON holds: plain numbers, None for NaN and infinity, lists for tuples."""
     if isinstance(value, np.ndarray | np.generic):

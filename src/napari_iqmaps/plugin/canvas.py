@@ -18,7 +18,7 @@ from ..core.diffdiff.verdict import block_words
 from ..core.evidence import DIM_ENDS, STAMP, planes_in_doubt
 from ..core.kinds import KINDS, Kind
 from .arrangement import add_beside
-from .layers import METADATA_KEY, PICTURE_KEY, bare, give_limits, grid_of, has_given_limits, holds, plane_shown
+from .layers import METADATA_KEY, PICTURE_KEY, bare, give_limits, grid_of, has_given_limits, holds, plane_of_view
 from .tasks import breathe
 from .words_overlay import put_words
 
@@ -114,7 +114,7 @@ class Canvas:
         viewer.dims.events.current_step.connect(self._on_step)
         grid_of(viewer).events.enabled.connect(self._on_seen)
         for layer in viewer.layers:
-            self._take(layer)
+            self._watch(layer)
 
     def attend(self, layer: Any, sources: Iterable[Any] = (), template: str = "") -> None:
         """Attend to a layer that is in the viewer, and name it after others from now on.
@@ -199,12 +199,24 @@ class Canvas:
         return known
 
     def _on_inserted(self, event: Any) -> None:
-        layer = bare(event.value)
+        self._watch(event.value)
+        self._on_seen()
+
+    def _watch(self, layer: Any) -> None:
+        layer = bare(layer)
         layer.events.visible.connect(self._on_seen)
         layer.events.opacity.connect(self._on_seen)
+        layer.events.metadata.connect(self._on_metadata)
         if METADATA_KEY in layer.metadata:
             self._take(layer)
-        self._on_seen()
+
+    def _on_metadata(self, event: Any) -> None:
+        """Take note that a layer has become a map, or a map of something else."""
+        layer = bare(event.source)
+        if METADATA_KEY in layer.metadata and holds(self._layers, layer):
+            self.refresh(layer)
+        elif METADATA_KEY in layer.metadata:
+            self._take(layer)
 
     def _on_removed(self, event: Any) -> None:
         gone = bare(event.value)
@@ -257,11 +269,14 @@ class Canvas:
     def _judge(self, layer: Any) -> None:
         """Dim and stamp a map while the plane that is shown has not enough evidence."""
         viewer, known = self._viewer(), self._layers.get(layer)
-        if viewer is None or known is None or _kind(layer) is None:
+        if viewer is None or known is None or METADATA_KEY not in layer.metadata:
             return
-        doubt = planes_in_doubt(layer.metadata[METADATA_KEY], layer.data.shape[:-2])
-        doubtful = bool(doubt[plane_shown(viewer, layer)])
+        lead = layer.data.shape[: layer.ndim - 2] if hasattr(layer.data, "shape") else ()
+        doubt = planes_in_doubt(layer.metadata[METADATA_KEY], lead)
+        doubtful = bool(doubt[plane_of_view(viewer, layer) if lead else ()])
         put_words(layer, _STAMP, STAMP if doubtful else "", **_STAMP_LOOKS)
+        if _kind(layer) is None:
+            return
         if doubtful and known.vivid is None:
             known.vivid = layer.colormap
             layer.colormap = _DOUBTFUL

@@ -271,6 +271,11 @@ class DiffDiff(MapWidget):
         """Make the options of registering and of judging."""
         return judge_options()
 
+    def reset(self) -> None:
+        """Bring back the defaults, and let the core find the tolerance."""
+        super().reset()
+        self.tolerance.box.value = True
+
     def describe(self) -> str:
         """Say what Run will register and judge."""
         moving, fixed, registered = map(self.layer, _SLOTS)
@@ -354,8 +359,6 @@ class DiffDiff(MapWidget):
     def place(self, source: Any, key: Key, result: Any) -> list[Any]:
         """Put a judgement into its layers, and move the moving layer if that was asked for."""
         roles = self._asked  # others may be chosen by now
-        if not all(holds(self.viewer.layers, roles[name]) for name in ("moving", "fixed")):
-            raise InputError("The layers of this run are gone.")
         self._roles_are_chosen = True
         layers = self._judged.setdefault(key, JudgedLayers(self.viewer, self.arrangement))
         if result.affine is not None:
@@ -465,6 +468,16 @@ class DiffDiff(MapWidget):
             self.export(ask, result.plane_rows())
 
     # Roles
+
+    def choose(self, layer: Any) -> None:
+        """Take a layer as the moving image, unless its name tells another role."""
+        if "moving" not in guessed_roles([layer]):
+            return  # it is guessed already
+        moving, fixed = (self.layers.images[role] for role in ("moving", "fixed"))
+        if fixed.value is layer and moving.value is not None:
+            fixed.value = moving.value
+        self._roles_are_chosen = True
+        super().choose(layer)
 
     def _on_role_chosen(self, _index: int) -> None:
         self._roles_are_chosen = True

@@ -258,8 +258,8 @@ class CloserPanel(QGroupBox):
         column.setContentsMargins(MARGIN, MARGIN, MARGIN, MARGIN)
         for name, made in self.buttons.items():
             made.clicked.connect(lambda _checked=False, name=name: self.wanted.emit(name))
-        self.standing = Standing((self.view, self.words), (self.save_figure,))
         column.addLayout(Flow(self.buttons.values(), spacing=2))
+        self.standing = Standing((self.view, self.words), (self.save_figure,))
         column.addWidget(self.standing)
         column.addWidget(self.view)
         column.addWidget(self.words)

@@ -18,11 +18,12 @@ from ..core.diffdiff.pictures import BETTER as BETTER_COLOUR
 from ..core.diffdiff.pictures import WORSE as WORSE_COLOUR
 from ..core.diffdiff.pictures import block_colour
 from ..core.errors import InputError
+from ..core.evidence import PLANES
 from ..core.registration.geometry import Matrix
 from .arrangement import Arrangement, add_beside
 from .canvas import ARROW, canvas_of
 from .diff_diff_run import JudgedResult
-from .layers import METADATA_KEY, PICTURE_KEY, holds, looks_of, move_onto, plane_shown, spatial_state
+from .layers import METADATA_KEY, PICTURE_KEY, holds, looks_of, move_onto, plane_of_view, spatial_state
 from .provenance import note
 from .tasks import breathe
 
@@ -30,6 +31,7 @@ BETTER, WORSE = 1, 2
 """Labels of the marked pixels."""
 
 _LABEL = "label"
+_EVIDENCE = ("not_enough_evidence", PLANES)
 
 _SAME_PLACE = 1e-3
 """Pixels; layers that lie on each other but for rounding lie on each other."""
@@ -210,9 +212,14 @@ class JudgedLayers:
         names = {role: (after, f"{role.capitalize()}: {{all}}") for role in self.layers}
         names["map"] = (after, result.template.replace("{0}", "{all}"))
         names |= {"before": ((moving, fixed), "Before: {all}"), "registered": ((moving, fixed), "{0}: registered")}
+        doubt = {name: value for name, value in result.quality_map.info.items() if name in _EVIDENCE}
         for role in self.layers:
-            if (layer := self.get(role)) is not None:
-                canvas_of(self._viewer).attend(layer, *names[role])
+            if (layer := self.get(role)) is None:
+                continue
+            canvas_of(self._viewer).attend(layer, *names[role])
+            if role in ("marks", "blocks"):
+                own = {name: value for name, value in layer.metadata[METADATA_KEY].items() if name not in _EVIDENCE}
+                layer.metadata = {**layer.metadata, METADATA_KEY: {**own, **doubt}}
 
     def _put_all(self, result: JudgedResult, grid: Grid, moving: Any, fixed: Any) -> None:
         if result.registrations and result.affine is None:
@@ -265,7 +272,7 @@ class JudgedLayers:
     def plane(self) -> tuple[int, ...]:
         """Give the index of the plane of the map that the viewer shows; empty for one image."""
         layer = self.get("map")
-        return () if layer is None else plane_shown(self._viewer, layer)
+        return () if layer is None else plane_of_view(self._viewer, layer)
 
     def _add(self, role: str, layer: Any) -> None:
         self.layers[role] = layer

@@ -26,13 +26,13 @@ from qtpy.QtWidgets import (
 from ..core import libraries
 from ..core.errors import InputError, IqmapsError
 from ..core.progress import Progress
-from . import export
+from . import export, settings
 from .arrangement import Arrangement
 from .canvas import canvas_of, place_all
 from .figure_view import FigureView
 from .follower import Connections, Follower
 from .inputs import REGION, InputSlot, LayerChoosers, RangeEdit
-from .layers import LayerPixels, holds, pixels_of, plane_shown
+from .layers import LayerPixels, holds, pixels_of, plane_of_view
 from .map_bar import MapBar
 from .options import EXPERT, OptionWidget, make_options, read_options, takes
 from .parts import MARGIN, Fold, Standing, button, form_of, order_tabs, tip, warning_on, wrapped
@@ -45,11 +45,11 @@ from .tasks import Task, report
 _STANDARDS = frozenset({"reference", "fixed"})
 """Slots of the image that others are held against."""
 
-_NOTHING: Mapping[str, Any] = MappingProxyType({})
-_RETURNS = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
-
 _WIDTH = 234
 """Pixels that napari's window of 1280 leaves beside its own column, of at most 320, and a canvas of 700."""
+
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+_RETURNS = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
 
 Key = tuple[str, ...]
 Taken = TypeVar("Taken")
@@ -76,6 +76,7 @@ class Panel(QWidget):
         self.range = RangeEdit()
         self.options = self.make_options(type(self).functions)
         self.defaults = {name: widget.value for name, widget in self.options.items()}
+        self.take_settings()
         self.message = wrapped()
         self.button = button("Run", "Compute with what is chosen above (Return), or stop what runs (Escape).")
         self.reset_button = button("Reset", "Bring all options back to their defaults.")
@@ -101,6 +102,14 @@ class Panel(QWidget):
     def make_options(self, functions: Iterable[Callable[..., Any]]) -> dict[str, OptionWidget]:
         """Make the option widgets, in their order; override to leave some out, or to make some otherwise."""
         return make_options(functions)
+
+    def take_settings(self) -> None:
+        """Start from what the user has set in napari's preferences; what has been changed since, stays."""
+        for name, value in settings.defaults_of(self.options).items():
+            if self.options[name].value == self.defaults[name]:
+                self.options[name].value = value
+            self.defaults[name] = value
+        self.range.set_default(settings.range_rule())
 
     def insert_above_summary(self, widget: QWidget) -> None:
         """Put a part of one's own between the state of the work and its result."""
@@ -142,6 +151,7 @@ class Panel(QWidget):
         """Bring all options back to their defaults."""
         for name, widget in self.options.items():
             widget.value = self.defaults[name]
+        self.range.reset()
 
     def show_changes(self) -> None:
         """Let the folds say how many options inside are not what they are by default."""
@@ -244,6 +254,7 @@ class MapWidget(Panel):
         self._connect()
         self._on_theme()
         self._on_choice()
+        self._look_for_device()
         libraries.warm_up()
 
     # What a widget supplies
@@ -434,6 +445,13 @@ class MapWidget(Panel):
                 )
             taken[id(layer)] = role
 
+    def choose(self, layer: Any) -> None:
+        """Take a layer as the image to work on, if it can be one."""
+        if holds(self.layers.first.choices, layer):
+            self.layers.first.value = layer
+        else:
+            self.say(f"{layer.name!r} is no image that can be chosen here. Choose one above.")
+
     # Life of a task
 
     def run(self) -> None:
@@ -590,7 +608,7 @@ class MapWidget(Panel):
         if self.follow.isChecked() and before != (self.range.black.value, self.range.white.value):
             self._follower.trigger()
 
-    def _tell(self) -> None:
+    def _tell(self, _value: Any = None) -> None:
         self.message.setText(" ".join(filter(None, (self.describe(), self.range.sentence()))))
         self._check()
 
@@ -598,7 +616,7 @@ class MapWidget(Panel):
         """Say of the plane that the viewer shows what it has to say for itself."""
         result, layer, dims = self.summary.result, self.summary.chosen_layer, self.viewer.dims
         seen = holds(self.viewer.layers, layer) and tuple(dims.displayed) == (dims.ndim - 2, dims.ndim - 1)
-        index = plane_shown(self.viewer, layer) if seen else ()
+        index = plane_of_view(self.viewer, layer) if seen else ()
         self.summary.show_plane(result.plane_words(index) if index and result is not None else "")
 
     def _on_option(self, _value: Any = None) -> None:
@@ -657,6 +675,7 @@ class MapWidget(Panel):
         self.summary.map_chosen.connect(self.map_bar.refresh)
         self.summary.row_wanted.connect(lambda: self.export(export.ask_for_row, self.summary.result))
         self.summary.compute_wanted.connect(self._compute_all)
+        settings.connect(self._connections, self._on_settings)
         self._connections.connect(self.viewer.events.theme, self._on_theme)
         self._connections.connect(self.viewer.layers.selection.events.active, self._on_selected)
         self.destroyed.connect(self.arrangement.put_back)
@@ -666,6 +685,29 @@ class MapWidget(Panel):
         self.destroyed.connect(self._connections.close)
         self.destroyed.connect(self._range_connections.close)
         self.destroyed.connect(self.layers.connections.close)
+
+    def _on_settings(self, _event: Any = None) -> None:
+        """Take other preferences; what the user has changed in the panel stays."""
+        self.take_settings()
+        self.show_changes()
+        self._look_for_device()
+
+    def _look_for_device(self) -> None:
+        """See whether this machine has the device of the preferences, in a thread; only PyTorch knows."""
+        device = self.defaults.get("device", "")
+        if device and not settings.is_anywhere(device):
+            task = Task(lambda _progress: settings.refusal_of(device), f"Looking for {device}")
+            task.returned.connect(partial(self._on_device, device))
+            self.destroyed.connect(task.cancel)
+            task.start()
+
+    def _on_device(self, device: str, refusal: str) -> None:
+        if refusal and self.defaults["device"] == device:
+            self.defaults["device"] = "auto"
+            if self.options["device"].value == device:
+                self.options["device"].value = "auto"
+            self.say(f"{refusal} It is the one of the preferences; auto is used.")
+            self.show_changes()
 
     def _on_selected(self, _event: Any = None) -> None:
         self.summary.choose(self.viewer.layers.selection.active)

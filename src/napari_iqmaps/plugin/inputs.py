@@ -169,6 +169,7 @@ class RangeEdit(Container):  # type: ignore[type-arg]
         self.rule = ComboBox(
             name="rule", choices=[(label, rule) for rule, label in _RULES.items()], value=_SHOWN, tooltip=tooltip
         )
+        self.default_rule = _SHOWN
         self.black = LineEdit(name="black", tooltip=tooltip)
         self.white = LineEdit(name="white", tooltip=tooltip)
         self._layer: Any = None
@@ -187,9 +188,21 @@ class RangeEdit(Container):  # type: ignore[type-arg]
         """Show what is black and white in a layer."""
         if layer is not self._layer and self.rule.value == _TYPED:
             with self.rule.changed.blocked():
-                self.rule.value = _SHOWN  # a range stated for one image says nothing about another
+                self.rule.value = self.default_rule  # a range stated for one image says nothing about another
         self._layer = layer
         self._fill()
+
+    def set_default(self, rule: str) -> None:
+        """Start from a rule, if there is one of that name, and go back to it."""
+        if rule in self.rule.choices and rule != _TYPED:
+            was_default = self.rule.value == self.default_rule
+            self.default_rule = rule
+            if was_default:
+                self.reset()
+
+    def reset(self) -> None:
+        """Go back to the rule of the start."""
+        self.rule.value = self.default_rule
 
     def set_luminance(self, luminance: Luminance) -> None:
         """Tell whether values are display codes or light, and show what that means for black and white."""

@@ -164,9 +164,9 @@ def update_layer(
     untouched = has_given_limits(layer)
     layer.data = quality_map.values
     move_onto(layer, source)
-    layer.metadata = {**layer.metadata, **_metadata(quality_map, source.name, limits)}
     if untouched:
         give_limits(layer, limits)
+    layer.metadata = {**layer.metadata, **_metadata(quality_map, source.name, limits)}
 
 
 def give_limits(layer: Any, limits: tuple[float, float]) -> None:
@@ -253,7 +253,7 @@ def holds(layers: Iterable[Any], layer: Any) -> bool:
     return any(bare(layer) is bare(other) for other in layers)
 
 
-def plane_shown(viewer: Any, layer: Any) -> tuple[int, ...]:
+def plane_of_view(viewer: Any, layer: Any) -> tuple[int, ...]:
     """Give the index of the plane of a layer at which a viewer stands; empty for one image."""
     lead = layer.data.shape[: layer.ndim - 2]
     position = layer.world_to_data(viewer.dims.point[-layer.ndim :])

@@ -99,11 +99,11 @@ class _Words(QLabel):
 
     def setText(self, text: str | None) -> None:  # noqa: N802 (Qt's name)
         """Show a text."""
-        super().setText(_LONG_WORD.sub(lambda word: _BREAK.join(textwrap.wrap(word[0], _WORD_LETTERS)), text or ""))
+        super().setText(_LONG_WORD.sub(lambda word: _GHOST.join(textwrap.wrap(word[0], _WORD_LETTERS)), text or ""))
 
     def text(self) -> str:
         """Give the text without the places where it may break."""
-        return super().text().replace(_BREAK, "")
+        return super().text().replace(_GHOST, "")
 
 
 class Flow(QLayout):

@@ -238,10 +238,10 @@ class RegionBar(QWidget):
         self.label = wrapped()
         self.save = button("Save regions…", "Write a row for each region into a CSV file.")
         self.standing = Standing((self.label,), (self.save,))
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
         for part in (self.standing, self.label, self.save):
-            column.addWidget(part)
+            layout.addWidget(part)
         self.save.clicked.connect(self.save_wanted)
         self.hide()
 

@@ -40,6 +40,7 @@ class VisibilityThresholds(MapWidget):
         self._shows_light = False
         super().__init__(viewer)
         self.options["luminance"].changed.connect(self.range.set_luminance)
+        self.options["luminance"].changed.connect(self._tell)  # now that black and white are those of the luminance
         self.range.set_luminance(self.options["luminance"].value)
 
     def chosen_function(self) -> Callable[..., QualityMap]:
@@ -61,8 +62,17 @@ class VisibilityThresholds(MapWidget):
         shows_light = _is_light(self.source)
         if shows_light != self._shows_light:
             self._shows_light = shows_light
-            self.options["luminance"].value = "absolute" if shows_light else "code"
+            self.defaults["luminance"] = "absolute" if shows_light else "code"
+            self.options["luminance"].value = self.defaults["luminance"]
         super()._on_choice(_value)
+
+    def choose_reference(self) -> None:
+        """Take another image of the same size as the reference, unless one is chosen."""
+        chooser, image = self.layers.images["reference"], self.source
+        others = [other for other in chooser.choices if other is not None and other is not image]
+        alike = [other for other in others if image is not None and other.data.shape == image.data.shape]
+        if chooser.value is None and alike:
+            chooser.value = alike[0]
 
     def describe(self) -> str:
         """Say which of the two maps Run will compute, and of which layers."""

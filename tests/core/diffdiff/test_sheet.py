@@ -149,6 +149,12 @@ def test_blocks_tell_evidence_and_share_or_a_dash(axes, shown):
     assert all(contrast(ink, fill) > READABLE for fill in fills[:3])
 
 
+def test_a_map_without_evidence_is_grey_and_stamped(axes, shown):
+    picture = drawing.draw_map(axes, shown.values, 10.0, doubtful=True)
+    assert np.ptp(picture.to_rgba([-40, 0, 40])[:, :3], axis=1).max() == 0
+    assert [text.get_text() for text in axes.texts] == ["Not enough evidence"]
+
+
 @pytest.mark.parametrize("lean", np.linspace(-1, 1, 9))
 def test_black_words_are_read_on_a_block_whatever_the_image(lean):
     *colour, opacity = drawing.block_colour(lean)

@@ -141,3 +141,25 @@ def test_provenance_says_who_looks_and_from_where():
 def test_provenance_shows_no_folders():
     line = provenance({"weights": "/somewhere/private/mine.safetensors", "data_range": (0.0, 1.0), "version": "9"})
     assert line == "weights mine.safetensors (sha256 ), black 0, white 1, napari-iqmaps 9"
+
+
+def test_a_map_without_evidence_is_grey_and_stamped(tmp_path):
+    reason = "it is small."
+    vivid, sheet = drawn(ramp(), tmp_path / "map.png")
+    assert np.ptp(shown(vivid, sheet).astype(int), axis=-1).mean() > 20
+    dim, sheet = drawn(ramp(not_enough_evidence=reason), tmp_path / "map.png")
+    pixels = shown(dim, sheet)
+    assert np.ptp(pixels.astype(int), axis=-1).max() == 0
+    height, width = pixels.shape[:2]
+    plate = pixels[height // 2 - 10 : height // 2 + 10, width // 10 : -width // 10]
+    assert (plate == 255).any()  # the letters
+    assert [panel.stamp for panel in sheet.panels] == ["Not enough evidence"]
+
+
+def test_of_a_stack_only_the_planes_without_evidence_are_stamped(tmp_path):
+    stack = ramp((3, 40, 60), not_enough_evidence="plane 1: it is small.", planes_enough_evidence=[True, False, True])
+    picture, sheet = drawn(stack, tmp_path / "map.png")
+    assert [bool(panel.stamp) for panel in sheet.panels] == [False, True, False]
+    greys = [np.ptp(shown(picture, sheet, number).astype(int), axis=-1).max() == 0 for number in range(3)]
+    assert greys == [False, True, False]
+    assert not sheet.panels[1].scale.is_dimmed  # the bar beside the upper row is that of the others

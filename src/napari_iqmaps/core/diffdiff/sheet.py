@@ -16,7 +16,8 @@ from matplotlib.patches import Rectangle
 
 from ... import __version__
 from ..errors import InputError
-from ..io.sheet import HOLE_GREY, INK, PALE_INK, Panel, Sheet, drawable, mappable, new_plot, reduced, write_figure
+from ..evidence import STAMP
+from ..io.sheet import HOLE_GREY, INK, PALE_INK, Panel, Scale, Sheet, drawable, new_plot, reduced, write_figure
 from ..kinds import KINDS
 from .pictures import BETTER, WORSE, block_colour, ladder_tolerances, marks, overlay
 from .verdict import BlockScore, DiffDiffScore
@@ -100,7 +101,8 @@ def write_diffdiff_sheet(shown: Shown, path: str | Path) -> Path:
             ("after", shown.registered, "After: registered (magenta) on fixed (green)"),
         ):
             draw_picture(axes[name], overlay(image, shown.fixed, data_range=_WHITE), title)
-        draw_map(axes["map"], shown.values, score.tol, "Diff-diff: green better, pink worse")
+        doubtful = score.verdict == "not enough evidence"
+        draw_map(axes["map"], shown.values, score.tol, "Diff-diff: green better, pink worse", doubtful=doubtful)
         draw_histogram(axes["counts"], shown.values, score.tol, "How far pixels changed, and the tolerance")
         _write_words(axes["words"], score)
         figure.suptitle(drawable(shown.title), fontsize="large")
@@ -214,12 +216,15 @@ def draw_picture(axes: Any, colours: Colours, title: str) -> None:
     _without_ticks(axes, title)
 
 
-def draw_map(axes: Any, values: Plane, tol: float, title: str = KIND.title) -> Any:
-    """Show a map in its diverging colours, NaN in grey, with a bar that is marked at both tolerances."""
+def draw_map(axes: Any, values: Plane, tol: float, title: str = KIND.title, *, doubtful: bool = False) -> Any:
+    """Show a map in its diverging colours, NaN in grey, with a bar that is marked at both tolerances.
+
+    Without enough evidence it is grey and stamped.
+    """
     height, width = values.shape
     # Wide enough for the tolerance to be on it: what changed by less shall look so.
     high = max(KIND.display_limits(np.asarray(values))[1], 1.5 * tol)
-    scale = mappable(KIND, -high, high)
+    scale = Scale(KIND, -high, high, is_dimmed=doubtful).mappable()
     picture = axes.imshow(
         reduced(values, LARGEST_SIDE),
         cmap=scale.get_cmap(),
@@ -227,6 +232,9 @@ def draw_map(axes: Any, values: Plane, tol: float, title: str = KIND.title) -> A
         extent=(-0.5, width - 0.5, height - 0.5, -0.5),
     )
     _without_ticks(axes, title)
+    if doubtful:
+        plate = {"facecolor": INK, "linewidth": 0}
+        axes.text(0.5, 0.5, STAMP, transform=axes.transAxes, ha="center", va="center", color="white", bbox=plate)
     # Of the size of the picture, which the axes shrink to.
     bar = axes.figure.colorbar(picture, cax=axes.inset_axes((1.03, 0, 0.05, 1)), extend="both")
     bar.set_label(f"grey levels; > 0: {KIND.high_means}", fontsize="x-small", color=INK)

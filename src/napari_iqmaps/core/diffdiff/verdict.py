@@ -15,7 +15,7 @@ from ..arguments import check_fields
 from ..errors import InputError
 from ..own_units import grey_levels
 from ..quality_score import summed_up
-from ..score_columns import Column, Part, columns
+from ..score_columns import Column, Part, columns, range_cells
 from ..span import range_first, remarked
 from .differences import CellFacts, answers
 from .images import Box
@@ -295,7 +295,8 @@ class DiffDiffScore:
         dict
             verdict, score, score_low, score_high, soft, gain, evidence, better, worse, count, n_valid,
             valid_fraction, tol, blocks_better, blocks_worse, local_ncc_before, local_ncc_after and reason; NaN where
-            there is no number.
+            there is no number. Where the range was found in the values or they use little of it, data_range with
+            range_rule or span.
         """
         low, high = self.interval
         return {
@@ -310,7 +311,7 @@ class DiffDiffScore:
             "blocks_worse": self.blocks_worse,
             **{name: _number(getattr(self, name)) for name in _CORRELATIONS},
             "reason": self.reason,
-            **({"span": self.info["span"]} if "span" in self.info else {}),
+            **range_cells(self.info),
         }
 
     def __str__(self) -> str:

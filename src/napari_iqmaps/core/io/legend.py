@@ -44,6 +44,8 @@ def sheet_of(quality_map: QualityMap) -> Sheet:
         )
         for number, index in enumerate(chosen)
     ]
+    # The bar is of the planes in colours, also where the plane beside it is dimmed.
+    panels[last_of_row] = replace(panels[last_of_row], scale=scales[False])
     if quality_map.kind == "diff_diff" and values.ndim == 2 and "tol" in quality_map.info:
         from ..diffdiff.sheet import marks_panel
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from ..arguments import check_fields
 from ..errors import InputError
-from ..score_columns import Column, Part, columns
+from ..score_columns import Column, Part, columns, range_cells
 from ..span import remarked
 from .geometry import Matrix, check_sides, corner_shifts, corners, map_points
 
@@ -150,7 +150,8 @@ class Registration:
         -------
         dict
             Method, accepted, reason, inliers, largest shift, coverage, local correlation before and after, and the
-            nine matrix entries ``h11`` .. ``h33``; None where a number does not exist.
+            nine matrix entries ``h11`` .. ``h33``; None where a number does not exist. Where the range was found in the
+            values or they use little of it, data_range with range_rule or span.
         """
         entries = {f"h{i + 1}{j + 1}": float(self.matrix[i, j]) for i in range(3) for j in range(3)}
         return {
@@ -163,7 +164,7 @@ class Registration:
             "local_ncc_before": self.info.get("local_ncc_before"),
             "local_ncc_after": self.info.get("local_ncc_after"),
             **entries,
-            **({"span": self.info["span"]} if "span" in self.info else {}),
+            **range_cells(self.info),
         }
 
     def __str__(self) -> str:

@@ -15,7 +15,8 @@ from ..arguments import check_fields, checked
 from ..arrays import as_array, computed
 from ..errors import InputError
 from ..progress import Progress, Steps
-from ..value_range import DataRange, ValueRange
+from ..span import remarked
+from ..value_range import DataRange
 from .geometry import Matrix
 from .images import range_of_pair
 from .record import Registration
@@ -78,7 +79,7 @@ class RegistrationSeries:
         text = f"{accepted.sum()} of {len(self)} frames registered, corners move by up to {furthest:.1f} pixels"
         if not accepted.all():
             text += f"; refused: {', '.join(map(str, np.flatnonzero(~accepted)))}"
-        return f"{text}."
+        return remarked(f"{text}.", self.info)
 
     def __str__(self) -> str:
         return self.sentence()
@@ -177,9 +178,8 @@ def register_series(
         # Views of the stack, so that the series is held once.
         results.append(replace(result, registered=registered[number], valid=valid[number]))
         steps.reach((number + 1) / len(stack))
-    rule = used.rule if isinstance(used, ValueRange) else None
     info = {
-        **({} if rule is None else {"data_range": used, "range_rule": rule}),
+        **_range_of(results),
         "method": method,
         "transform": transform,
         "to": to,
@@ -193,6 +193,13 @@ def register_series(
     if has_channels and channel_axis is not None:
         registered = np.moveaxis(registered, -1, channel_axis)
     return RegistrationSeries(tuple(results), registered, valid, to, info)
+
+
+def _range_of(results: list[Registration]) -> dict[str, Any]:
+    """Say what the registrations say of the range: that of the image that they share."""
+    info = next((result.info for result in results if "data_range" in result.info), {})
+    names = ("data_range", "range_rule", "span", "span_remark")
+    return {name: info[name] for name in names if name in info}
 
 
 def _checked(frames: Any, channel_axis: int | None) -> tuple[Any, bool]:
