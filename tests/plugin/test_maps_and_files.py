@@ -16,6 +16,7 @@ from skimage.io import imread
 import napari_iqmaps as iq
 from napari_iqmaps.core.io.map_file import read_record
 from napari_iqmaps.core.score_columns import plain
+from napari_iqmaps.plugin.canvas import canvas_of
 from napari_iqmaps.plugin.distortion import DistortImage
 from napari_iqmaps.plugin.layers import is_map
 from napari_iqmaps.plugin.machine import MachineQuality
@@ -206,6 +207,7 @@ def test_a_map_that_another_reader_opened_is_a_map_all_the_same(viewer, mapped, 
     (read,) = viewer.open(path)
     assert_same(read, layer)
     viewer.layers.remove("nuclei")
+    assert canvas_of(viewer).can_share_limits(read)  # it has its legend, its unit and its stamp
     viewer.layers.remove(read)
     (again,) = viewer.open(path)
     tifffile.imwrite(tmp_path / "plain.tif", PHOTO)
@@ -298,6 +300,17 @@ def test_what_is_copied_makes_the_same_map(mapped, tmp_path, viewer):
     np.testing.assert_array_equal(names["result"].values, layer.data)
     widget.summary.copy.command.click()
     assert "# The layer 'nuclei' is in no file" in clipboard.text()
+
+
+def test_a_range_that_was_found_is_copied_as_numbers(viewer, open_widget, finish):
+    viewer.add_image(PHOTO, name="nuclei")
+    widget = open_widget()
+    widget.range.rule.value = "data"
+    widget.run()
+    finish(widget)
+    widget.summary.copy.python.click()
+    assert f"data_range=({float(PHOTO.min())}, {float(PHOTO.max())})" in QApplication.clipboard().text()
+    np.testing.assert_array_equal(ran(viewer).values, viewer.layers[-1].data)
 
 
 @pytest.mark.usefixtures("_own_manifest")

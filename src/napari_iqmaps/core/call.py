@@ -57,6 +57,11 @@ class Call:
         """Give the same call with other options."""
         return replace(self, options={**self.options, **options})
 
+    def with_range(self, data_range: tuple[float, ...]) -> Call:
+        """Give the same call with these values of black and white, also in the registration before it."""
+        before = None if self.before is None else self.before.with_range(data_range)
+        return replace(self.with_options(data_range=data_range), before=before)
+
     def chosen(self) -> dict[str, Any]:
         """Give the options that differ from the function's defaults, records of options with their own such fields."""
         return {name: value for name, value in self.options.items() if not _is_default(self.function, name, value)}

@@ -13,6 +13,7 @@ from napari.layers import Image, Shapes
 from ..core.display import SDR_WHITE, Luminance
 from ..core.errors import InputError
 from ..core.value_range import DataRange, RangeRule
+from .canvas import canvas_of
 from .follower import Connections
 from .layers import LIGHT_KEY, is_map, pixels_of
 from .options import number_from
@@ -137,8 +138,8 @@ class LayerChoosers:
         return lambda _chooser: [layer for layer in self._viewer.layers if accepts(layer)]
 
     def _on_layers(self, event: Any = None) -> None:
-        if event is not None and event.type == "inserted":
-            recognise(event.value)
+        if event is not None and event.type == "inserted" and recognise(event.value):
+            canvas_of(self._viewer).attend(event.value)
         for chooser in self.widgets:
             value = chooser.value
             # A renamed layer is a new choice to the combo box, which would move on to another layer.

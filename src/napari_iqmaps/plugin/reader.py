@@ -21,7 +21,7 @@ from ..core.images import REC709_WEIGHTS
 from ..core.io import read_map
 from ..core.io.map_file import map_of_record, read_record
 from ..core.io.reading import LIGHT_SUFFIXES, read_image
-from .layers import LIGHT_KEY, METADATA_KEY, PICTURE_KEY
+from .layers import LIGHT_KEY, METADATA_KEY, PICTURE_KEY, bare
 from .provenance import ENDING, adopt, layer_of, stacked
 
 LayerData = tuple[npt.NDArray[Any], dict[str, Any], str]
@@ -64,18 +64,19 @@ def read_map_layers(path: Paths) -> list[Any]:
     return [layer_of(whole, _called(names[0], whole.kind))]
 
 
-def recognise(layer: Any) -> None:
+def recognise(layer: Any) -> bool:
     """Make a layer what the record in its file says, if another reader has opened a file of ours.
 
-    A map becomes a map, in its place, colours and limits; an image that was made here keeps the record of that.
+    A map becomes a map, in its place, colours and limits; an image that was made here keeps the record of that. Gives
+    whether it is a map now.
     """
     path, known = layer.source.path, {METADATA_KEY, PICTURE_KEY} & layer.metadata.keys()
-    if not isinstance(layer, Image) or path is None or layer.source.parent is not None or known:
-        return
+    if not isinstance(bare(layer), Image) or path is None or layer.source.parent is not None or known:
+        return False
     path = Path(path)
     record = read_record(path)
     if record is None:
-        return
+        return False
     if "kind" not in record:
         layer.metadata = {**layer.metadata, PICTURE_KEY: dict(record.get("info") or {})}
     elif path.suffix.lower() == ".png":
@@ -85,6 +86,8 @@ def recognise(layer: Any) -> None:
         with contextlib.suppress(InputError):  # a stack of several files, of which this is the first
             quality_map = map_of_record(np.asanyarray(layer.data), record, path, in_colours=layer.rgb)
             adopt(layer, layer_of(quality_map, _called(path, quality_map.kind)))
+            return True
+    return False
 
 
 def _called(path: Path, kind: str) -> str:

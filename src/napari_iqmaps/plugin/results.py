@@ -262,8 +262,11 @@ def computed(result: Result, progress: Progress) -> Result:
 
 
 def called(result: Any, call: Call | None) -> Any:
-    """Give a result, with its parts, the call that makes it again."""
+    """Give a result, with its parts, the call that makes it again: of a range that was found, with its numbers."""
     if isinstance(result, Result):
+        found = result.quality_map.info.get("data_range")
+        if call is not None and found is not None and isinstance(call.options.get("data_range"), str):
+            call = call.with_range(tuple(map(float, found)))
         return replace(result, call=call, beside=tuple(replace(part, call=call) for part in result.beside))
     return replace(result, call=call) if isinstance(result, Picture) else result
 
