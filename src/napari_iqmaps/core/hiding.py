@@ -270,7 +270,7 @@ def hide(
         "mode": mode,
         "placement": placement,
         "rounding": rounding,
-        **planes.record(),
+        **planes.range_record(),
         "kept": amounts["kept"] / amounts["wanted"] if amounts["wanted"] else 0.0,
         "version": __version__,
     }

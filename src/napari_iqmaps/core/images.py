@@ -88,14 +88,18 @@ class Planes:
             self.seen.join(self._look.at_part(pixels_there))
         return pixels_there
 
-    def record(self, name: str = "image") -> dict[str, Any]:
-        """Say for a result's info what was black and white, how that came about, how much of it is used, and the light.
+    def record(self) -> dict[str, Any]:
+        """Say for a result's info what values meant: black, white, and light; see `range_record`."""
+        return {**self.range_record(), **self.display.record()}
+
+    def range_record(self, name: str = "image") -> dict[str, Any]:
+        """Say for a result's info what was black and white, how that came about, and how much of it is used.
 
         Of a dask array that is because its windows were read; where none was, it will be seen when the result is
         computed.
         """
         found = {} if self.rule is None else {"range_rule": self.rule}
-        record = {"data_range": self.data_range, **found, **self.display.record()}
+        record = {"data_range": self.data_range, **found}
         if self.array.dtype.kind == "b":
             return record
         if not self.is_lazy:

@@ -250,7 +250,13 @@ def machine_curve(
         changed = distort(planes.array, distortion, severity, seed=seed, **known)
         counted = equal_part(progress, number, len(levels))
         qualities.append(_scored(replace(planes, array=changed), options, counted))
-    info = {**qualities[0].info, **planes.record(), "method": "machine_curve", "distortion": distortion, "seed": seed}
+    info = {
+        **planes.range_record(),
+        **qualities[0].info,
+        "method": "machine_curve",
+        "distortion": distortion,
+        "seed": seed,
+    }
     info |= {"severities": levels, "fails_below": fails_below}
     return MachineCurve.of(distortion, levels, qualities, fails_below=fails_below, info=info)
 

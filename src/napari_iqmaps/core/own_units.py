@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
-from .display import WHITE, code_values, light_of
+from .display import WHITE, Encoding, code_values, light_of
 from .score_columns import Part, columns
 
 COLUMNS = (
@@ -47,12 +47,12 @@ def own_units(codes: float, info: Mapping[str, Any]) -> OwnUnits | None:
     None where they are the code values themselves, or where it is not known what the image holds.
     """
     data_range = info.get("data_range")
-    if not (isinstance(data_range, list | tuple) and len(data_range) == 2 and math.isfinite(codes)):
+    if not (isinstance(data_range, list | tuple) and len(data_range) == 2 and all(map(_is_number, data_range))):
         return None
     if info.get("encoding"):
         return _as_light(codes, info)
     black, white = map(float, data_range)
-    if (black, white) == (0.0, WHITE):
+    if (black, white) == (0.0, WHITE) or not math.isfinite(codes) or not black < white:
         return None
     # 255 code values are the way from black to white, in equal steps.
     share = codes / WHITE
@@ -70,16 +70,21 @@ def _as_light(codes: float, info: Mapping[str, Any]) -> OwnUnits | None:
     the code V is the difference in cd/m2, and its ratio to the light of V the contrast. Where the encoding ends before
     V + d, it is V and V - d.
     """
-    adapted = info.get("adaptation_luminance")
-    if adapted is None or not adapted > 0:
+    encoding: Any = info.get("encoding")
+    adapted: Any = info.get("adaptation_luminance")
+    peak: Any = info.get("peak_luminance")
+    known = encoding in get_args(Encoding) and _is_number(adapted) and _is_number(peak)
+    if not (known and adapted > 0 and math.isfinite(codes)):
         return None
-    encoding = info["encoding"]
-    code = float(code_values(adapted, encoding))
-    top = float(code_values(info["peak_luminance"], encoding))
+    code, top = float(code_values(adapted, encoding)), float(code_values(peak, encoding))
     start = code if code + codes <= top else code - codes
     light = light_of(start + codes, encoding) - light_of(start, encoding)
     unit = f"cd/m2 at the image's mean of {adapted:.3g} cd/m2"
     return OwnUnits(light, unit, 100 * light / adapted, "a contrast of {}")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
 
 
 def units_of_score(kind: str, score: float, info: Mapping[str, Any]) -> OwnUnits | None:

@@ -26,6 +26,7 @@ SAMPLE = 2**16
 """Values of an image that are looked at, evenly spread: its 0.1th percentile has 65 of them below it."""
 
 _WINDOW_SAMPLE = 2**12  # of an image that is read part by part
+_FARTHEST = 1e300  # beyond all ranges; what infinity is taken for
 _BINS = 1024  # of black to white, in which such samples are counted
 
 
@@ -86,7 +87,9 @@ class Look:
         if not values.size:
             return {}
         record = self._adaptation(*self._coded(some))
-        low, high = (float(end) for end in np.percentile(values.astype(np.float64), PERCENTILES))
+        with np.errstate(over="ignore"):  # what is wider than 64 bits may become infinite
+            known = values.astype(np.float64).clip(-_FARTHEST, _FARTHEST)
+        low, high = (float(end) for end in np.percentile(known, PERCENTILES))
         if not self.is_ranged or _share((low, high), self.data_range) >= SMALL:
             return record
         ends = range_of_all(array, name, has_channels=self.has_channels)
@@ -171,7 +174,7 @@ def settled(info: Mapping[str, Any], parts: Any) -> dict[str, Any]:
 
 def range_first(info: Mapping[str, Any], reason: str, *, is_cause: bool = True) -> str:
     """Name the range before a reason, of which it is likely the cause; both are clauses without a capital."""
-    remark = info.get("span_remark")
+    remark = str(info.get("span_remark", ""))
     if not remark or not reason:
         return reason
     return f"{remark}. {f'With this range {reason}' if is_cause else reason[:1].upper() + reason[1:]}"
@@ -179,7 +182,7 @@ def range_first(info: Mapping[str, Any], reason: str, *, is_cause: bool = True) 
 
 def remarked(text: str, info: Mapping[str, Any]) -> str:
     """Add to sentences that the values use little of black to white, unless they say so."""
-    remark = info.get("span_remark", "")
+    remark = str(info.get("span_remark", ""))
     return text if remark[1:] in text else f"{text} {remark[:1].upper()}{remark[1:]}."  # with a capital or without
 
 

@@ -426,7 +426,7 @@ def _assess(task: _Task, method: str, *, judges: bool) -> DiffDiffAssessment:
         "blocks": len(cells) if options.grid else 0,
         "tol_from": " and ".join(sorted({source for _, source in found})),
         "local_ncc_window": WINDOW,
-        **trio.images[2].record(),
+        **trio.images[2].range_record(),
         "version": __version__,
     }
     return _assessed(values, Counter(tuple(facts), weights, options, trio.lead), [tol for tol, _ in found], info)

@@ -438,7 +438,7 @@ def _info(
         "min_overlap": options.min_overlap,
         "min_inliers": options.min_inliers,
         "seed": options.seed,
-        **pair.standard.record(),
+        **pair.standard.range_record(),
         "data_range": data_range,
         "matches": best.candidate.n_matches,
         **judgement(pair, matrix, options.steps),
