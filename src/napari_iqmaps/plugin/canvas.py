@@ -16,7 +16,7 @@ from napari.utils.colormaps import Colormap
 from ..core.diffdiff.pictures import LEGENDS, MARK_WORDS
 from ..core.diffdiff.verdict import block_words
 from ..core.evidence import DIM_ENDS, STAMP, planes_in_doubt
-from ..core.kinds import KINDS, Kind
+from ..core.kinds import KINDS, Kind, in_words
 from .arrangement import selection_kept
 from .layers import METADATA_KEY, PICTURE_KEY, bare, give_limits, grid_of, has_given_limits, holds, plane_of_view
 from .words_overlay import put_words
@@ -355,7 +355,7 @@ def _words(layer: Any, value: Any) -> str:
     if value is None:
         return ""
     if kind is not None:
-        return kind.told(float(value), _unit(layer))
+        return in_words(float(value), kind, _unit(layer))
     if method == "marks":
         return MARK_WORDS[int(value)]
     if method == "blocks":
