@@ -9,6 +9,7 @@ from napari.layers import Layer
 import napari_iqmaps as iq
 from napari_iqmaps.core.diffdiff import diff_diff_assess, overlay
 from napari_iqmaps.plugin import samples
+from napari_iqmaps.plugin.canvas import canvas_of
 from napari_iqmaps.plugin.diff_diff import AS_PLACED, guessed_roles
 from napari_iqmaps.plugin.diff_diff_layers import BETTER, WORSE
 
@@ -37,6 +38,39 @@ def test_a_given_registration_is_judged_on_the_pixels_of_the_fixed_image(
     assert len(viewer.layers) == 3 + len(ROLES)
     judged(widget)
     assert len(viewer.layers) == 3 + len(ROLES)
+
+
+def test_the_layers_follow_the_names_of_the_images(viewer, add_trio, open_judge, judged, layer_of):
+    moving, registered, fixed = add_trio()
+    judged(open_judge())
+    layers = {role: layer_of(role) for role in ROLES}
+    layers["marks"].name = "mine"
+    fixed.name, registered.name, moving.name = "still", "warped", "first"
+    assert [layer.name for layer in layers.values()] == [
+        "Before: first → still", "After: warped → still", "Diff-diff: warped → still", "mine", "Blocks: warped → still"
+    ]  # fmt: skip
+    assert layers["marks"].metadata["iqmaps"]["source"] == "warped → still"
+
+
+def test_marks_and_blocks_say_what_they_mean(viewer, add_trio, open_judge, judged, layer_of):
+    add_trio()
+    widget = open_judge()
+    result = judged(widget)
+    marks, blocks, canvas = layer_of("marks"), layer_of("blocks"), canvas_of(viewer)
+    widget.views.button("Marks").click()
+    at = tuple(int(number) for number in np.argwhere(marks.data == BETTER)[0])
+    told = marks.get_status(at, dims_displayed=[0, 1], world=True)
+    assert told["value"] == "better by more than the tolerance"
+    viewer.cursor.position = at
+    assert canvas.value_under_cursor(layer_of("map")) == told["value"]
+    widget.views.button("Blocks").click()
+    block = result.score.blocks[0]
+    centre = (block.top + block.height / 2, block.left + block.width / 2)
+    told = blocks.get_status(centre, dims_displayed=[0, 1], world=True)
+    assert told["value"].startswith(f"{block.verdict} (")
+    assert f"{block.count} of {block.n_valid} pixels changed" in told["value"]
+    viewer.cursor.position = centre
+    assert canvas.value_under_cursor(layer_of("map")) == told["value"]
 
 
 def test_marks_and_overlays_are_the_core_s(trio, add_trio, open_judge, judged, layer_of):

@@ -99,6 +99,14 @@ def test_a_severity_that_is_followed_goes_into_the_latest_copy(
     finish(widget)
     assert list(viewer.layers)[1:] == [copy]
     np.testing.assert_array_equal(copy.data, iq.distort(photo, "gaussian_blur", 4.5))
+    viewer.layers["photo"].name = "sky"
+    assert copy.name == "sky: Gaussian blur 4.5"
+    widget.options["severity"].value = 4
+    qtbot.waitUntil(lambda: copy.name == "sky: Gaussian blur 4", timeout=patience)
+    widget.options["severity"].value = 4.5
+    qtbot.waitUntil(lambda: copy.name == "sky: Gaussian blur 4.5", timeout=patience)
+    finish(widget)
+    viewer.layers["sky"].name = "photo"
     widget.follow.setChecked(False)
     widget.options["severity"].value = 2
     again = copy_of(widget)

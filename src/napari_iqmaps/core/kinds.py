@@ -107,25 +107,6 @@ class Kind:
         """Whether the kind has values on both sides of 0, which is then the middle of its colours."""
         return self.limits[0] < 0
 
-    def told(self, value: float, unit: str = "") -> str:
-        """Say one value of a map of this kind with its unit, or that there is no answer.
-
-        Parameters
-        ----------
-        value : float
-            The value of a pixel; NaN where the map has no answer.
-        unit : str
-            The unit of the map at hand, if it is not the kind's.
-
-        Returns
-        -------
-        str
-            Such as "3.21 luminance code values (0..255)"; a signed kind has its sign.
-        """
-        if not math.isfinite(value):
-            return "no answer"
-        return f"{value:{'+' if self.is_signed else ''}.3g} {unit or self.unit}"
-
     @checked
     def display_limits(self, values: np.ndarray) -> tuple[float, float]:
         """Give the two values between which a map of this kind is coloured.
@@ -154,6 +135,16 @@ class Kind:
             return -high, high
         high = float(np.percentile(finite, 99.5))
         return 0.0, max(high, 1e-3)
+
+
+def in_words(value: float, kind: Kind, unit: str = "") -> str:
+    """Say one value of a map with its unit, of a signed kind with its sign; NaN is no answer.
+
+    `unit`: that of the map at hand, if it is not the kind's.
+    """
+    if not math.isfinite(value):
+        return "no answer"
+    return f"{value:{'+' if kind.is_signed else ''}.3g} {unit or kind.unit}"
 
 
 class _Table(Mapping[str, Kind]):

@@ -16,7 +16,7 @@ from napari.utils.colormaps import Colormap
 from ..core.diffdiff.pictures import LEGENDS, MARK_WORDS
 from ..core.diffdiff.verdict import block_words
 from ..core.evidence import DIM_ENDS, STAMP, planes_in_doubt
-from ..core.kinds import KINDS, Kind
+from ..core.kinds import KINDS, Kind, in_words
 from .arrangement import add_beside
 from .layers import METADATA_KEY, PICTURE_KEY, bare, give_limits, grid_of, has_given_limits, holds, plane_of_view
 from .tasks import breathe
@@ -29,6 +29,7 @@ _LEGEND, _STAMP = "iqmaps_legend", "iqmaps_stamp"
 _BAR = {"position": "bottom_right", "size": (14, 110), "font_size": 8}
 _LEGEND_LOOKS = {"position": "top_left", "font_size": 7}
 _STAMP_LOOKS = {"position": "top_left", "font_size": 9, "color": "white", "box_color": (0.1, 0.1, 0.1, 1)}
+_TELLING = ("marks", "blocks")
 _LETTERS = 30  # of a line of a legend
 _DOUBTFUL = Colormap([(grey,) * 3 for grey in DIM_ENDS], name="not enough evidence")
 
@@ -170,17 +171,20 @@ class Canvas:
             self._share_limits(_scale(layer))
 
     def value_under_cursor(self, layer: Any) -> str:
-        """Say the value of a layer under the cursor, with its unit; ``""`` beside it."""
+        """Say the value of a map under the cursor, with its unit; ``""`` beside it.
+
+        While it is hidden behind marks or blocks, what they say there.
+        """
         viewer = self._viewer()
         if viewer is None or not holds(viewer.layers, layer):
             return ""
-        layer = bare(layer)
-        value = layer.get_value(
-            viewer.cursor.position,
-            dims_displayed=list(viewer.dims.displayed),
-            world=True,
-        )
-        return _words(layer, value)
+        layers = [bare(layer)]
+        if not layer.visible:
+            layers = [other for other in map(bare, viewer.layers) if other.visible and _method(other) in _TELLING]
+        if not layers:
+            return ""
+        dims = list(viewer.dims.displayed)
+        return _words(layers[-1], layers[-1].get_value(viewer.cursor.position, dims_displayed=dims, world=True))
 
     # What comes and goes
 
@@ -319,6 +323,10 @@ def _kind(layer: Any) -> Kind | None:
     return KINDS.get(layer.metadata.get(METADATA_KEY, {}).get("kind", ""))
 
 
+def _method(layer: Any) -> str:
+    return str(layer.metadata.get(METADATA_KEY, {}).get("method", ""))
+
+
 def _unit(layer: Any) -> str:
     return str(layer.metadata[METADATA_KEY].get("unit", ""))
 
@@ -339,16 +347,16 @@ def _legend(layer: Any) -> str:
     kind = _kind(layer)
     if kind is not None:
         return "\n".join([kind.title, *textwrap.wrap(_unit(layer) or kind.unit, _LETTERS)])
-    return LEGENDS.get(layer.metadata[METADATA_KEY].get("method", ""), "")
+    return LEGENDS.get(_method(layer), "")
 
 
 def _words(layer: Any, value: Any) -> str:
     """Say what a value of a layer means; ``""`` where there is none."""
-    kind, method = _kind(layer), layer.metadata.get(METADATA_KEY, {}).get("method")
+    kind, method = _kind(layer), _method(layer)
     if value is None:
         return ""
     if kind is not None:
-        return kind.told(float(value), _unit(layer))
+        return in_words(float(value), kind, _unit(layer))
     if method == "marks":
         return MARK_WORDS[int(value)]
     if method == "blocks":
