@@ -52,7 +52,7 @@ def test_a_refused_registration_says_why_and_adds_nothing(viewer, scene, open_ju
     widget.run()
     finish(widget)
     reason = register(viewer.layers["a"].data, viewer.layers["b"].data, method="fast").reason
-    assert widget.status.text() == f"'a' was not registered: {reason}"
+    assert widget.status.text() == f"Error: 'a' was not registered: {reason}"
     assert [layer.name for layer in viewer.layers] == ["a", "b"]
 
 
@@ -74,7 +74,7 @@ def test_a_result_without_its_layers_is_not_shown(viewer, add_trio, open_judge, 
     viewer.layers.remove(moving)
     finish(widget)
     assert widget._current is None
-    assert "are gone" in widget.status.text()
+    assert "'moving' was removed; the run was stopped." in widget.status.text()
     assert len(viewer.layers) == 2
 
 

@@ -88,4 +88,4 @@ def test_a_failed_export_says_why(viewer, open_widget, finish, tmp_path, monkeyp
     widget.summary.save_map.click()
     finish(widget)
     assert ".tif" in told[-1]
-    assert widget.status.text() == told[-1]
+    assert widget.status.text() == f"Error: {told[-1]}"

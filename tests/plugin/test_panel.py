@@ -16,6 +16,7 @@ from napari_iqmaps.plugin.blind import BlindQuality
 from napari_iqmaps.plugin.diff_diff import DiffDiff
 from napari_iqmaps.plugin.distortion import DistortImage
 from napari_iqmaps.plugin.hiding import HideMark
+from napari_iqmaps.plugin.layers import LIGHT_KEY
 from napari_iqmaps.plugin.machine import MachineQuality
 from napari_iqmaps.plugin.options import EXPERT
 from napari_iqmaps.plugin.parts import _DIMMED, contrast, plainly, tip
@@ -102,6 +103,27 @@ def test_folds_count_what_is_changed_and_reset_brings_the_defaults_back(panel):
     panel.reset_button.click()
     assert {name: option.value for name, option in panel.options.items()} == before
     assert not any("changed" in fold.head.text() for fold in panel._folded)
+
+
+def test_the_default_of_a_tone_mapped_layer_is_its_light(viewer, photo, open_widget):
+    light = {"values": photo.astype(np.float32) * 4, "data_range": None, "notes": ()}
+    viewer.add_image(photo, name="hdr", metadata={LIGHT_KEY: light})
+    widget = open_widget()
+    assert widget.options["luminance"].value == "absolute"
+    widget.options["observer"].value = "practised"
+    assert not any("changed" in fold.head.text() for fold in widget._folded)
+    widget.reset_button.click()
+    assert (widget.options["luminance"].value, widget.options["observer"].value) == ("absolute", "everyday")
+
+
+def test_reset_lets_the_core_find_the_tolerance_again(viewer, photo, open_judge):
+    viewer.add_image(photo, name="moving")
+    viewer.add_image(photo // 2, name="fixed")
+    widget = open_judge()
+    widget.tolerance.slider.value = 40
+    assert not widget.tolerance.is_automatic
+    widget.reset_button.click()
+    assert widget.tolerance.is_automatic
 
 
 def test_the_device_is_the_same_control_everywhere(panel):

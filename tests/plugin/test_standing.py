@@ -94,6 +94,11 @@ CHANGES = {
         lambda w, v: setattr(w.options["model"], "value", "contrast"),
         "Out of date: the model is another.",
     ),
+    "light": (
+        lambda w, v: setattr(w.options["luminance"], "value", "absolute"),
+        lambda w, v: setattr(w.options["luminance"], "value", "code"),
+        "Out of date: black and white are others; the kind of values is another.",
+    ),
     "an expert's option": (
         lambda w, v: setattr(w.options["stride"], "value", 8),
         lambda w, v: setattr(w.options["stride"], "value", 4),

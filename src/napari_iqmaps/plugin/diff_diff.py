@@ -250,6 +250,11 @@ class DiffDiff(MapWidget):
         """Make the options of registering and of judging."""
         return judge_options()
 
+    def reset(self) -> None:
+        """Bring back the defaults, and let the core find the tolerance."""
+        super().reset()
+        self.tolerance.box.value = True
+
     def describe(self) -> str:
         """Say what Run will register and judge."""
         moving, fixed, registered = map(self.layer, _SLOTS)
@@ -332,8 +337,6 @@ class DiffDiff(MapWidget):
     def place(self, source: Any, key: Key, result: Any) -> list[Any]:
         """Put a judgement into its layers, and move the moving layer if that was asked for."""
         roles = self._asked  # others may be chosen by now
-        if not all(holds(self.viewer.layers, roles[name]) for name in ("moving", "fixed")):
-            raise InputError("The layers of this run are gone.")
         self._roles_are_chosen = True
         layers = self._judged.setdefault(key, JudgedLayers(self.viewer))
         if result.affine is not None:

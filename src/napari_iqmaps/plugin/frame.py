@@ -592,7 +592,7 @@ class MapWidget(Panel):
         if self.follow.isChecked() and before != (self.range.black.value, self.range.white.value):
             self._follower.trigger()
 
-    def _tell(self) -> None:
+    def _tell(self, _value: Any = None) -> None:
         self.message.setText(" ".join(filter(None, (self.describe(), self.range.sentence()))))
         self._check()
 

@@ -34,7 +34,7 @@ FROM_LAYERS = frozenset({"data_range", "channel_axis", "progress"})
 """Parameters that the frame answers itself: from the layers, and from the task."""
 
 _LABELS = {
-    "luminance": "Values are",
+    "luminance": "Kind of values",
     "peak_luminance": "Display's white",
     "black_level": "Display's black",
     "encoding": "Encoding of light",

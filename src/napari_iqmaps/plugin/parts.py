@@ -249,7 +249,10 @@ class Fold(QWidget):
         self.head.setCheckable(True)
         self.head.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.head.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextOnly)
-        self.head.setStyleSheet("QToolButton { border: none; background: transparent; padding: 2px; }")
+        self.head.setStyleSheet(
+            "QToolButton { border: none; background: transparent; padding: 2px; }"
+            "QToolButton:focus { text-decoration: underline; }"
+        )
         self.content = QWidget()
         form_of(self.content, widgets).setContentsMargins(8, 0, 0, 0)
         row = QHBoxLayout()

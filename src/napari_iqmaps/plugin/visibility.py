@@ -39,6 +39,7 @@ class VisibilityThresholds(MapWidget):
         self._shows_light = False
         super().__init__(viewer)
         self.options["luminance"].changed.connect(self.range.set_luminance)
+        self.options["luminance"].changed.connect(self._tell)  # now that black and white are those of the luminance
         self.range.set_luminance(self.options["luminance"].value)
 
     def chosen_function(self) -> Callable[..., QualityMap]:
@@ -59,7 +60,8 @@ class VisibilityThresholds(MapWidget):
         shows_light = _is_light(self.source)
         if shows_light != self._shows_light:
             self._shows_light = shows_light
-            self.options["luminance"].value = "absolute" if shows_light else "code"
+            self.defaults["luminance"] = "absolute" if shows_light else "code"
+            self.options["luminance"].value = self.defaults["luminance"]
         super()._on_choice(_value)
 
     def choose_reference(self) -> None:
