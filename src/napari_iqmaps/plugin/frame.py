@@ -188,8 +188,8 @@ class Panel(QWidget):
         return {
             Fold(title, tooltip, [self.options[name] for name in names], beside): names
             for title, tooltip, names, beside in (
-                ("More options", "Options that are needed now and then.", usual, self.reset_button),
-                ("Expert", "Options that are rarely needed.", expert, None),
+                ("More options", "Options that are needed now and then.", usual, None),
+                ("Expert", "Options that are rarely needed.", expert, self.reset_button),
             )
         }
 
