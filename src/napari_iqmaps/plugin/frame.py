@@ -74,7 +74,9 @@ class Panel(QWidget):
         self.defaults = {name: widget.value for name, widget in self.options.items()}
         self.take_settings()
         self.message = wrapped()
-        self.button = button("Run", "Compute with what is chosen above (Return), or stop what runs (Escape).")
+        self.button = button(
+            "Run", "Compute with what is chosen above (Return), or stop what runs (Escape). Alt+R runs from anywhere."
+        )
         self.reset_button = button("Reset", "Bring all options back to their defaults.")
         self.follow = QCheckBox("Follow")
         self.follow.setToolTip("Compute again whenever the images, the region or an option change.")
