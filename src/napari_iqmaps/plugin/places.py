@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app_model.expressions import parse_expression
-from app_model.types import CommandRule, KeyBindingRule, MenuItem, SubmenuItem
+from app_model.types import CommandRule, Icon, KeyBindingRule, MenuItem, SubmenuItem
 from napari import current_viewer
 
 from ..core.errors import InputError
@@ -64,7 +64,7 @@ def offer() -> list[Callable[[], None]]:
         for number, (name, title, _, when) in enumerate(commands)
     ]
     icon = Path(__file__).with_name("icon.svg").as_uri()
-    ours = SubmenuItem(submenu=MENU, title=_TITLE, group=_GROUP, icon={"dark": icon, "light": icon})
+    ours = SubmenuItem(submenu=MENU, title=_TITLE, group=_GROUP, icon=Icon(dark=icon, light=icon))
     menus = [(parent, ours) for parent in _PARENTS]
     return [*undo, app.menus.append_menu_items([*items, *menus])]
 
