@@ -4,6 +4,7 @@ import numpy as np
 from qtpy.QtWidgets import QAbstractButton, QLabel, QScrollArea, QWidget
 from skimage import data
 
+from napari_iqmaps import threshold_map
 from napari_iqmaps.plugin.blind import BlindQuality
 from napari_iqmaps.plugin.diff_diff import DiffDiff
 from napari_iqmaps.plugin.distortion import DistortImage
@@ -54,6 +55,7 @@ def words_of(part):
 
 def test_a_canvas_of_700_pixels_and_a_whole_panel_of_every_widget(viewer, finish, picture, qtbot):
     fixed = data.camera()[64:192, 128:288]
+    threshold_map(fixed, model="contrast")  # libraries are loaded before anybody waits
     viewer.window.resize(WIDTH, HEIGHT)
     viewer.add_image(np.roll(fixed, 2, axis=1), name="moving")
     viewer.add_image(fixed, name=LONG_NAME)

@@ -100,6 +100,7 @@ def test_the_menu_of_a_layer_offers_what_is_for_images(viewer, app, pair):
     def offered():
         menu.update_from_context(get_context(viewer.layers))
         (ours,) = [action.menu() for action in menu.actions() if action.text() == "Image quality maps"]
+        assert not ours.icon().isNull()
         return {action.text(): (action.isEnabled(), action.shortcut().toString()) for action in ours.actions()}
 
     assert not any(enabled for title, (enabled, _) in offered().items() if title != places.RUN[1])

@@ -78,7 +78,9 @@ class Panel(QWidget):
         self.defaults = {name: widget.value for name, widget in self.options.items()}
         self.take_settings()
         self.message = wrapped()
-        self.button = button("Run", "Compute with what is chosen above (Return), or stop what runs (Escape).")
+        self.button = button(
+            "Run", "Compute with what is chosen above (Return), or stop what runs (Escape). Alt+R runs from anywhere."
+        )
         self.reset_button = button("Reset", "Bring all options back to their defaults.")
         self.follow = QCheckBox("Follow")
         self.follow.setToolTip("Compute again whenever the images, the region or an option change.")
@@ -192,8 +194,8 @@ class Panel(QWidget):
         return {
             Fold(title, tooltip, [self.options[name] for name in names], beside): names
             for title, tooltip, names, beside in (
-                ("More options", "Options that are needed now and then.", usual, self.reset_button),
-                ("Expert", "Options that are rarely needed.", expert, None),
+                ("More options", "Options that are needed now and then.", usual, None),
+                ("Expert", "Options that are rarely needed.", expert, self.reset_button),
             )
         }
 

@@ -274,6 +274,7 @@ class RangeEdit(Container):  # type: ignore[type-arg]
             edit.native.setPlaceholderText(hint)
             with edit.changed.blocked():
                 edit.value = "" if number is None else f"{number:.6g}"
+            edit.native.setCursorPosition(0)  # of what does not fit, the first digits are to be seen
 
     def _values(self) -> tuple[float, float] | None:
         rule = self.rule.value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -106,6 +106,9 @@ class _Words(QLabel):
         return super().text().replace(_GHOST, "")
 
 
+_Rows = list[list[QLayoutItem]]
+
+
 class Flow(QLayout):
     """Lays buttons out in rows, in as many as the width asks for; those of a row share its width."""
 
@@ -171,14 +174,22 @@ class Flow(QLayout):
     def _width(self, row: list[QLayoutItem]) -> int:
         return sum(item.sizeHint().width() for item in row) + self.spacing() * (len(row) - 1)
 
-    def _rows(self, width: int) -> list[list[QLayoutItem]]:
+    def _rows(self, width: int) -> _Rows:
         """Give as many items to a row as fit in every row."""
         shown = self._shown()
         for number in range(len(shown), 1, -1):
             rows = [shown[start : start + number] for start in range(0, len(shown), number)]
             if all(self._width(row) <= width for row in rows):
-                return rows
+                return _even(rows, width, self._width)
         return [[item] for item in shown]
+
+
+def _even(rows: _Rows, width: int, needed: Callable[[list[QLayoutItem]], int]) -> _Rows:
+    """Share items out among as many rows, about as many to each, if they fit."""
+    items = [item for row in rows for item in row]
+    number = -(-len(items) // max(1, len(rows)))
+    even = [items[start : start + number] for start in range(0, len(items), number)] if items else []
+    return even if all(needed(row) <= width for row in even) else rows
 
 
 def _height(row: Iterable[QLayoutItem]) -> int:

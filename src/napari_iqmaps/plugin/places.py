@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app_model.expressions import parse_expression
-from app_model.types import CommandRule, KeyBindingRule, MenuItem, SubmenuItem
+from app_model.types import CommandRule, Icon, KeyBindingRule, MenuItem, SubmenuItem
 from napari import current_viewer
 
 from ..core.errors import InputError
@@ -62,7 +63,9 @@ def offer() -> list[Callable[[], None]]:
         (MENU, MenuItem(command=CommandRule(id=_id(name), title=title, enablement=when), order=number))
         for number, (name, title, _, when) in enumerate(commands)
     ]
-    menus = [(parent, SubmenuItem(submenu=MENU, title=_TITLE, group=_GROUP)) for parent in _PARENTS]
+    icon = Path(__file__).with_name("icon.svg").as_uri()
+    ours = SubmenuItem(submenu=MENU, title=_TITLE, group=_GROUP, icon=Icon(dark=icon, light=icon))
+    menus = [(parent, ours) for parent in _PARENTS]
     return [*undo, app.menus.append_menu_items([*items, *menus])]
 
 
