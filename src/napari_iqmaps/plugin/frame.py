@@ -8,7 +8,7 @@ from typing import Any, ClassVar, TypeVar
 
 from napari.layers import Image
 from napari.utils.theme import get_theme
-from qtpy.QtCore import QSize, Qt
+from qtpy.QtCore import QSize, Qt, QTimer
 from qtpy.QtWidgets import QCheckBox, QFrame, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
 from superqt import QCollapsible
 
@@ -17,7 +17,7 @@ from ..core.errors import InputError, IqmapsError
 from ..core.progress import Progress
 from . import export
 from .figure_view import FigureView
-from .follower import Connections, Follower
+from .follower import REST_MILLISECONDS, Connections, Follower
 from .inputs import REGION, InputSlot, LayerChoosers, RangeEdit
 from .layers import LayerPixels, pixels_of, place_all
 from .options import OptionWidget, make_options, read_options, takes
@@ -154,7 +154,7 @@ class MapWidget(Panel):
         self._connect()
         self._on_theme()
         self._on_choice()
-        libraries.warm_up()
+        QTimer.singleShot(REST_MILLISECONDS, libraries.warm_up)  # when the dock has been drawn
 
     # What a widget supplies
 
