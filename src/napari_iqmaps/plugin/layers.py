@@ -259,10 +259,14 @@ def place(viewer: Any, part: Showable, source: Any, earlier: Any = None) -> Any:
 def add_beside(viewer: Any, layer: Any) -> None:
     """Add a layer and leave those selected that are: the user goes on with the image, not with what has just come in.
 
-    The window draws itself before and after, for napari takes a tenth of a second or two to make the controls of one
-    layer.
+    The window draws itself before and after, and before the colour bar, for napari takes a tenth of a second or two to
+    make the controls of one layer, and as long for the words of a colour bar.
     """
     breathe()
+    bar = getattr(layer, "colorbar", None)
+    has_bar = bar is not None and bar.visible
+    if has_bar:
+        bar.visible = False
     layers = viewer.layers
     selected = list(layers.selection)
     # To select the new one and take that back makes napari change its controls twice, which takes as long again.
@@ -275,6 +279,9 @@ def add_beside(viewer: Any, layer: Any) -> None:
     if selected and set(layers.selection) != set(selected):
         layers.selection = selected
     breathe()
+    if has_bar:
+        bar.visible = True
+        breathe()
 
 
 def holds(layers: Iterable[Any], layer: Any) -> bool:
