@@ -24,6 +24,7 @@ from .layers import grid_of
 from .options import MapBoxes, OptionWidget, make_options
 from .regions import RegionBar, areas_of, measured, write_features
 from .results import Request, Result, samples
+from .tasks import breathe
 
 if TYPE_CHECKING:
     import napari
@@ -179,6 +180,7 @@ class BlindQuality(MapWidget):
             if hasattr(layer, "colorbar"):  # since napari 0.9; small enough for a cell of a grid
                 layer.colorbar.position, layer.colorbar.size, layer.colorbar.font_size = _COLOUR_BAR
                 layer.name_overlay.font_size = _NAME_POINTS
+                breathe()  # napari makes the words anew
         if added:
             self._show_view()
         self._raise_regions()
@@ -207,6 +209,7 @@ class BlindQuality(MapWidget):
             layer.visible = everything or layer is self.summary.chosen_layer
             if hasattr(layer, "name_overlay"):
                 layer.name_overlay.visible = everything
+            breathe()
         reference = self.layer("reference")
         if reference is not None:
             reference.visible = everything

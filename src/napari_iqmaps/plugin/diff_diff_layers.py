@@ -233,6 +233,7 @@ class JudgedLayers:
         for role in self.layers:
             if (layer := self.get(role)) is not None:
                 layer.visible = role == name.lower()
+                breathe()
         for layer in (moving, registered):
             if layer is not None and layer is not fixed:
                 layer.visible = False

@@ -21,6 +21,7 @@ from .options import OptionWidget, StrengthSlider, make_options, read_options
 from .parts import ViewButtons
 from .regions import region_of
 from .results import Picture, Request, Result
+from .tasks import breathe
 
 if TYPE_CHECKING:
     import napari
@@ -141,6 +142,7 @@ class HideMark(MapWidget):
             mark.visible = False
         for number, layer in enumerate([source, *layers]):
             layer.visible = everything or number == view or number == 0
+            breathe()
         if everything or was_grid:
             self.viewer.reset_view()
 

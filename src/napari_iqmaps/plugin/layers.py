@@ -263,7 +263,7 @@ def add_beside(viewer: Any, layer: Any) -> None:
     make the controls of one layer, and as long for the words of a colour bar.
     """
     breathe()
-    bar = getattr(layer, "colorbar", None)
+    bar: Any = getattr(layer, "colorbar", None)
     has_bar = bar is not None and bar.visible
     if has_bar:
         bar.visible = False
