@@ -38,9 +38,9 @@ TICK = 5  # milliseconds
 LIMIT = 0.1  # seconds that a gap may have
 SUSPECT = 0.08  # seconds without a turn, after which the profile looks at the thread
 SETTLED = 1.5  # seconds that a case is watched after its last work: paint events come late
-DEADLINE = 300.0
+DEADLINE = 120.0
 LARGE = 4096
-STACK = (8, 2048, 2048)
+STACK = (4, 2048, 2048)
 _FRAMES = 7
 
 SAMPLES = (
@@ -341,7 +341,7 @@ def napari_alone(window: Window) -> None:
     for what, image in (
         ("512, uint8", _photos()[0]),
         ("4096, float32", _large((LARGE, LARGE)).astype(np.float32)),
-        ("8 x 2048, float32", _large(STACK).astype(np.float32)),
+        ("4 x 2048, float32", _large(STACK).astype(np.float32)),
     ):
         with window.measured(what):
             window.viewer.add_image(image, name=what, contrast_limits=(0, 255))

@@ -5,14 +5,16 @@ from __future__ import annotations
 import contextlib
 import tempfile
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
 from skimage import data
 
 import napari_iqmaps as iq
+from napari_iqmaps.cli.report import Report
 from napari_iqmaps.core import observers
-from napari_iqmaps.core.progress import UNHEARD, Steps
+from napari_iqmaps.core.progress import UNHEARD, Steps, stages_told, tell_stage
 
 
 def pair(side: int = 128) -> tuple[np.ndarray, np.ndarray]:
@@ -68,6 +70,51 @@ def test_the_end_of_a_registration_is_told_of_in_parts():
     assert calls == sorted(calls)
     assert calls[-1] == 100
     assert len({done for done in calls if done >= 90}) > 3
+
+
+def test_a_stage_is_told_to_who_listens_and_nobody_else():
+    heard: list[str] = []
+    tell_stage("before")
+    with stages_told(heard.append):
+        tell_stage("reading")
+        thread = threading.Thread(target=tell_stage, args=("elsewhere",))
+        thread.start()
+        thread.join()
+    tell_stage("after")
+    assert heard == ["reading"]
+
+
+def test_a_first_map_says_its_stages_and_a_listener_can_stop_it():
+    from napari_iqmaps.core._thresholds import _cell_grid
+
+    def heard_of(model: str) -> list[str]:
+        heard: list[str] = []
+        with stages_told(heard.append):
+            iq.threshold_map(pair(96)[0], model=model, device="cpu")
+        return [stage for stage in heard if not stage.startswith("loading")]
+
+    _cell_grid.cache_clear()
+    assert heard_of("pnet") == ["reading pnet", "making tables"]
+    assert heard_of("pnet") == []
+    assert heard_of("contrast") == ["reading contrast"]
+
+    def stop(stage: str) -> None:
+        raise iq.Cancelled
+
+    _cell_grid.cache_clear()
+    with stages_told(stop), pytest.raises(iq.Cancelled):
+        iq.threshold_map(pair(48)[0], model="contrast", device="cpu")
+
+
+def test_the_bar_of_the_command_line_says_the_stage_beside_the_name():
+    report = Report("test", as_json=False)
+    with report.bars(1):
+        report.start(Path("a.png"))
+        tell_stage("reading pnet")
+        (_, bar) = report._progress.tasks
+        assert bar.description == "a.png: reading pnet"
+        report.tiles(1, 2)
+        assert (bar.description, bar.completed) == ("a.png", 1)
 
 
 def test_counting_in_units_of_its_own_is_repeated_by_ticks():

@@ -4,17 +4,21 @@ import dask.array as da
 import numpy as np
 import pytest
 from napari.layers import Image, Labels
+from qtpy.QtCore import QTimer
 
 from napari_iqmaps import InputError, threshold_map
 from napari_iqmaps.plugin.layers import (
     LayerPixels,
+    add_beside,
     as_layer,
     common_channel_axis,
     is_map,
     pixels_of,
+    place_all,
     spatial_state,
     update_layer,
 )
+from napari_iqmaps.plugin.results import Picture
 
 random = np.random.default_rng(0)
 GREY = random.integers(0, 256, (40, 50), dtype=np.uint8)
@@ -183,3 +187,31 @@ def test_an_update_may_change_size_and_dimensions():
     update_layer(layer, mapped(source), source)
     assert layer.data.shape == STACK.shape
     assert spatial_state(layer)["axis_labels"] == source.axis_labels
+
+
+def test_a_layer_comes_beside_what_is_selected(viewer):
+    """napari would select it and make its controls twice."""
+    chosen = viewer.add_image(np.zeros((8, 9)))
+    changes = []
+    viewer.layers.selection.events.changed.connect(changes.append)
+    added = Image(np.ones((8, 9)))
+    add_beside(viewer, added)
+    assert list(viewer.layers) == [chosen, added]
+    assert viewer.layers.selection == {chosen}
+    assert not changes
+    viewer.layers.selection.clear()
+    add_beside(viewer, Image(np.ones((8, 9))))
+    assert viewer.layers.selection == {viewer.layers[-1]}
+
+
+def test_the_loop_turns_between_two_layers_of_a_result(qapp, viewer):
+    source = viewer.add_image(np.zeros((8, 9)))
+    heard = []
+    viewer.layers.events.inserted.connect(lambda _event: heard.append("layer"))
+    timer = QTimer()
+    timer.timeout.connect(lambda: heard.append("turn"))
+    timer.start(0)
+    place_all(viewer, [Picture("one", np.zeros((8, 9)), {}), Picture("two", np.ones((8, 9)), {})], source)
+    timer.stop()
+    first, second = (number for number, what in enumerate(heard) if what == "layer")
+    assert "turn" in heard[first:second]

@@ -1,12 +1,18 @@
 """The samples are there without a network, and show what they promise."""
 
+import base64
 import socket
+import subprocess
+import sys
+import zlib
 
 import numpy as np
 import pytest
 from napari.layers import Layer
 
+import napari_iqmaps as iq
 from napari_iqmaps import threshold_map, visibility_map
+from napari_iqmaps.core import samples as pictures
 from napari_iqmaps.plugin import samples
 from napari_iqmaps.plugin.layers import pixels_of
 
@@ -20,6 +26,13 @@ def _no_network(monkeypatch):
         raise AssertionError("a sample asked for the network")
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
+
+
+def run_alone(code):
+    """Run code in a process of its own; give the modules that it has loaded then."""
+    code += "; import sys; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)
+    return done.stdout.split()
 
 
 @pytest.mark.parametrize("sample", ALL)
@@ -78,3 +91,22 @@ def test_the_nuclei_are_in_micrometres_and_the_same_every_time():
     np.testing.assert_array_equal(samples.nuclei()[0][0], image)
     ((stack, options, _),) = samples.nuclei_stack()
     assert stack.ndim == len(options["scale"]) == 3
+
+
+def test_the_hidden_message_is_what_hiding_gives_today():
+    """It is stored, for `hide` takes seconds; after new weights, store what this test prints."""
+    hidden = iq.hide(pictures.message(), pictures.photo(), device="cpu").image
+    rows, columns = pictures._HIDDEN_BOX
+    change = (hidden.astype(int) - pictures.photo())[rows, columns].astype(np.uint8)
+    stored = base64.b85encode(zlib.compress(change.tobytes(), 9)).decode()
+    np.testing.assert_array_equal(hidden, pictures.hidden_message(), err_msg=stored)
+    assert "torch" not in run_alone("from napari_iqmaps.plugin import samples; samples.message()")
+
+
+def test_a_recogniser_is_sure_of_the_small_picture_and_less_so_the_more_it_is_blurred():
+    ((stack, options, _),) = samples.severities()
+    assert options["rgb"]
+    scores = iq.machine_quality(stack, channel_axis=-1, device="cpu").planes
+    assert scores[0] > 0.85
+    assert np.all(np.diff(scores) < 0)
+    assert scores[-1] < 0.15

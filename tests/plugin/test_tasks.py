@@ -6,7 +6,7 @@ import warnings
 import pytest
 
 from napari_iqmaps import InputError
-from napari_iqmaps.plugin.tasks import Task, report
+from napari_iqmaps.plugin.tasks import Task, breathe, report
 
 
 @pytest.fixture
@@ -37,6 +37,23 @@ def test_the_result_arrives_and_then_the_end(run_task):
 def test_work_runs_outside_the_main_thread(run_task):
     ((_, thread), _) = run_task(lambda progress: threading.current_thread())
     assert thread is not threading.main_thread()
+
+
+def test_the_end_waits_until_the_result_was_dealt_with(qtbot, patience):
+    heard = []
+    task = Task(lambda progress: 7, "test")
+
+    def deal(_result):
+        for _ in range(20):  # the thread has ended by now, and says so
+            breathe()
+            threading.Event().wait(0.005)
+        heard.append("dealt with")
+
+    task.returned.connect(deal)
+    task.ended.connect(lambda: heard.append("ended"))
+    task.start()
+    qtbot.waitUntil(lambda: not task.is_in_thread, timeout=patience)
+    assert heard == ["dealt with", "ended"]
 
 
 def test_cancel_stops_at_the_next_call_of_progress(run_task):

@@ -21,6 +21,7 @@ from .. import __version__
 from ..core.kinds import KINDS
 from ..core.names import escaped
 from ..core.own_units import told
+from ..core.progress import stages_told
 from ..core.quality_score import QualityScore
 from ..core.score_columns import plain
 from .streams import fitting
@@ -255,6 +256,7 @@ class Report:
         self._progress: Progress | None = None
         self._tiles: Any = None
         self._files: Any = None
+        self._name = ""
         self._planned = 0
         self._done = 0
 
@@ -262,15 +264,18 @@ class Report:
     def bars(self, files: int) -> Iterator[None]:
         """Show two bars, files and tiles, while the block runs; only on a terminal."""
         self._planned = files
-        with Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            console=self._errors,
-            transient=True,
-            disable=not self._errors.is_terminal,
-        ) as self._progress:
+        with (
+            Progress(
+                TextColumn("{task.description}", markup=False),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TimeRemainingColumn(),
+                console=self._errors,
+                transient=True,
+                disable=not self._errors.is_terminal,
+            ) as self._progress,
+            stages_told(self._stage),
+        ):
             self._files = self._progress.add_task("files", total=files, visible=files > 1)
             self._tiles = self._progress.add_task("", total=None)
             yield
@@ -278,13 +283,19 @@ class Report:
 
     def start(self, path: Path) -> None:
         """Name the file at work."""
+        self._name = escaped(path.name)
         if self._progress is not None:
-            self._progress.reset(self._tiles, total=None, description=escaped(path.name))
+            self._progress.reset(self._tiles, total=None, description=self._name)
 
     def tiles(self, done: int, total: int) -> None:
         """Move the bar of tiles; the ``progress`` callback of the core."""
         if self._progress is not None:
-            self._progress.update(self._tiles, completed=done, total=total)
+            self._progress.update(self._tiles, completed=done, total=total, description=self._name)
+
+    def _stage(self, stage: str) -> None:
+        """Say beside the name what is being done that cannot be counted."""
+        if self._progress is not None:
+            self._progress.update(self._tiles, description=f"{self._name}: {stage}" if self._name else stage)
 
     def done(self, path: Path, said: str) -> None:
         """Move the bar of files; where there is no bar, write a line for the log, if there is anything to say."""

@@ -46,11 +46,12 @@ gives, and prints what belongs here.
 """
 _HIDDEN_BOX = slice(53, 415), slice(315, 508)
 
-_HORSE = (2, 56, 320)
+_HORSE = (8, 60, 320)
 """First row, first column and side of what is seen of ``skimage.data.horse``."""
 _HORSE_SIDE = 32
-_SKY, _MEADOW, _COAT = (160, 202, 231), (133, 156, 70), (96, 72, 60)
-_HORIZON, _HAZE = 143, 14.0  # row, and pixels over which it is blurred
+_SKY, _MEADOW, _COAT = (160, 202, 231), (140, 137, 93), (102, 55, 61)
+_HORIZON, _HAZE = 130, 10.0  # row, and pixels over which it is blurred
+_SHADE = 0.4  # by which the coat is lighter at the top than at the bottom
 
 _LAMPS = ((350, 82), (377, 151), (394, 192), (417, 111), (397, 364), (394, 433), (420, 450))
 """Rows and columns of the flood lights in ``skimage.data.rocket``."""
@@ -128,7 +129,8 @@ def horse() -> Pixels:
     rows = np.arange(is_around.shape[0])[:, np.newaxis, np.newaxis]
     around = np.where(rows < _HORIZON, _SKY, _MEADOW) + np.zeros((*is_around.shape, 1))
     around = cv2.GaussianBlur(around, (0, 0), _HAZE)
-    picture = np.where(is_around[..., np.newaxis], around, _COAT)
+    shade = 1 + _SHADE * (0.5 - rows / is_around.shape[0])
+    picture = np.where(is_around[..., np.newaxis], around, shade * _COAT)
     top, left, side = _HORSE
     seen = picture[top : top + side, left : left + side]
     return _rounded(cv2.resize(seen, (_HORSE_SIDE, _HORSE_SIDE), interpolation=cv2.INTER_AREA))

@@ -16,7 +16,7 @@ def add_beside(viewer: Any, layer: Any) -> None:
     layer.
     """
     breathe()
-    layers = viewer.layers
+    layers = bare(viewer).layers  # what a dock gets is wrapped, and wrappers do not give away what is private
     selected = list(layers.selection)
     # To select the new one and take that back makes napari change its controls twice, which takes as long again.
     activates = getattr(layers, "_activate_on_insert", True)
@@ -57,8 +57,11 @@ class Arrangement:
         self._owned = [layer for layer in self._owned if holds(self._viewer.layers, layer)] + list(map(bare, layers))
 
     def show(self, layer: Any, visible: bool = True) -> None:
-        """Let a layer be seen or not."""
+        """Let a layer be seen or not; the window draws itself before the next change."""
+        changes = layer.visible != visible
         self._set(layer, "visible", visible)
+        if changes:
+            breathe()
 
     def grid(self, enabled: bool, **settings: Any) -> None:
         """Show the layers side by side or over each other, and all of them, where that is a change or a grid."""

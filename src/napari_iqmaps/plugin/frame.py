@@ -10,7 +10,7 @@ from typing import Any, ClassVar, TypeVar
 
 from napari.layers import Image
 from napari.utils.theme import get_theme
-from qtpy.QtCore import QEvent, QSize, Qt
+from qtpy.QtCore import QEvent, QSize, Qt, QTimer
 from qtpy.QtGui import QColor, QKeyEvent, QShowEvent
 from qtpy.QtWidgets import (
     QAbstractButton,
@@ -30,7 +30,7 @@ from . import export, settings
 from .arrangement import Arrangement
 from .canvas import canvas_of, place_all
 from .figure_view import FigureView
-from .follower import Connections, Follower
+from .follower import REST_MILLISECONDS, Connections, Follower
 from .inputs import REGION, InputSlot, LayerChoosers, RangeEdit
 from .layers import LayerPixels, holds, pixels_of, plane_of_view
 from .map_bar import MapBar
@@ -257,7 +257,7 @@ class MapWidget(Panel):
         self._on_theme()
         self._on_choice()
         self._look_for_device()
-        libraries.warm_up()
+        QTimer.singleShot(REST_MILLISECONDS, libraries.warm_up)  # when the dock has been drawn
 
     # What a widget supplies
 
