@@ -29,6 +29,8 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from ..core.ink import contrast
+
 _LABEL_LETTERS = 11  # of a line of a field's label
 _WORD_LETTERS = 22  # of a word that fits into one line of the panel at its least width
 _LONG_WORD = re.compile(rf"\S{{{_WORD_LETTERS + 1},}}")
@@ -64,24 +66,9 @@ def button(text: str, tooltip: str = "") -> QPushButton:
     return made
 
 
-def contrast(first: QColor, second: QColor) -> float:
-    """Give the contrast of two colours, 1 to 21 [1]_.
-
-    .. [1] W3C, "Web Content Accessibility Guidelines 2.1", 2018, 1.4.3.
-    """
-    darker, lighter = sorted((_luminance(first), _luminance(second)))
-    return (lighter + 0.05) / (darker + 0.05)
-
-
 def warning_on(background: QColor) -> str:
     """Choose the colour of errors that is read best on a background."""
-    return max(_WARNINGS, key=lambda colour: contrast(QColor(colour), background))
-
-
-def _luminance(colour: QColor) -> float:
-    parts = (colour.redF(), colour.greenF(), colour.blueF())
-    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    return max(_WARNINGS, key=lambda colour: contrast(QColor(colour).getRgbF(), background.getRgbF()))
 
 
 def wrapped(*, selectable: bool = False) -> QLabel:
