@@ -13,7 +13,6 @@ import click
 
 from .. import __version__
 from ..core.errors import IqmapsError
-from ..core.value_range import RULES
 from .streams import Streams, echo, listen, status_of
 
 # Before click 8.2 there was no such error, and help was printed in its place.
@@ -134,6 +133,10 @@ class LazyGroup(click.Group):
 
 def _with_both(args: Sequence[str]) -> list[str]:
     """Say twice the one word that may stand for both numbers of a range: an option takes as many words as it takes."""
+    if not any(word.startswith(_RANGE) for word in args):
+        return list(args)
+    from ..core.value_range import RULES  # late: it takes numpy
+
     given: list[str] = []
     for word in args:
         name, equals, value = word.partition("=")
