@@ -6,12 +6,15 @@ from qtpy.QtWidgets import QApplication
 
 from napari_iqmaps.core.diffdiff import diff_diff_score
 from napari_iqmaps.core.ink import READABLE, contrast
+from napari_iqmaps.core.io import write_map
 from napari_iqmaps.core.kinds import KINDS
 from napari_iqmaps.core.maps import QualityMap
 from napari_iqmaps.plugin.canvas import place
 from napari_iqmaps.plugin.diff_diff_layers import blocks_layer
 from napari_iqmaps.plugin.layers import spatial_state
+from napari_iqmaps.plugin.reader import read_map_layers
 from napari_iqmaps.plugin.results import Result
+from napari_iqmaps.plugin.words_overlay import words_of
 
 
 def mapped(**info):
@@ -95,3 +98,11 @@ def test_the_dock_s_button_puts_back_grid_and_visibility(viewer, qtbot):
     QApplication.processEvents()
     assert not viewer.canvas.grid.enabled
     assert other.visible
+
+
+def test_a_map_that_is_opened_without_a_dock_has_its_legend(viewer, tmp_path):
+    path = write_map(mapped().quality_map, tmp_path / "photo_threshold.iqmaps.tif")
+    (read,) = read_map_layers(str(path))
+    layer = viewer.add_layer(read)
+    assert words_of(layer, "iqmaps_legend").startswith("Visibility threshold")
+    assert layer.get_status((12, 40), dims_displayed=[0, 1], world=True)["value"].endswith(KINDS["threshold"].unit)

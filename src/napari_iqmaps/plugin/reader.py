@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from napari import current_viewer
 from napari.layers import Image
 
 from ..core.display import srgb_encoded
@@ -21,6 +22,7 @@ from ..core.images import REC709_WEIGHTS
 from ..core.io import read_map
 from ..core.io.map_file import map_of_record, read_record
 from ..core.io.reading import LIGHT_SUFFIXES, read_image
+from .canvas import canvas_of
 from .layers import LIGHT_KEY, METADATA_KEY, PICTURE_KEY, bare
 from .provenance import ENDING, adopt, layer_of, stacked
 
@@ -58,6 +60,9 @@ def get_map_reader(path: Paths) -> Callable[[Paths], list[Any]] | None:
 
 def read_map_layers(path: Paths) -> list[Any]:
     """Read a map as the layer that showed it; several files are one stack, as napari asks for them."""
+    viewer = current_viewer()
+    if viewer is not None:
+        canvas_of(viewer)  # attends to the layer, also where no dock is open
     names = [Path(name) for name in _each(path)]
     maps = [read_map(name) for name in names]
     whole = maps[0] if isinstance(path, str) else stacked(maps, names)
