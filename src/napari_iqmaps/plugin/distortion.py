@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _MIDDLE = 3
 _STEP = 0.1
+_SLIDER_WIDTH = 180  # pixels with the number; in a narrow panel the label stands above
 
 
 def _copied(request: Request, pixels: Any) -> Picture:
@@ -76,6 +77,7 @@ class DistortImage(MapWidget):
             step=_STEP,
             tooltip="1 is just visible, 5 is very bad; one severity is about as bad whatever the distortion.",
         )
+        severity.native.setMinimumWidth(_SLIDER_WIDTH)
         return {"distortion": DistortionChooser("What to do to the image."), "severity": severity, **made}
 
     def describe(self) -> str:

@@ -36,6 +36,8 @@ _WORD_LETTERS = 22  # of a word that fits into one line of the panel at its leas
 _LONG_WORD = re.compile(rf"\S{{{_WORD_LETTERS + 1},}}")
 _LIST_WIDTH, _NUMBER_WIDTH = 100, 52  # pixels of the least width of a list, and of a field for a number
 MARGIN = 4  # pixels between the panel's edge and its parts
+_OPENS = (QEvent.Type.MouseButtonPress, QEvent.Type.KeyPress)
+_CHOICE_MARGIN = 24  # pixels of a scroll bar and of the edges
 _COMBO = QStyle.ComplexControl.CC_ComboBox
 _BREAK = "\u200b"  # a space without width, where a line may break
 _LINE = 72  # letters of a line of a tooltip
@@ -212,8 +214,12 @@ class _Eliding(QObject):
     """Paints a list whose text ends in an ellipsis where it does not fit; Qt would cut it off."""
 
     def eventFilter(self, box: QObject | None, event: QEvent | None) -> bool:  # noqa: N802 (Qt's name)
-        """Paint the list in Qt's place."""
-        if not isinstance(box, QComboBox) or event is None or event.type() != QEvent.Type.Paint:
+        """Paint the list in Qt's place, and have its choices open as wide as they are."""
+        if not isinstance(box, QComboBox) or event is None:
+            return False
+        if event.type() in _OPENS and (choices := box.view()) is not None:  # not before: Qt makes them when asked
+            choices.setMinimumWidth(choices.sizeHintForColumn(0) + _CHOICE_MARGIN)
+        if event.type() != QEvent.Type.Paint:
             return False
         option = QStyleOptionComboBox()
         box.initStyleOption(option)
