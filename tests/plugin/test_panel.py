@@ -20,7 +20,8 @@ from napari_iqmaps.plugin.hiding import HideMark
 from napari_iqmaps.plugin.layers import LIGHT_KEY
 from napari_iqmaps.plugin.machine import MachineQuality
 from napari_iqmaps.plugin.options import EXPERT
-from napari_iqmaps.plugin.parts import _DIMMED, plainly, tip
+from napari_iqmaps.plugin.parts import plainly, tip
+from napari_iqmaps.plugin.standing import _DIMMED
 from napari_iqmaps.plugin.visibility import VisibilityThresholds
 
 WIDGETS = (VisibilityThresholds, BlindQuality, MachineQuality, HideMark, DistortImage, DiffDiff)

@@ -25,7 +25,8 @@ from .canvas import ARROW
 from .diff_diff_run import JudgedResult
 from .figure_view import COLOURS, FONT, FigureView
 from .layers import LayerPixels, pixels_of
-from .parts import MARGIN, Flow, Standing, button, wrapped
+from .parts import MARGIN, Flow, button, wrapped
+from .standing import Standing
 
 _MOST_SIDE = 400  # pixels of a picture in the ladder; more is not seen
 _POINTS = 60

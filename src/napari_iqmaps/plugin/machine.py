@@ -27,11 +27,12 @@ from .frame import MapWidget
 from .inputs import InputSlot
 from .layers import LayerPixels
 from .options import DistortionChooser
-from .parts import Flow, Standing, button, form_of, narrow, wrapped
+from .parts import Flow, button, form_of, narrow, wrapped
 from .recall import CopyButtons
 from .regions import Region
 from .results import Request, Result
 from .snapshot import Snapshot
+from .standing import Standing
 
 if TYPE_CHECKING:
     import napari

@@ -23,7 +23,8 @@ from ..core.progress import Progress
 from ..core.regions import Area, RegionQuality, region_qualities
 from ..core.visibility import STRIDES
 from .layers import LayerPixels
-from .parts import Standing, button, tip, wrapped
+from .parts import button, tip, wrapped
+from .standing import Standing
 from .tasks import with_dask_progress
 
 _ALIGNMENT = max(STRIDES)  # the cells of a network lie on a grid, which has to keep its phase

@@ -14,9 +14,10 @@ from qtpy.QtWidgets import QComboBox, QVBoxLayout, QWidget
 from ..core.kinds import Kind
 from .figure_view import FigureView
 from .follower import Connections
-from .parts import Flow, Standing, as_wide_as_its_place, button, wrapped
+from .parts import Flow, as_wide_as_its_place, button, wrapped
 from .recall import CopyButtons
 from .results import Histogram, Result
+from .standing import Standing
 
 _COLOURS = 256
 _DOMINANT = 0.3
