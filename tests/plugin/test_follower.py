@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from napari_iqmaps.plugin import follower as follower_module
 from napari_iqmaps.plugin.follower import REST_MILLISECONDS, Connections, Follower
 
 
@@ -30,9 +29,7 @@ def test_new_data_are_noticed_once_they_rest(qtbot, viewer, follower):
     assert follower.count == 1
 
 
-@pytest.mark.parametrize("at_once", [follower_module._LARGEST_AT_ONCE, 0])
-def test_pixels_written_in_place_are_noticed_with_refresh(qtbot, viewer, follower, monkeypatch, at_once):
-    monkeypatch.setattr(follower_module, "_LARGEST_AT_ONCE", at_once)
+def test_pixels_written_in_place_are_noticed_with_refresh(qtbot, viewer, follower):
     layer = viewer.add_image(np.zeros((8, 9)))
     follower.watch([layer])
     layer.data[3, 4] = 1

@@ -211,15 +211,12 @@ def test_the_bar_of_progress_shows_names_as_they_are(qtbot, patience):
     qtbot.waitUntil(lambda: not task.is_in_thread, timeout=patience)
 
 
-def test_one_more_way_out_is_closed_with_the_others(viewer, photo, open_widget, finish):
-    from napari_iqmaps.plugin.parts import button
-
+def test_a_result_that_is_out_of_date_cannot_be_saved_nor_copied(viewer, photo, open_widget, finish):
     viewer.add_image(photo, name="photo")
     widget = open_widget()
-    more = button("Copy", "Copy it.")
-    widget.summary.add_way_out(more)
     widget.run()
     finish(widget)
-    assert more.isEnabled()
+    ways_out = (widget.summary.save_map, widget.summary.save_row, widget.summary.copy)
+    assert all(way_out.isEnabled() for way_out in ways_out)
     widget.options["stride"].value = 8
-    assert not more.isEnabled()
+    assert not any(way_out.isEnabled() for way_out in ways_out)
