@@ -49,7 +49,7 @@ def test_the_keyboard_goes_through_the_panel_from_top_to_bottom_and_runs_it(dock
     press(Qt.Key.Key_Return)
     assert folds[1].content.isVisible()
     while (field := press(Qt.Key.Key_Tab)) is not docked.options["tile"].native:
-        assert folds[1].content.isAncestorOf(field)
+        assert field is docked.reset_button or folds[1].content.isAncestorOf(field)
     for key in "64":
         press(key)
     assert "(1 changed)" in folds[1].head.text()

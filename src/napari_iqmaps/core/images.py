@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
 from .arrays import as_array, check_numbers, computed, is_dask
 from .display import DARKEST, SDR_WHITE, WHITE, Display
@@ -345,6 +344,8 @@ def fill(plane: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     holes = ~np.isfinite(plane)
     if not holes.any():
         return plane
+    from scipy import ndimage  # takes a third of a second to import, and few images have holes
+
     valid = (~holes).astype(np.float32)
     known = np.where(holes, np.float32(0), plane)
     filled = known.copy()

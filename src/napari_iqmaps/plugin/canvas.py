@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
@@ -20,7 +20,7 @@ from ..core.kinds import KINDS, Kind, in_words
 from .arrangement import add_beside
 from .layers import METADATA_KEY, PICTURE_KEY, bare, give_limits, grid_of, has_given_limits, holds, plane_of_view
 from .tasks import breathe
-from .words_overlay import put_words
+from .words_overlay import letters_made, put_words
 
 ARROW = " → "
 
@@ -31,6 +31,7 @@ _LEGEND_LOOKS = {"position": "top_left", "font_size": 7}
 _STAMP_LOOKS = {"position": "top_left", "font_size": 9, "color": "white", "box_color": (0.1, 0.1, 0.1, 1)}
 _TELLING = ("marks", "blocks")
 _LETTERS = 30  # of a line of a legend
+_NUMBERS = "-.0123456789"  # of colour bars
 _DOUBTFUL = Colormap([(grey,) * 3 for grey in DIM_ENDS], name="not enough evidence")
 
 
@@ -74,6 +75,12 @@ def place_all(viewer: Any, parts: Sequence[Showable], source: Any, earlier: Sequ
     return layers
 
 
+def letters_of_legends(viewer: Any) -> Iterator[str]:
+    """Make the letters of all legends and colour bars, one at each step."""
+    words = [f"{kind.title}{kind.unit}" for kind in KINDS.values()]
+    return letters_made(viewer, "".join([*words, *LEGENDS.values(), STAMP, _NUMBERS]))
+
+
 def place(viewer: Any, part: Showable, source: Any, earlier: Any = None) -> Any:
     """Show a part of a result as one layer: the earlier one if it is still there, a new one otherwise."""
     if earlier is not None and holds(viewer.layers, earlier):
@@ -82,6 +89,8 @@ def place(viewer: Any, part: Showable, source: Any, earlier: Any = None) -> Any:
         canvas_of(viewer).refresh(earlier)
         return earlier
     layer = part.new_layer(source)
+    for _ in letters_made(viewer, _legend(layer) + _NUMBERS if METADATA_KEY in layer.metadata else ""):
+        breathe()
     add_beside(viewer, layer)
     canvas_of(viewer).attend(layer, (source,), part.template)
     return layer

@@ -9,21 +9,19 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 from qtpy.QtWidgets import QFileDialog, QWidget
 
-from ..core import blind, hiding, machine_curve, maps
-from ..core.diffdiff import verdict
 from ..core.errors import InputError
 from ..core.io import write_map, write_scores
 from ..core.io.atomic import written_whole
 from ..core.io.score_table import is_among, read_scores
 from ..core.names import file_name
 from ..core.progress import Progress
-from ..core.registration import record
+from ..core.score_columns import Column
 from .provenance import told_by, with_told
 from .results import Result, computed
 from .tasks import Task
@@ -31,10 +29,16 @@ from .tasks import Task
 _UNFIT = re.compile(r'[\\/:*?"<>|\x00-\x1f]')
 """What some system takes in no name of a file."""
 
-_COLUMNS = tuple(
-    column for subject in (maps, machine_curve, blind, hiding, verdict, record) for column in subject.COLUMNS
-)
-"""Of all subjects: one table may take rows of each."""
+
+@cache
+def _columns() -> tuple[Column, ...]:
+    """Give the columns of all subjects: one table may take rows of each. Called in a thread: it imports them all."""
+    from ..core import blind, hiding, machine_curve, maps
+    from ..core.diffdiff import verdict
+    from ..core.registration import record
+
+    subjects = (maps, machine_curve, blind, hiding, verdict, record)
+    return tuple(column for subject in subjects for column in subject.COLUMNS)
 
 
 def save_map(result: Result, told: Mapping[str, Any], path: str | Path, progress: Progress) -> Path:
@@ -54,12 +58,12 @@ def append_row(result: Result, path: str | Path, progress: Progress) -> Path:
     rows, row = _rows_of(path), computed(result, progress).row()
     if is_among(row, rows):
         raise InputError(f"This row is in {path.name} already: nothing was written.")
-    return write_scores([*rows, row], path, _COLUMNS)
+    return write_scores([*rows, row], path, _columns())
 
 
 def save_rows(rows: Sequence[Mapping[str, Any]], path: str | Path, _progress: Progress) -> Path:
     """Write a table of its own, in place of an earlier file; called in a thread."""
-    return write_scores(rows, path, _COLUMNS)
+    return write_scores(rows, path, _columns())
 
 
 def save_drawn(draw: Callable[[], bytes], path: str | Path, _progress: Progress) -> Path:
@@ -113,7 +117,7 @@ def _rows_of(path: Path) -> list[dict[str, Any]]:
     if not os.path.lexists(path):
         return []
     try:
-        return read_scores(path, _COLUMNS, keeps_own=True)
+        return read_scores(path, _columns(), keeps_own=True)
     except InputError as error:
         raise InputError(
             f"{path.name} exists and is not a table of scores, or damaged ({error}). Choose another file."

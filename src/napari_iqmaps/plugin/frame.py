@@ -21,9 +21,9 @@ from ..core.errors import InputError, IqmapsError
 from ..core.progress import Progress
 from . import export, settings
 from .arrangement import Arrangement
-from .canvas import canvas_of, place_all
+from .canvas import canvas_of, letters_of_legends, place_all
 from .figure_view import FigureView
-from .follower import REST_MILLISECONDS, Connections, Follower
+from .follower import REST_MILLISECONDS, Connections, Follower, timer
 from .layers import LayerPixels, holds, pixels_of, plane_of_view
 from .map_bar import MapBar
 from .options import read_options, takes
@@ -37,6 +37,7 @@ from .tasks import Task, report
 _STANDARDS = frozenset({"reference", "fixed"})
 """Slots of the image that others are held against."""
 
+_LETTER_MILLISECONDS = 20
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 Key = tuple[str, ...]
@@ -81,7 +82,9 @@ class MapWidget(Panel):
         self._on_theme()
         self._on_choice()
         self._look_for_device()
-        QTimer.singleShot(REST_MILLISECONDS, libraries.warm_up)  # when the dock has been drawn
+        self._letters = letters_of_legends(viewer)
+        self._letter_timer = timer(self, _LETTER_MILLISECONDS, self._make_letter)
+        QTimer.singleShot(REST_MILLISECONDS, self._warm_up)  # when the dock has been drawn
 
     # What a widget supplies
 
@@ -511,6 +514,15 @@ class MapWidget(Panel):
         self.destroyed.connect(self._connections.close)
         self.destroyed.connect(self._range_connections.close)
         self.destroyed.connect(self.layers.connections.close)
+
+    def _warm_up(self) -> None:
+        libraries.warm_up()
+        self._make_letter()
+
+    def _make_letter(self) -> None:
+        """Make one letter of the legends to come, and the next one later."""
+        if next(self._letters, None) is not None:
+            self._letter_timer.start()
 
     def _on_settings(self, _event: Any = None) -> None:
         """Take other preferences; what the user has changed in the panel stays."""

@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 from qtpy.QtWidgets import QApplication, QVBoxLayout, QWidget
 
-from ..cli.line import command_of
 from ..core.call import Call
 from .parts import Flow, button
 
@@ -25,10 +24,16 @@ class CopyButtons(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.addLayout(Flow((self.python, self.command)))
         self.python.clicked.connect(lambda: self._copy(Call.python))
-        self.command.clicked.connect(lambda: self._copy(command_of))
+        self.command.clicked.connect(lambda: self._copy(_command))
 
     def _copy(self, text: Callable[[Call], str]) -> None:
         call = self._call()
         clipboard = QApplication.clipboard()
         if call is not None and clipboard is not None:
             clipboard.setText(text(call))
+
+
+def _command(call: Call) -> str:
+    from ..cli.line import command_of  # the command line takes a while to import
+
+    return command_of(call)

@@ -7,8 +7,11 @@ given another text. That takes private parts of napari; where they have moved, t
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
+
+from .layers import bare
 
 _VISUALS, _TEXTS = "napari._vispy.utils.visual", "napari._vispy.overlays.text"
 
@@ -34,6 +37,24 @@ def words_of(layer: Any, key: str) -> str:
     """Give the words that are shown over a layer under a key."""
     overlay = getattr(layer, "_overlays", {}).get(key)
     return overlay.text if overlay is not None and overlay.visible else ""
+
+
+def letters_made(viewer: Any, text: str) -> Iterator[str]:
+    """Make the letters of a text for the canvas, one at each step, unless they are there; nothing without a window.
+
+    napari makes a letter when it is drawn first, which takes some hundredths of a second; a legend of new ones would
+    stop the window for a second.
+    """
+    try:
+        info = bare(viewer).window._qt_viewer.canvas.font_info()
+        font = info.font_manager.get_font(info.face)
+        missing = [letter for letter in sorted(set(text)) if letter not in font._glyphs]
+    except AttributeError:
+        return
+    for letter in missing:
+        if letter not in font._glyphs and not letter.isspace():
+            font[letter]
+            yield letter
 
 
 @cache

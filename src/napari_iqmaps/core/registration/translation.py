@@ -6,7 +6,6 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
 from ... import __version__
 from ..arguments import checked
@@ -249,6 +248,8 @@ def _doubt(surface: ShiftSurface, shift: tuple[int, int], objective: str) -> str
 
 def _rival(surface: ShiftSurface, shift: tuple[int, int], objective: str) -> tuple[int, int] | None:
     """Find another peak nearly as high as the best one."""
+    from scipy import ndimage  # takes a third of a second to import
+
     values = np.nan_to_num(getattr(surface, "gain" if objective == "gain" else "soft"), nan=-1.0)
     if objective == "ratio" and not values.any():
         values = surface.gain
