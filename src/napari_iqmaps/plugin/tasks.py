@@ -113,16 +113,17 @@ class Task(QObject):
 
     def _show_stage(self, name: str) -> None:
         if self._bar is not None:
-            self._bar.set_description(f"{self._description}: {name}")
+            self._bar.set_description(plainly(f"{self._description}: {name}"))
 
     def _show_progress(self, done: int, total: int) -> None:
-        if self._bar is None:
+        bar, description = self._bar, plainly(self._description)
+        if bar is None:
             return
-        if self._bar.desc != self._description:
-            self._bar.set_description(self._description)
-        if self._bar.total != total:
-            self._bar.total = total
-        self._bar.update(done - self._bar.n)
+        if bar.desc != description:
+            bar.set_description(description)  # napari draws meanwhile, and the task may end
+        if bar.total != total:
+            bar.total = total
+        bar.update(done - bar.n)
 
     def _on_returned(self, result: Any) -> None:
         if not self._dropped:
