@@ -138,6 +138,7 @@ def test_the_widget_maps_the_light(viewer, open_widget, finish):
     np.testing.assert_allclose(layer.data, expected.values, rtol=1e-5)
     record = layer.metadata["iqmaps"]
     assert (record["luminance"], record["peak_luminance"], record["data_range"]) == ("absolute", 1000, (0, 100))
+    assert "light in cd/m2" in widget.summary.standing.heading.text()
 
 
 def test_black_and_white_of_the_file_or_of_the_user_hold(viewer, open_widget, finish):
@@ -151,6 +152,7 @@ def test_black_and_white_of_the_file_or_of_the_user_hold(viewer, open_widget, fi
         expected = iq.threshold_map(LIGHT, data_range=used, **OPTIONS)
         np.testing.assert_allclose(viewer.layers[-1].data, expected.values, rtol=1e-5)
         assert viewer.layers[-1].metadata["iqmaps"]["data_range"] == used
+        assert f"white {used[1]} (shown at 100 cd/m2)" in widget.summary.standing.heading.text()
 
 
 def test_the_choice_of_luminance_follows_the_layer_and_then_the_user(viewer, open_widget):

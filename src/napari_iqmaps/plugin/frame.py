@@ -17,6 +17,7 @@ from qtpy.QtWidgets import (
 )
 
 from ..core import libraries
+from ..core.display import SDR_WHITE
 from ..core.errors import InputError, IqmapsError
 from ..core.progress import Progress
 from . import export, settings
@@ -570,5 +571,14 @@ def _said(of: Snapshot, info: Mapping[str, Any]) -> list[str]:
         f"model {model}" if model else "",
         f"weights {Path(weights).name}" if weights else "",
         f"method {method}" if method else "",
-        f"black {black}, white {white}" if black and white else "",
+        _range_said(black, white, is_light=info.get("luminance") == "absolute"),
     ]
+
+
+def _range_said(black: str, white: str, *, is_light: bool) -> str:
+    """Say black and white; of light, what they are in cd/m2."""
+    if not (black and white):
+        return ""
+    if is_light and (black, white) == ("0", f"{SDR_WHITE:g}"):
+        return "light in cd/m2"
+    return f"black {black}, white {white}" + f" (shown at {SDR_WHITE:g} cd/m2)" * is_light
