@@ -84,7 +84,7 @@ def test_a_hot_pixel_hides_nothing():
     image = cells((96, 96))
     image[5, 7] = 65000
     said = iq.threshold_map(image, **CONTRAST)
-    low, high = np.percentile(image, (0.1, 99.9))
+    low, high = np.percentile(image, (0.1, 99.9), method="nearest")
     assert said.info["span"] == pytest.approx((high - low) / 65535)
     assert f"All but 0.2 % of the values span 1.4 % of black to white ({low:.6g} to {high:.6g} in 0" in said.sentence()
     own = iq.threshold_map(image, data_range="data", **CONTRAST)
@@ -111,6 +111,47 @@ def test_what_counts_as_little(image, given, span):
     assert info.get("span") == (None if span is None else pytest.approx(span, rel=0.03))
 
 
+def bright(shape=(400, 400)):
+    return cells(shape, low=0, high=60000)
+
+
+def interlaced(axis):
+    """Every second line of a dim image is bright."""
+    image = np.moveaxis(cells((400, 400)), axis, 0).copy()
+    image[1::2] = np.moveaxis(bright(), axis, 0)[1::2]
+    return np.moveaxis(image, 0, axis)
+
+
+@pytest.mark.parametrize(
+    "wrapped", [np.asarray, lambda image: da.from_array(image, chunks=(*image.shape[:-2], 100, 150))]
+)
+@pytest.mark.parametrize(
+    "image",
+    [
+        np.stack([bright(), cells((400, 400))]),
+        np.stack([cells((400, 400)), bright()]),
+        np.stack([bright(), cells((400, 400)), bright()]),
+        np.stack([cells((400, 400))] * 3 + [bright()]),
+        interlaced(0),
+        interlaced(1),
+    ],
+    ids=["second plane", "first plane", "middle plane", "all but the last", "rows", "columns"],
+)
+def test_parts_of_an_image_that_use_little_say_nothing_of_all_of_it(image, wrapped):
+    said = iq.threshold_map(wrapped(image), stride=8, **CONTRAST).compute()
+    assert "span" not in said.info
+
+
+def test_what_is_told_of_a_lazy_image_are_values_that_it_holds():
+    image = cells((300, 300))
+    image[5, 7] = 65000
+    for chunks in (300, 70):
+        said = iq.threshold_map(da.from_array(image, chunks=chunks), stride=8, **CONTRAST).compute()
+        low, high = map(float, re.search(r"\((\S+) to (\S+) in 0", said.info["span_remark"]).groups())
+        assert {low, high} <= set(image.ravel().tolist())
+        assert high <= 1200
+
+
 def test_lazy_images_are_read_once_for_it():
     image = cells((3, 80, 80))
     image[1, 30, 40] = 65000
@@ -128,7 +169,7 @@ def test_lazy_images_are_read_once_for_it():
     assert len(reads) == 6
     expected = iq.threshold_map(image, **CONTRAST)
     assert said.info["span"] == pytest.approx(expected.info["span"], abs=0.002)
-    assert "all but 0.2 % of the values span" in said.info["span_remark"]
+    assert "all but about 0.2 % of the values span" in said.info["span_remark"]
     assert set(said.info) == set(expected.info)
     image[1, 30, 40] = 700
     whole = iq.threshold_map(da.from_array(image, chunks=(1, 40, 80)), **CONTRAST).compute()
@@ -142,7 +183,7 @@ def test_a_threshold_in_units_of_the_image(black, white):
     row = score_row(said)
     assert row["own_score"] == pytest.approx(said.score * (white - black) / 255)
     assert row["own_percent"] == pytest.approx(said.score / 255 * 100)
-    unit = "counts of the image" if white - black > 1 else "in values of the image"
+    unit = "counts of the image" if white - black > 1 else "in the image's own values"
     assert row["own_unit"] == unit
     assert f"here: {row['own_score']:.3g} {unit}, {row['own_percent']:.2g} % of black to white." in said.sentence()
 
@@ -175,7 +216,9 @@ def test_light_is_told_in_candelas_and_contrast(options):
     more = code_values(adapted + row["own_score"], encoding) - code_values(adapted, encoding)
     assert float(more) == pytest.approx(said.score, rel=1e-4)
     assert row["own_percent"] == pytest.approx(100 * row["own_score"] / adapted)
-    assert f"{row['own_score']:.3g} cd/m2 at the image's mean of {adapted:.3g} cd/m2, a contrast of" in said.sentence()
+    contrast = f"a contrast of {row['own_percent']:.2g} % at the image's mean code value, {adapted:.3g} cd/m2."
+    assert f"here: {row['own_score']:.3g} cd/m2, {contrast}" in said.sentence()
+    assert row["own_unit"] == "cd/m2"
 
 
 def test_light_is_told_of_the_brightest_display_and_of_lazy_images():
@@ -204,3 +247,34 @@ def test_a_written_map_keeps_it(tmp_path):
     back = iq.read_map(iq.write_map(said, tmp_path / "cells_threshold.tif"))
     assert back.sentence() == said.sentence()
     assert score_row(back) == score_row(said)
+
+
+def test_a_plane_is_told_in_units_of_the_image():
+    said = iq.threshold_map(np.stack([cells(), cells(low=300)]), data_range=(0, 4095), **CONTRAST)
+    score = said.score[1]
+    assert f"{score / 255 * 4095:.3g} counts of the image" in said.plane_sentence((1,))
+
+
+def test_a_curve_of_a_lazy_image_holds_nothing_lazy(machine_weights):
+    image = cells().astype(np.uint16)
+    curve = iq.machine_curve(da.from_array(image, chunks=40), "jpeg", severities=(0, 3), weights=machine_weights)
+    assert "seen" not in curve.info
+
+
+def test_the_range_of_a_registration_is_that_of_the_fixed_image():
+    rng = np.random.default_rng(0)
+    fixed = (rng.integers(0, 255, (96, 96)) * 4 + 188).astype(np.uint16)
+    moving = (fixed // 8).astype(np.uint8)
+    assert iq.register(moving, fixed, method="fast").info["data_range"] == (0, 65535)
+    found = iq.search_translation(np.roll(fixed, 2, 1), fixed, radius=4, data_range="data")
+    assert found.info["data_range"] == (188, fixed.max())
+    assert found.info["range_rule"] == "data"
+    warped = fixed.astype(float) + 0.5
+    assert iq.register(warped, fixed, method="fast", data_range="data").info["data_range"] == (188, fixed.max())
+
+
+def test_images_that_use_little_are_compared():
+    first = cells((128, 128))
+    found = iq.compare_registrations([(first, np.roll(first, 2, 1))], ["none", "clahe-light"], registration="fast")
+    assert all(not outcome.error for outcome in found.outcomes)
+    assert all(0 < outcome.span < 0.1 for outcome in found.outcomes if outcome.accepted and outcome.method == "none")

@@ -370,7 +370,10 @@ def check_common_range(images: Sequence[Planes]) -> None:
     ranges = {planes.data_range for planes in images}
     low, high = images[0].data_range
     whites = (KNOWN.get(planes.array.dtype.name, (low, high))[1] for planes in images)
-    contradicted = any(white != high for white in whites)
+    known = types & KNOWN.keys()
+    # A range that was found in one image is asked for beside floating point of the same values, as a warped copy is.
+    is_found = images[0].rule is not None and len(known) < 2
+    contradicted = not is_found and any(white != high for white in whites)
     if len(types) > 1 and len(ranges) == 1 and contradicted:
         raise InputError(
             f"The images are of types {', '.join(sorted(types))}, and one data_range of ({low:g}, {high:g}) does not "

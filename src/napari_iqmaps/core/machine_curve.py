@@ -23,7 +23,7 @@ from .machine import machine_quality
 from .progress import Progress, equal_part
 from .quality_score import QualityScore
 from .score_columns import Column, Part, columns, range_cells
-from .span import remarked
+from .span import remarked, settled
 from .value_range import DataRange
 
 if TYPE_CHECKING:
@@ -251,7 +251,7 @@ def machine_curve(
         counted = equal_part(progress, number, len(levels))
         qualities.append(_scored(replace(planes, array=changed), options, counted))
     info = {
-        **planes.range_record(),
+        **settled(planes.range_record(), None),
         **qualities[0].info,
         "method": "machine_curve",
         "distortion": distortion,

@@ -170,8 +170,9 @@ class QualityMap:
         """
         plane = check_plane(index, self.values.shape[:-2])
         score = float(computed(self.score[index] if index else as_array(self.score, "score")))
-        said = self.meaning.score_means.format(score=f"{score:.3g}") if math.isfinite(score) else "no answer."
-        return plane + said
+        if not math.isfinite(score):
+            return f"{plane}no answer."
+        return plane + told(self.meaning.score_means.format(score=f"{score:.3g}"), self.kind, score, self.info)
 
     def __repr__(self) -> str:
         shape = " x ".join(map(str, self.values.shape))

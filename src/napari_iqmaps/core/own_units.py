@@ -56,9 +56,9 @@ def own_units(codes: float, info: Mapping[str, Any]) -> OwnUnits | None:
         return None
     # 255 code values are the way from black to white, in equal steps.
     share = codes / WHITE
-    # Whole numbers over a wide range are what a camera counts; (0, 1) is no count of anything.
-    is_counted = black.is_integer() and white.is_integer() and white - black >= WHITE
-    unit = "counts of the image" if is_counted else "in values of the image"
+    # A wide range is that of what a camera counts; (0, 1) is no count of anything.
+    is_counted = white - black >= WHITE
+    unit = "counts of the image" if is_counted else "in the image's own values"
     return OwnUnits(share * (white - black), unit, 100 * share, "{} of black to white")
 
 
@@ -79,8 +79,8 @@ def _as_light(codes: float, info: Mapping[str, Any]) -> OwnUnits | None:
     code, top = float(code_values(adapted, encoding)), float(code_values(peak, encoding))
     start = code if code + codes <= top else code - codes
     light = light_of(start + codes, encoding) - light_of(start, encoding)
-    unit = f"cd/m2 at the image's mean of {adapted:.3g} cd/m2"
-    return OwnUnits(light, unit, 100 * light / adapted, "a contrast of {}")
+    relation = f"a contrast of {{}} at the image's mean code value, {adapted:.3g} cd/m2"
+    return OwnUnits(light, "cd/m2", 100 * light / adapted, relation)
 
 
 def _is_number(value: object) -> bool:

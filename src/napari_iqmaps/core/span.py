@@ -23,30 +23,34 @@ LAZY = "seen"
 """Key of an info under which lazy results keep what will have been seen of the values when they are computed."""
 
 SAMPLE = 2**16
-"""Values of an image that are looked at, evenly spread: its 0.1th percentile has 65 of them below it."""
+"""Values of an image that are looked at: its 0.1th percentile has 65 of them below it."""
 
 _WINDOW_SAMPLE = 2**12  # of an image that is read part by part
+_MOST_SAMPLED = 2**20  # of all its parts together
+_ROW_SAMPLE = 2**7  # pixels that are looked at in one row
+_SEED = 0
 _FARTHEST = 1e300  # beyond all ranges; what infinity is taken for
-_BINS = 1024  # of black to white, in which such samples are counted
 
 
 @dataclass
 class Seen:
-    """What was seen of the values that were read: their ends, and how they lie between black and white.
+    """What was seen of the values that were read: their ends, and some of them, drawn at random.
 
     It is added to as parts are read, in any order; pixels that are read twice count twice. `codes` adds up `coded` code
     values.
     """
 
     ends: Extremes = field(default_factory=lambda: Extremes(0, math.inf, -math.inf))
-    counts: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(_BINS, np.int64))
+    some: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
     codes: float = 0.0
     coded: int = 0
 
     def join(self, other: Seen) -> None:
         """Take over what was seen of another part."""
         self.ends = Extremes.joined([self.ends, other.ends])
-        self.counts = self.counts + other.counts
+        self.some = np.concatenate([self.some, other.some])
+        if self.some.size > _MOST_SAMPLED:
+            self.some = self.some[::2]
         self.codes, self.coded = self.codes + other.codes, self.coded + other.coded
 
 
@@ -66,13 +70,9 @@ class Look:
 
     def at_part(self, window: Any) -> Seen:
         """Look at a part of an image that is read part by part."""
-        low, high = self.data_range
         some = self._sampled(window, _WINDOW_SAMPLE)
-        with np.errstate(over="ignore", invalid="ignore"):
-            places = (valid_values(some, has_channels=self.has_channels).astype(np.float64) - low) / (high - low)
-        counts = np.bincount((places * _BINS).clip(0, _BINS - 1).astype(np.intp), minlength=_BINS)
         ends = Extremes.of(valid_values(window, has_channels=self.has_channels))
-        return Seen(ends, counts, *self._coded(some))
+        return Seen(ends, _known(valid_values(some, has_channels=self.has_channels)), *self._coded(some))
 
     def at_block(self, block: Any) -> Any:
         """Look at a block of a dask array; give what was seen in an array of its number of axes."""
@@ -87,13 +87,11 @@ class Look:
         if not values.size:
             return {}
         record = self._adaptation(*self._coded(some))
-        with np.errstate(over="ignore"):  # what is wider than 64 bits may become infinite
-            known = values.astype(np.float64).clip(-_FARTHEST, _FARTHEST)
-        low, high = (float(end) for end in np.percentile(known, PERCENTILES))
-        if not self.is_ranged or _share((low, high), self.data_range) >= SMALL:
+        if not self.is_ranged or _share(_middle(_known(values)), self.data_range) >= SMALL:
             return record
         ends = range_of_all(array, name, has_channels=self.has_channels)
-        return record | _span((low, high), (float(ends.lowest), float(ends.highest)), self.data_range)
+        middle = _middle(valid_values(array, has_channels=self.has_channels))
+        return record | _span(middle, (float(ends.lowest), float(ends.highest)), self.data_range)
 
     def of_seen(self, seen: Seen) -> dict[str, Any]:
         """Say for an info what was seen of an image that was read part by part."""
@@ -101,17 +99,24 @@ class Look:
             return {}
         record = self._adaptation(seen.codes, seen.coded)
         ends = float(seen.ends.lowest), float(seen.ends.highest)
-        return record | _span(self._percentiles(seen, ends), ends, self.data_range) if self.is_ranged else record
+        if not self.is_ranged or not seen.some.size:
+            return record
+        return record | _span(_middle(seen.some), ends, self.data_range, about="about ")
 
     def _sampled(self, array: Any, most: int) -> Any:
-        """Take pixels that are evenly spread over planes, rows and columns."""
+        """Take pixels at random places of random rows of all planes; all of them where there are not many.
+
+        Even steps would see one plane of two, or one colour of a sensor. Rows keep what is read of a mapped file small.
+        """
         axes = array.ndim - self.has_channels
-        pixels = math.prod(array.shape[:axes])
-        long = [length for length in array.shape[:axes] if length > 1]
-        # The same step along every axis, so that little of a memory-mapped file is read.
-        step = math.ceil((pixels / most) ** (1 / max(len(long), 1)))
-        steps = [max(1, min(step, length)) for length in array.shape[:axes]]
-        return array[tuple(slice(one // 2, None, one) for one in steps)]
+        if math.prod(array.shape[:axes]) <= most:
+            return array
+        *lead, width = array.shape[:axes]
+        random = np.random.default_rng(_SEED)
+        across = min(width, _ROW_SAMPLE)
+        rows = np.sort(random.integers(0, math.prod(lead), max(1, most // across)))
+        columns = random.integers(0, width, (len(rows), across))
+        return array[(*(place[:, np.newaxis] for place in np.unravel_index(rows, lead)), columns)]
 
     def _coded(self, pixels: Any) -> tuple[float, int]:
         if self.codes is None:
@@ -123,15 +128,6 @@ class Look:
     def _adaptation(self, codes: float, coded: int) -> dict[str, Any]:
         """Say to which luminance an eye is adapted: that of the mean code value, since equal steps of codes look so."""
         return {"adaptation_luminance": float(light_of(codes / coded, self.encoding))} if coded else {}
-
-    def _percentiles(self, seen: Seen, ends: tuple[float, float]) -> tuple[float, float]:
-        """Give the 0.1th and the 99.9th percentile, clipped to black and white, as exactly as the bins are narrow."""
-        low, high = self.data_range
-        below = np.cumsum(seen.counts)
-        first, last = (int(np.searchsorted(below, percent / 100 * below[-1])) for percent in PERCENTILES)
-        width = (high - low) / _BINS
-        lowest, highest = np.clip(ends, low, high)
-        return max(low + first * width, float(lowest)), min(low + (last + 1) * width, float(highest))
 
 
 @dataclass(frozen=True, eq=False)
@@ -186,11 +182,27 @@ def remarked(text: str, info: Mapping[str, Any]) -> str:
     return text if remark[1:] in text else f"{text} {remark[:1].upper()}{remark[1:]}."  # with a capital or without
 
 
-def _span(middle: tuple[float, float], ends: tuple[float, float], data_range: tuple[float, float]) -> dict[str, Any]:
-    """Say that the values use little: all of them, or all but the few that lie far out, such as hot pixels."""
+def _known(values: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    with np.errstate(over="ignore"):  # what is wider than 64 bits may become infinite
+        return values.astype(np.float64).clip(-_FARTHEST, _FARTHEST)
+
+
+def _middle(values: npt.NDArray[Any]) -> tuple[float, float]:
+    """Give the 0.1th and the 99.9th percentile, each a value that is there."""
+    low, high = np.percentile(values, PERCENTILES, method="nearest")
+    return float(low), float(high)
+
+
+def _span(
+    middle: tuple[float, float], ends: tuple[float, float], data_range: tuple[float, float], about: str = ""
+) -> dict[str, Any]:
+    """Say that the values use little: all of them, or all but the few that lie far out, such as hot pixels.
+
+    `about`: how well the percentiles are known.
+    """
     which, (low, high) = "the values", ends
     if _share(ends, data_range) >= SMALL:
-        which, (low, high) = "all but 0.2 % of the values", middle
+        which, (low, high) = f"all but {about}0.2 % of the values", middle
     share, (black, white) = _share((low, high), data_range), data_range
     if share >= SMALL or low >= high:
         return {}  # of one value alone, no range shows more

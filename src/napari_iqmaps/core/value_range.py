@@ -271,12 +271,13 @@ def _over_parts(
 
 def _seen(block: Any, *, look: Callable[[Values], Found], dtype: np.dtype[Any], has_channels: bool, name: str) -> Found:
     pixels = np.asanyarray(block)
-    if pixels.dtype != dtype:
+    if pixels.dtype.kind not in "buif":
         raise InputError(
             f"The {name} is a dask array that says it has dtype {dtype}, and computes to {pixels.dtype}. State it "
             "right where it is made."
         )
-    return look(valid_values(pixels, has_channels=has_channels))
+    # What is computed may be stored in another order or width than the array says; it is taken for what that says.
+    return look(valid_values(pixels.astype(dtype, copy=False), has_channels=has_channels))
 
 
 def _parts(array: Any, has_channels: bool) -> Iterator[Any]:

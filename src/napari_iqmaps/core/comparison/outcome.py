@@ -51,7 +51,8 @@ class Outcome:
     """One pair, registered by one method, judged on one kind of preprocessed images.
 
     The numbers are those of `napari_iqmaps.DiffDiffScore`, NaN if nothing was judged. `reason` says why it was refused,
-    why there is no score, or what speaks against the verdict. `matrix` is nine numbers, row by row, from the moving
+    why there is no score, or what speaks against the verdict. `span` is the share of black to white that the values
+    use, where that is less than a tenth. `matrix` is nine numbers, row by row, from the moving
     image as it came to the fixed one; the identity if refused, empty if it failed.
     """
 
@@ -82,6 +83,7 @@ class Outcome:
     local_ncc_before: float = math.nan
     local_ncc_after: float = math.nan
     inliers: int | None = None
+    span: float = math.nan
     matrix: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
@@ -288,7 +290,8 @@ def judged_matrix(
         found = assess(seen, rules, steps.part(0, 1).progress).score
     except InputError as error:
         return Outcome(*names, **{**common, "error": str(error)})
-    return Outcome(*names, **{**common, **found.row()}, scored=found.scored)
+    own = {name: value for name, value in found.row().items() if name in _PLAIN}
+    return Outcome(*names, **{**common, **own}, scored=found.scored)
 
 
 def _matches(pair: tuple[Any, Any], method: Method, moving_shape: tuple[int, ...], fixed_shape: tuple[int, ...]) -> Any:

@@ -410,7 +410,7 @@ def conclude(
     registered, valid = options.steps.wait(placed)
     if planes.has_channels and channel_axis is not None:
         registered = np.moveaxis(registered, -1, channel_axis)
-    info = _info(pair, trials, options, method, planes.data_range, matrix)
+    info = _info(pair, trials, options, method, matrix)
     return Registration(
         matrix=matrix,
         registered=registered,
@@ -424,9 +424,7 @@ def conclude(
     )
 
 
-def _info(
-    pair: Pair, trials: list[Trial], options: Options, method: str, data_range: tuple[float, float], matrix: Any
-) -> dict[str, Any]:
+def _info(pair: Pair, trials: list[Trial], options: Options, method: str, matrix: Any) -> dict[str, Any]:
     best = trials[0]
     return {
         "requested_method": method,
@@ -439,7 +437,6 @@ def _info(
         "min_inliers": options.min_inliers,
         "seed": options.seed,
         **pair.standard.range_record(),
-        "data_range": data_range,
         "matches": best.candidate.n_matches,
         **judgement(pair, matrix, options.steps),
         "agreeing_candidates": agreeing(trials, pair) if best.accepted else 0,

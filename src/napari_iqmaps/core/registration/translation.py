@@ -15,6 +15,7 @@ from ..diffdiff.options import checked_tol
 from ..diffdiff.surface import SMALLEST_WINDOW, ShiftSurface, check_objective, judge_shifts, shift_scores
 from ..errors import InputError
 from ..progress import Progress, Steps
+from ..span import range_first
 from ..value_range import DataRange
 from .candidates import Candidate, Options
 from .geometry import Matrix
@@ -117,6 +118,7 @@ def search_translation(
     )
     shift, reason = choose(surface, pair, objective, min_overlap)
     info = {
+        **pair.standard.range_record(),
         "objective": objective,
         "radius": radius,
         "tol": surface.tol,
@@ -129,6 +131,7 @@ def search_translation(
         "fixed_shape": pair.fixed.shape,
         "version": __version__,
     }
+    reason = range_first(info, reason, is_cause=False)
     found = steps.wait(lambda: shifted(moving, pair.moving.shape, pair.fixed.shape, shift, reason, info, channel_axis))
     steps.reach(1.0)
     return found
