@@ -420,6 +420,8 @@ def _methods(name: str, instance: Any, plane: Any) -> Iterator[Target]:
         "Distortion.strength": {"severity": 2},
         "Distortion.strength_beyond": {"severity": 7},
         "Kind.display_limits": {"values": np.zeros((8, 8))},
+        "QualityMap.plane_sentence": {"index": ()},
+        "QualityScore.plane_sentence": {"index": ()},
         "Outcome.from_row": {"row": {"file": "a", "fixed": "b"}},
     }
     if name in ("Assessment", "MachineAssessment"):

@@ -323,6 +323,19 @@ def test_maps_are_live_and_scores_of_regions_go_out_of_date_with_the_result(view
     assert not widget.regions.save.isEnabled()
 
 
+def test_regions_that_are_chosen_after_a_run_leave_its_result_current(viewer, texture, open_blind, run, finish):
+    viewer.add_image(texture, name="texture")
+    shapes = viewer.add_shapes([BOX], name="regions")
+    widget = open_blind()
+    run(widget)
+    widget.layers.region.value = shapes
+    finish(widget)
+    assert widget.summary.standing.is_current
+    assert widget.regions.save.isEnabled()
+    shapes.translate = (3, 4)
+    assert widget.summary.standing.is_current
+
+
 def test_follow_runs_again_when_the_image_changes_and_not_when_shapes_do(
     viewer, photo, open_blind, untrained, qtbot, patience, finish
 ):

@@ -402,3 +402,32 @@ def test_a_distortion_and_a_curve_are_copied(viewer, qtbot, finish):
     finish(curves)
     curves.curves.copy.python.click()
     np.testing.assert_array_equal(ran(viewer).scores, curves.curves.curves[0].scores)
+
+
+@pytest.mark.usefixtures("_own_manifest")
+def test_a_copy_notices_that_a_layer_holds_other_pixels_than_its_file(viewer, open_widget, finish, tmp_path):
+    path = tmp_path / "cells.tif"
+    tifffile.imwrite(path, PHOTO)
+    (layer,) = viewer.open(str(path))
+    layer.data = layer.data[:32, :40]
+    widget = open_widget()
+    widget.run()
+    finish(widget)
+    widget.summary.copy.python.click()
+    with pytest.raises(AssertionError, match="other pixels than its file"):
+        exec(QApplication.clipboard().text(), {})
+
+
+@pytest.mark.usefixtures("_own_manifest")
+def test_a_stack_of_several_files_is_in_no_one_file(viewer, open_widget, finish, tmp_path):
+    paths = [tmp_path / f"{number}.tif" for number in range(2)]
+    for path in paths:
+        tifffile.imwrite(path, PHOTO)
+    viewer.open([str(path) for path in paths], stack=True)
+    widget = open_widget()
+    widget.run()
+    finish(widget)
+    widget.summary.copy.command.click()
+    assert "# The layer '0' is in no file" in QApplication.clipboard().text()
+    widget.summary.copy.python.click()
+    assert 'viewer.layers["0"].data' in QApplication.clipboard().text()

@@ -243,3 +243,45 @@ def test_what_follows_is_current_again(viewer, photo, shown, qtbot, patience):
     assert not is_open(shown)
     expected = threshold_map(photo // 3, model="contrast").values
     qtbot.waitUntil(lambda: np.allclose(viewer.layers[-1].data, expected) and is_open(shown), timeout=patience)
+
+
+def test_limits_of_many_digits_are_used_as_they_are(viewer, open_widget, finish):
+    image = viewer.add_image(np.random.default_rng(0).uniform(1_000_000, 1_000_001, (64, 64)), name="fine")
+    image.contrast_limits = (1_000_000.00001, 1_000_000.99999)
+    widget = open_widget()
+    assert widget.range.value_given() == (1_000_000.00001, 1_000_000.99999)
+    widget.run()
+    finish(widget)
+    assert widget.summary.result.quality_map.info["data_range"] == (1_000_000.00001, 1_000_000.99999)
+    image.contrast_limits = (1_000_000.00001, 1_000_000.99998)
+    assert not widget.summary.standing.is_current
+
+
+def test_a_followed_image_that_is_removed_is_followed_by_none(viewer, photo, open_widget, finish, qtbot):
+    viewer.add_image(photo, name="a")
+    second = viewer.add_image(photo, name="b")
+    widget = open_widget()
+    widget.layers.images["image"].value = second
+    widget.follow.setChecked(True)
+    qtbot.waitUntil(lambda: len(viewer.layers) == 3, timeout=60_000)
+    finish(widget)
+    viewer.layers.remove(second)
+    assert not widget.follow.isChecked()
+    assert "'b' was removed" in widget.status.text()
+    qtbot.wait(500)
+    assert not widget.is_running
+    assert len(viewer.layers) == 2
+
+
+def test_a_map_that_is_removed_has_no_value_under_the_cursor(viewer, photo, open_widget, finish):
+    viewer.add_image(photo, name="photo")
+    widget = open_widget()
+    widget.run()
+    finish(widget)
+    viewer.mouse_over_canvas = True
+    viewer.cursor.position = (10, 12)
+    widget.map_bar.refresh()
+    assert any(letter.isdigit() for letter in widget.map_bar.value.text())
+    viewer.layers.pop()
+    assert not any(letter.isdigit() for letter in widget.map_bar.value.text())
+    assert widget.map_bar.own_limits.isHidden()

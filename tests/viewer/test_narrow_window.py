@@ -53,7 +53,7 @@ def words_of(part):
     return max(part.fontMetrics().horizontalAdvance(line) for line in part.text().splitlines())
 
 
-def test_a_canvas_of_700_pixels_and_a_whole_panel_of_every_widget(viewer, finish, picture, qtbot):
+def test_a_canvas_of_700_pixels_and_a_whole_panel_of_every_widget(viewer, finish, picture, qtbot, patience):
     fixed = data.camera()[64:192, 128:288]
     threshold_map(fixed, model="contrast")  # libraries are loaded before anybody waits
     viewer.window.resize(WIDTH, HEIGHT)
@@ -64,8 +64,11 @@ def test_a_canvas_of_700_pixels_and_a_whole_panel_of_every_widget(viewer, finish
         qtbot.wait(400)  # layouts and folds come to rest
         window = viewer.window._qt_window
         assert (window.width(), window.height()) == (WIDTH, HEIGHT)
-        canvas = viewer.window._qt_viewer.canvas.native.width()
-        assert canvas >= CANVAS, f"{canvas} pixels of canvas beside {title!r} with {widget.width()}"
+        native = viewer.window._qt_viewer.canvas.native
+        try:
+            qtbot.waitUntil(lambda: native.width() >= CANVAS, timeout=patience)  # napari lays its docks out late
+        except qtbot.TimeoutError:
+            raise AssertionError(f"{native.width()} pixels of canvas beside {title!r} with {widget.width()}") from None
         assert cut_off(widget) == [], title
 
     for title, kind in TITLES.items():

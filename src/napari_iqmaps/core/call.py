@@ -26,14 +26,14 @@ class Given:
 
     `name`: what its layer is called. `path`: the file that it was read from; empty if there is none. `what`: type and
     size, such as ``"uint16, 512 x 512"``. `of_layer`: what follows the layer to give the pixels; empty if no expression
-    does. `planes`: shape of a stack, which may come of several files, of which only the first is known; else empty.
+    does. `shape`: of the pixels, channels included, which the file has to have; empty if that is not known.
     """
 
     name: str
     path: str = ""
     what: str = ""
     of_layer: str = ".data"
-    planes: tuple[int, ...] = ()
+    shape: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -83,8 +83,8 @@ class Call:
             lines.append("# In napari's console; elsewhere, load the pixels of the layer here.")
         for name, given in self.images.items():
             lines.append(_loaded(name, given))
-            if given.path and given.planes:
-                lines.append(f'assert {name}.shape == {given.planes}, "the stack was made of several files"')
+            if given.path and given.shape:
+                lines.append(f'assert {name}.shape == {given.shape}, "the layer holds other pixels than its file"')
         lines += [f"{name} = ...  # {_described(value)}: load it here" for name, value in self._arrays()]
         lines.append("")
         if self.before is not None:

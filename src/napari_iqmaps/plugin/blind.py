@@ -168,6 +168,10 @@ class BlindQuality(MapWidget):
         """Give the images: shapes are measured in the maps that are there."""
         return self.images()
 
+    def placed(self) -> tuple[str, ...]:
+        """Say that no place matters: the maps are of the whole image, wherever shapes lie."""
+        return ()
+
     def result_key(self, request: Request) -> Key:
         """Keep one set of layers an image, whatever model and reference."""
         return ("assess", str(self.source.unique_id))

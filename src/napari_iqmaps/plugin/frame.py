@@ -25,7 +25,7 @@ from .arrangement import Arrangement
 from .canvas import canvas_of, letters_of_legends, place_all
 from .figure_view import FigureView
 from .follower import REST_MILLISECONDS, Connections, Follower, timer
-from .layers import LayerPixels, holds, pixels_of, plane_of_view
+from .layers import LayerPixels, bare, holds, pixels_of, plane_of_view
 from .map_bar import MapBar
 from .options import read_options, takes
 from .panel import Panel
@@ -71,6 +71,7 @@ class MapWidget(Panel):
         self._result_layers: dict[Key, list[Any]] = {}
         self._shown: tuple[Any, Key] | None = None
         self._chosen: list[int] | None = None
+        self._names: dict[int, str] = {}
         self.arrangement = Arrangement(viewer)
         canvas_of(viewer)  # attends to maps that are there or come from files
         self.map_bar = MapBar(viewer, lambda: self.summary.chosen_layer)
@@ -222,7 +223,7 @@ class MapWidget(Panel):
             for name, option in self.options.items()
             if self.can_use(name) and name not in self.live_options
         }
-        black, white = self.range.black.value, self.range.white.value
+        black, white = self.range.ends
         rule = "" if black or white else str(self.range.rule.value)  # by which they are found in the run
         settings = {RANGE: (black, white, rule), **options, **self.entered()}
         return Snapshot.of(layers, settings, self._follower.print_of, self.placed())
@@ -382,6 +383,7 @@ class MapWidget(Panel):
         if self._task is not None and self._input is not None and self._input.holds(event.value):
             self._why_stopped = f"{event.value.name!r} was removed; the run was stopped."
             self.cancel()
+        self.map_bar.refresh()
         self._check()
 
     def _on_ended(self) -> None:
@@ -415,10 +417,19 @@ class MapWidget(Panel):
         chosen = [id(layer) for layer in self.watched()]
         if chosen == self._chosen:
             return  # a layer came, went or was renamed; the inputs are the same
+        if self.follow.isChecked() and (gone := self._gone()):
+            self.follow.setChecked(False)
+            self.say(f"{gone!r} was removed; nothing is followed any more.")
         self._chosen = chosen
+        self._names = {id(layer): layer.name for layer in self.watched()}
         self._enable_options()
         self._follower.watch(self.watched())
         self._on_follow()
+
+    def _gone(self) -> str:
+        """Give the name of a layer that was chosen and is not in the viewer any more."""
+        present = {id(bare(layer)) for layer in self.viewer.layers} | {id(layer) for layer in self.viewer.layers}
+        return next((name for key, name in self._names.items() if key not in present), "")
 
     def _describe_range(self) -> None:
         """Keep black and white in step with the layer that they are those of."""
@@ -433,9 +444,9 @@ class MapWidget(Panel):
 
     def _on_shown(self, _event: Any = None) -> None:
         """Take note that a layer is shown otherwise than before."""
-        before = self.range.black.value, self.range.white.value
+        before = self.range.ends
         self._describe_range()
-        if self.follow.isChecked() and before != (self.range.black.value, self.range.white.value):
+        if self.follow.isChecked() and before != self.range.ends:
             self._follower.trigger()
 
     def _tell(self, _value: Any = None) -> None:
@@ -566,7 +577,7 @@ def _dated(of: Snapshot, work: Callable[[Progress], Any], progress: Progress) ->
 def _said(of: Snapshot, info: Mapping[str, Any]) -> list[str]:
     """Say with which model and range a result was made: what the core has used, or else what was asked for."""
     model, weights, method = info.get("model"), of.settings.get("weights"), of.settings.get("method")
-    black, white, *_ = (f"{end:.6g}" for end in info["data_range"]) if info.get("data_range") else of.settings[RANGE]
+    black, white, *_ = (f"{end:.9g}" for end in info["data_range"]) if info.get("data_range") else of.settings[RANGE]
     return [
         f"model {model}" if model else "",
         f"weights {Path(weights).name}" if weights else "",

@@ -174,6 +174,7 @@ class RangeEdit(Container):  # type: ignore[type-arg]
         self.white = LineEdit(name="white", tooltip=tooltip)
         self._layer: Any = None
         self._luminance: Luminance = "code"
+        self._exact: dict[str, float] = {}
         # Before the container listens: who hears of a change of the whole reads fields that are right already.
         self.rule.changed.connect(self._fill)
         for edit in (self.black, self.white):
@@ -214,8 +215,7 @@ class RangeEdit(Container):  # type: ignore[type-arg]
         if self._is_found:
             rule: RangeRule = self.rule.value
             return rule
-        black = number_from(self.black.value, "Black")
-        white = number_from(self.white.value, "White")
+        black, white = self._number(self.black, "Black"), self._number(self.white, "White")
         if black is None and white is None:
             self._refuse_unknown()
             return None
@@ -223,6 +223,15 @@ class RangeEdit(Container):  # type: ignore[type-arg]
             missing = "black" if black is None else "white"
             raise InputError(f"Only one end of the value range is given. Fill in the value of {missing} too.")
         return None if self._is_known_by_type(black, white) else (black, white)
+
+    @property
+    def ends(self) -> tuple[str, str]:
+        """Black and white in all their digits, as far as they are known; the fields show fewer."""
+        black, white = (
+            f"{self._exact[edit.value]:.12g}" if edit.value in self._exact else str(edit.value)
+            for edit in (self.black, self.white)
+        )
+        return black, white
 
     def sentence(self) -> str:
         """Say what is black and white, and that gamma is not looked at where there is one."""
@@ -264,16 +273,22 @@ class RangeEdit(Container):  # type: ignore[type-arg]
                 "image scaled to one."
             )
 
+    def _number(self, edit: LineEdit, what: str) -> float | None:
+        return self._exact[edit.value] if edit.value in self._exact else number_from(edit.value, what)
+
     def _fill(self, _rule: Any = None) -> None:
         """Put the values of the rule into the fields."""
         if self.rule.value == _TYPED:
             return
         values = None if self._is_found else self._values()
+        self._exact = {}
         hints = _CANDELAS if self._luminance == "absolute" else _FOUND.get(self.rule.value, _UNKNOWN)
         for edit, number, hint in zip((self.black, self.white), values or (None, None), hints, strict=True):
             edit.native.setPlaceholderText(hint)
             with edit.changed.blocked():
-                edit.value = "" if number is None else f"{number:.6g}"
+                edit.value = "" if number is None else _shown(number, values)
+            if number is not None:
+                self._exact[edit.value] = number  # a layer's limits may have more digits than a field has place for
             edit.native.setCursorPosition(0)  # of what does not fit, the first digits are to be seen
 
     def _values(self) -> tuple[float, float] | None:
@@ -294,6 +309,13 @@ class RangeEdit(Container):  # type: ignore[type-arg]
     def _on_typed(self, _text: str) -> None:
         with self.rule.changed.blocked():
             self.rule.value = _TYPED
+
+
+def _shown(number: float, ends: Sequence[float] | None) -> str:
+    """Write a number in six digits, or in as many as tell it from the other end."""
+    texts = [[f"{end:.{digits}g}" for end in ends or ()] for digits in (6, 9, 12, 17)]
+    digits = next((digits for digits, (low, high) in zip((6, 9, 12, 17), texts, strict=True) if low != high), 17)
+    return f"{number:.{digits}g}"
 
 
 def _range_of_type(layer: Any) -> tuple[float, float] | None:

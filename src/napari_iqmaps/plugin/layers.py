@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
 from napari.layers import Image
 
+from ..core.arrays import is_dask
 from ..core.call import Given
 from ..core.display import Luminance
 from ..core.errors import InputError
+from ..core.io.reading import LIGHT_SUFFIXES
 from ..core.maps import QualityMap
 
 METADATA_KEY = "iqmaps"
@@ -89,12 +92,20 @@ def pixels_of(layer: Any, role: str = "image") -> LayerPixels:
 
 def _given(layer: Any, pixels: Any, within: str) -> Given:
     """Say where the pixels of a layer are to be had again: in its file, or in the layer."""
-    source = layer.source
-    # Of a layer that was made from another one, the file holds something else.
-    path = "" if source.path is None or source.parent is not None else str(source.path)
     shape = tuple(map(int, pixels.shape))
-    planes = shape if layer.ndim > 2 else ()
-    return Given(layer.name, path, f"{pixels.dtype}, {' x '.join(map(str, shape))}", within, planes)
+    path = str(layer.source.path) if _is_as_its_file(layer, pixels) else ""
+    return Given(layer.name, path, f"{pixels.dtype}, {' x '.join(map(str, shape))}", within, shape)
+
+
+def _is_as_its_file(layer: Any, pixels: Any) -> bool:
+    """Tell whether a layer has one file, as far as napari tells, and this package reads that as the layer shows it."""
+    source = layer.source
+    if source.path is None or source.parent is not None:
+        return False  # of a layer that was made from another one, the file holds something else
+    if layer.ndim > 2 and is_dask(pixels):
+        return False  # as stacks of several files are, of which napari keeps the first one's name
+    is_light = Path(source.path).suffix.lower() in LIGHT_SUFFIXES
+    return not is_light or LIGHT_KEY in layer.metadata  # other readers make pictures of light
 
 
 def common_channel_axis(images: Iterable[LayerPixels]) -> int | None:

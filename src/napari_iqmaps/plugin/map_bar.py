@@ -9,6 +9,7 @@ from qtpy.QtWidgets import QCheckBox, QVBoxLayout, QWidget
 
 from .canvas import canvas_of
 from .follower import Connections, timer
+from .layers import holds
 from .parts import wrapped
 
 _MILLISECONDS = 50
@@ -43,6 +44,7 @@ class MapBar(QWidget):
     def refresh(self) -> None:
         """Take note that the panel shows another map."""
         layer = self._shown()
+        layer = layer if holds(self._viewer.layers, layer) else None
         self.own_limits.setVisible(layer is not None and canvas_of(self._viewer).can_share_limits(layer))
         self.own_limits.setChecked(layer is not None and canvas_of(self._viewer).has_own_limits(layer))
         self._tell()

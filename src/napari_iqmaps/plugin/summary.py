@@ -84,6 +84,7 @@ class HistogramView(FigureView):
         if histogram.shares.max() > _DOMINANT:
             # Where most pixels have one value, such as no difference at all, the others would vanish.
             axes.set_yscale("log")
+            axes.set_ylim(top=100)
             axes.yaxis.set_major_formatter(lambda share, _: f"{share:g}")
             axes.yaxis.set_minor_formatter(lambda _share, _: "")
         # One strip of colours under the bars is the colour bar of the map: napari's own has no place for a unit.
