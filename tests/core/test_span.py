@@ -249,6 +249,13 @@ def test_a_written_map_keeps_it(tmp_path):
     assert score_row(back) == score_row(said)
 
 
+def test_values_beyond_black_and_white_are_said_to_be():
+    above = iq.threshold_map(cells(), data_range=(0, 100), **CONTRAST).info["span_remark"]
+    assert above == "the values lie above white (188 to 1200, black 0, white 100); state the range"
+    assert "below black" in iq.threshold_map(cells(), data_range=(2000, 3000), **CONTRAST).sentence()
+    assert "span" not in iq.threshold_map(np.zeros((40, 40), np.uint8), **CONTRAST).info  # black is no other range
+
+
 def test_a_plane_is_told_in_units_of_the_image():
     said = iq.threshold_map(np.stack([cells(), cells(low=300)]), data_range=(0, 4095), **CONTRAST)
     score = said.score[1]

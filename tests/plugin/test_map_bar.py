@@ -28,6 +28,19 @@ def test_the_value_under_the_cursor_is_said_whichever_layer_is_selected(viewer, 
     qtbot.waitUntil(lambda: widget.map_bar.value.text() == "Under the cursor: -", timeout=patience)
 
 
+def test_the_value_under_the_cursor_is_told_in_counts_where_these_are_others(viewer, photo, open_widget, finish):
+    viewer.add_image(photo.astype("uint16") * 4 + 188, name="cells", contrast_limits=(188, 1208))
+    widget = open_widget()
+    widget.run()
+    finish(widget)
+    viewer.mouse_over_canvas = True
+    viewer.cursor.position = (12, 40)
+    widget.map_bar.refresh()
+    value = viewer.layers[-1].data[12, 40]
+    counts = f"{value / 255 * 1020:.3g} counts of the image, {value / 2.55:.2g} % of black to white"
+    assert widget.map_bar.value.text().endswith(f"luminance code values (0..255): {counts}")
+
+
 def test_a_tick_gives_a_map_its_own_limits_and_the_histogram_follows(viewer, mapped, photo, finish):
     widget = mapped()
     first = viewer.layers[-1]

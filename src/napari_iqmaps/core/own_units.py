@@ -21,6 +21,10 @@ _CODES_OF: Mapping[str, Callable[[float], float]] = {"threshold": float, "mark":
 """Kinds of map whose score stands for a difference of code values, and how that follows from it."""
 
 
+_IN_CODES = ("threshold", "mark", "diff_diff")
+"""Kinds of map whose values are differences of code values."""
+
+
 class OwnUnits(NamedTuple):
     """A difference in units of the image, and in per cent: of black to white, or of the light it is seen against.
 
@@ -102,6 +106,12 @@ def told(sentence: str, kind: str, score: float, info: Mapping[str, Any]) -> str
         return sentence
     joint = ", whose root is " if kind == "mark" else ": "
     return f"{sentence.removesuffix('.')}{joint}{units.words()}."
+
+
+def value_told(words: str, kind: str, value: float, info: Mapping[str, Any]) -> str:
+    """Add to the words for one value of a map what that is in units of the image."""
+    units = own_units(value, info) if kind in _IN_CODES and math.isfinite(value) else None
+    return words if units is None else f"{words}: {units.words()}"
 
 
 def grey_levels(number: float, info: Mapping[str, Any], digits: int = 3) -> str:

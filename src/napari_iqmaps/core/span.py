@@ -204,8 +204,8 @@ def _span(
     if _share(ends, data_range) >= SMALL:
         which, (low, high) = f"all but {about}0.2 % of the values", middle
     share, (black, white) = _share((low, high), data_range), data_range
-    if low >= white or high <= black:
-        side = "above white" if low >= white else "below black"
+    if low > white or high < black:
+        side = "above white" if low > white else "below black"
         return {
             "span": 0.0,
             "span_remark": (

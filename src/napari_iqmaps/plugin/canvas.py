@@ -17,6 +17,7 @@ from ..core.diffdiff.pictures import LEGENDS, MARK_WORDS
 from ..core.diffdiff.verdict import block_words
 from ..core.evidence import DIM_ENDS, STAMP, planes_in_doubt
 from ..core.kinds import KINDS, Kind, in_words
+from ..core.own_units import value_told
 from .arrangement import add_beside
 from .layers import METADATA_KEY, PICTURE_KEY, bare, give_limits, grid_of, has_given_limits, holds, plane_of_view
 from .tasks import breathe
@@ -365,7 +366,8 @@ def _words(layer: Any, value: Any) -> str:
     if value is None:
         return ""
     if kind is not None:
-        return in_words(float(value), kind, _unit(layer))
+        number, info = float(value), layer.metadata[METADATA_KEY]
+        return value_told(in_words(number, kind, _unit(layer)), kind.name, number, info)
     if method == "marks":
         return MARK_WORDS[int(value)]
     if method == "blocks":
