@@ -82,6 +82,13 @@ def letters_of_legends(viewer: Any) -> Iterator[str]:
     return letters_made(viewer, "".join([*words, *LEGENDS.values(), STAMP, _NUMBERS]))
 
 
+def add(viewer: Any, layer: Any) -> None:
+    """Add a layer beside what is selected; the letters of its legend are made before, one at a turn of the loop."""
+    for _ in letters_made(viewer, _legend(layer) + _NUMBERS if METADATA_KEY in layer.metadata else ""):
+        breathe()
+    add_beside(viewer, layer)
+
+
 def place(viewer: Any, part: Showable, source: Any, earlier: Any = None) -> Any:
     """Show a part of a result as one layer: the earlier one if it is still there, a new one otherwise."""
     if earlier is not None and holds(viewer.layers, earlier):
@@ -90,9 +97,7 @@ def place(viewer: Any, part: Showable, source: Any, earlier: Any = None) -> Any:
         canvas_of(viewer).refresh(earlier)
         return earlier
     layer = part.new_layer(source)
-    for _ in letters_made(viewer, _legend(layer) + _NUMBERS if METADATA_KEY in layer.metadata else ""):
-        breathe()
-    add_beside(viewer, layer)
+    add(viewer, layer)
     canvas_of(viewer).attend(layer, (source,), part.template)
     return layer
 

@@ -20,8 +20,8 @@ from ..core.diffdiff.pictures import block_colour
 from ..core.errors import InputError
 from ..core.evidence import PLANES
 from ..core.registration.geometry import Matrix
-from .arrangement import Arrangement, add_beside
-from .canvas import ARROW, canvas_of
+from .arrangement import Arrangement
+from .canvas import ARROW, add, canvas_of
 from .diff_diff_run import JudgedResult
 from .layers import METADATA_KEY, PICTURE_KEY, holds, looks_of, move_onto, plane_of_view, spatial_state
 from .provenance import note
@@ -277,7 +277,7 @@ class JudgedLayers:
     def _add(self, role: str, layer: Any) -> None:
         self.layers[role] = layer
         self._arrangement.own(layer)
-        add_beside(self._viewer, layer)
+        add(self._viewer, layer)
 
     def _put(self, role: str, data: Any, grid: Grid, make: Callable[..., Any]) -> None:
         """Put data into the layer of a role, or into a new one if that has gone or has other dimensions."""
